@@ -1,0 +1,326 @@
+"""All that operator and worker say to each other: the task, the result, progress, exit codes.
+
+Documents carry a version. A reader ignores fields it does not know, so that operator N understands Jobs of N-1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import IntEnum, StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from .v1alpha1.base import StatusModel
+from .v1alpha1.spec import InputLimits, Source
+from .v1alpha1.status import FailureStatus, InputStatus, OutputStatus
+from .v1alpha1.videoprofile import VideoProfileSpec
+
+DOCUMENT_VERSION = 1
+MAX_DOCUMENT_BYTES = 32 * 1024
+"""Largest task document; render refuses more."""
+MAX_MESSAGE_BYTES = 3000
+"""Up to this size a result stands whole in the termination message (the kubelet keeps 4,096)."""
+MAX_RESULT_BYTES = 64 * 1024
+"""Largest result by POST."""
+MAX_PROGRESS_BYTES = 8 * 1024
+"""Largest body of a progress post."""
+PROGRESS_INTERVAL_SECONDS = 2
+"""A worker posts progress at most this often (A-012)."""
+HEARTBEAT_SECONDS = 10
+"""And at least this often while it lives (A-010)."""
+
+TASK_PATH = "/etc/videojob/task.json"
+"""Where the pod finds its document (downward API)."""
+TOKEN_PATH = "/var/run/secrets/videojob/token"  # noqa: S105 - a path, not a secret
+TERMINATION_PATH = "/dev/termination-log"
+
+PROGRESS_ROUTE = "/v1/progress"
+"""POST a Progress with a bearer token. 204 taken, 4xx not to be repeated, 5xx or silence: forget it and go on."""
+RESULT_ROUTE = "/v1/result"
+"""POST a RunResult above MAX_MESSAGE_BYTES; its sha256 stands in the termination message."""
+
+
+class ExitCode(IntEnum):
+    """What a worker's exit says (sysexits.h, where it has a word for it)."""
+
+    OK = 0
+    PERMANENT = 65
+    """The input or the request cannot work; no retry."""
+    EXTERNAL = 69
+    """Somebody else's service failed; retry, honouring its Retry-After."""
+    RESOURCE = 73
+    """Out of memory or disk, also a child killed by a SIGKILL that the runner did not send."""
+    STALLED = 74
+    """No progress for the stage's limit, or a deadline passed (code Timeout)."""
+    RECOVERABLE = 75
+    """Any other failure; retry."""
+    CONFIG = 78
+    """The document or the container is not as agreed; no retry."""
+    STOPPED = 143
+    """Stopped by SIGTERM."""
+
+
+class FailureClass(StrEnum):
+    """How the operator treats a failure."""
+
+    PERMANENT = "Permanent"
+    """Straight to the dead letters."""
+    RECOVERABLE = "Recoverable"
+    """Retried with backoff."""
+    RESOURCE = "Resource"
+    """Retried with backoff, with more or with a smaller working size."""
+    EXTERNAL = "External"
+    """Retried, not before the time the other side asked for."""
+    STALLED = "Stalled"
+    """Retried with backoff."""
+    DISRUPTION = "Disruption"
+    """Replaced at once, on a budget of its own."""
+
+
+EXIT_CLASSES: dict[int, FailureClass] = {
+    ExitCode.PERMANENT: FailureClass.PERMANENT,
+    ExitCode.CONFIG: FailureClass.PERMANENT,
+    ExitCode.EXTERNAL: FailureClass.EXTERNAL,
+    ExitCode.RESOURCE: FailureClass.RESOURCE,
+    ExitCode.STALLED: FailureClass.STALLED,
+    ExitCode.RECOVERABLE: FailureClass.RECOVERABLE,
+    ExitCode.STOPPED: FailureClass.DISRUPTION,
+}
+"""Class of each exit code; any other code is Recoverable. 137 needs the pod's facts."""
+
+
+class Identity(StatusModel):
+    """Whose work it is."""
+
+    namespace: str
+    """Namespace of the VideoJob."""
+    name: str
+    """Name of the VideoJob."""
+    uid: str
+    """Its UID; folders and tokens go by it."""
+    external_id: str | None = None
+    """`spec.externalId`."""
+
+
+class StorePaths(StatusModel):
+    """Where the container finds the store's parts: absolute paths, mounted by sub-path on a volume."""
+
+    job: str = "/store/job"
+    """The job's own folder `<namespace>/jobs/<uid>`, read-write."""
+    inbox: str = "/store/inbox"
+    """Uploads by sha256, read-only."""
+    stock: str = "/store/stock"
+    """Files the team keeps, read-only."""
+    cache: str = "/store/cache"
+    """Verified stage outputs; read-only but for the commit container."""
+    scratch: str = "/tmp"  # noqa: S108 - an emptyDir of the pod
+    """Scratch space, gone with the pod."""
+
+
+class Limits(StatusModel):
+    """What a container may use."""
+
+    timeout_seconds: int | None = None
+    """Wall time left for this attempt as the user set it; None: the default rule, see `default_timeout_seconds`."""
+    threads: int = 2
+    """Threads an encoder may use; part of the document, so that the same document gives the same bytes."""
+
+
+class StageInput(StatusModel):
+    """Outputs of an earlier stage that this one reads."""
+
+    stage: str
+    """Kind of the earlier stage."""
+    key: str
+    """Its key: the folder is `processed/<stage>/<key>`."""
+
+
+class StageTask(StatusModel):
+    """One stage to run."""
+
+    kind: str
+    """Row of videojob_api.stages.KINDS."""
+    container: str
+    """Container of the pod that runs it."""
+    key: str
+    """Content key: its outputs lie in `processed/<kind>/<key>`; the same key means the same outputs."""
+    params: dict[str, Any]
+    """The kind's parameters, resolved; read through the kind's params model."""
+    inputs: tuple[StageInput, ...] = ()
+    """Earlier stages it reads."""
+
+
+class TaskDocument(StatusModel):
+    """All a pod needs to know; created atomically with its Job as an annotation of the pod template."""
+
+    version: int = DOCUMENT_VERSION
+    """Version of this document's form."""
+    job: Identity
+    """Whose work it is."""
+    group: str
+    """Stage group."""
+    attempt: Annotated[int, Field(ge=1)]
+    """Attempt of the group, from 1."""
+    stages: Annotated[tuple[StageTask, ...], Field(min_length=1)]
+    """Stages in order; each container runs its own ones."""
+    store: StorePaths = StorePaths()
+    """Where the bytes are."""
+    limits: Limits = Limits()
+    """What the attempt may use."""
+    operator_url: str | None = None
+    """Where progress goes; None: nowhere (a run without a cluster prints it)."""
+
+    def containers(self) -> tuple[str, ...]:
+        """Container names in the order they run."""
+        return tuple(dict.fromkeys(stage.container for stage in self.stages))
+
+
+class StageResult(StatusModel):
+    """How one stage ended. Its full form is `processed/<kind>/<key>/stage.json`."""
+
+    kind: str
+    """The stage's kind."""
+    state: Literal["Succeeded", "Failed"] = "Succeeded"
+    """How it ended."""
+    reused: bool = False
+    """Whether an earlier attempt's verified outputs were taken."""
+    seconds: float = 0.0
+    """Wall time."""
+    cpu_seconds: float = 0.0
+    """CPU time of the runner and its children."""
+    message: str | None = None
+    """One sentence."""
+    input: InputStatus | None = None
+    """What ingest found."""
+    files: tuple[OutputStatus, ...] = ()
+    """Files made, each with its facts; paths below the stage's folder, after commit below the job's."""
+
+
+class RunResult(StatusModel):
+    """How one container ended: its termination message, whole or as a stub."""
+
+    version: int = DOCUMENT_VERSION
+    """Version of this form."""
+    uid: str
+    """UID of the VideoJob."""
+    group: str
+    """Stage group."""
+    attempt: int
+    """Attempt of the group."""
+    container: str
+    """Which container."""
+    exit_code: int
+    """The code it exited with."""
+    stages: tuple[StageResult, ...] = ()
+    """Stages it ran, in order; empty in a stub."""
+    failure: FailureStatus | None = None
+    """Why it failed."""
+    free_bytes: int | None = None
+    """Free space of the store."""
+    sha256: str | None = None
+    """In a stub: digest of the whole result's bytes, which come by POST and lie in the store."""
+    size_bytes: int | None = None
+    """In a stub: their number."""
+
+
+class Progress(StatusModel):
+    """Advisory news from a running stage; a lost post harms nothing."""
+
+    version: int = DOCUMENT_VERSION
+    """Version of this form."""
+    uid: str
+    """UID of the VideoJob; must match the token's audience."""
+    group: str
+    """Stage group."""
+    attempt: int
+    """Attempt of the group."""
+    stage: str
+    """Kind of the running stage."""
+    percent: Annotated[int, Field(ge=0, le=100)] = 0
+    """Percent of this stage."""
+    message: Annotated[str, Field(max_length=500)] | None = None
+    """One sentence."""
+    speed: Annotated[str, Field(max_length=16, pattern=r"^[0-9]+(\.[0-9]+)?x$")] | None = None
+    """Multiple of real time."""
+    eta_seconds: Annotated[int, Field(ge=0, le=10**7)] | None = None
+    """Estimated seconds until the stage ends."""
+
+
+class IngestParams(StatusModel):
+    """Vet the source and probe it."""
+
+    source: Source
+    """The input."""
+    limits: InputLimits
+    """Bounds on it."""
+
+
+class OutputPlan(StatusModel):
+    """One output to make, with its profile as it was at acceptance."""
+
+    name: str
+    """Output name; the file is `<name>.<container>`."""
+    profile: str
+    """Profile as the spec named it."""
+    spec: VideoProfileSpec
+    """How to encode it."""
+
+
+class TranscodeParams(StatusModel):
+    """Make all outputs from one decode."""
+
+    source: Source
+    """The input."""
+    outputs: tuple[OutputPlan, ...]
+    """What to make."""
+
+
+class VerifyParams(StatusModel):
+    """Check every output against its profile and the source."""
+
+    outputs: tuple[OutputPlan, ...]
+    """What was to be made."""
+    max_duration_drift_ms: int = 500
+    """Largest difference between an output's and the source's duration."""
+
+
+class CommitParams(StatusModel):
+    """Publish all outputs at once: move them to `videos/`, then write `manifest.json`."""
+
+    outputs: tuple[OutputPlan, ...]
+    """What is to be published."""
+
+
+class ReportParams(StatusModel):
+    """Read the result of an attempt whose pod is gone."""
+
+    group: str
+    """The attempt's group."""
+    attempt: int
+    """Its number."""
+
+
+def default_timeout_seconds(duration_ms: int | None) -> int:
+    """Wall time of a transcode whose user set none (X-005): at least 600 s, at least ten times the input's duration."""
+    return max(600, 10 * -(-(duration_ms or 0) // 1000))
+
+
+def canonical_json(value: Any) -> bytes:
+    """The one byte form of a JSON value: sorted keys, no spaces, UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def content_key(kind: str, version: int, params: Any, inputs: tuple[str, ...]) -> str:
+    """Key of a stage's outputs: kind, the stage's own version, parameters and the keys or digests it reads.
+
+    32 hexadecimal digits of a sha256: 128 bits, short enough for a path.
+    """
+    body = canonical_json({"kind": kind, "version": version, "params": params, "inputs": list(inputs)})
+    return hashlib.sha256(body).hexdigest()[:32]
+
+
+def result_path(group: str, attempt: int, container: str) -> str:
+    """Where a container leaves its whole result, below the job's folder, for the day its pod object is gone."""
+    return f"debug/{group}-a{attempt}/{container}.result.json"

@@ -1,0 +1,148 @@
+"""Every name that other people's tools may match on: groups, labels, annotations, conditions, reasons.
+
+A constant and its sentence; nothing here is computed.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+GROUP = "videojob.dev"
+"""API group of every kind of this project."""
+VERSION = "v1alpha1"
+"""The served and stored version."""
+API_VERSION = f"{GROUP}/{VERSION}"
+CATEGORY = "video"
+"""`kubectl get video` lists every kind of the group."""
+
+MANAGER = "videojob-operator"
+"""Value of app.kubernetes.io/managed-by on everything the operator creates; its watches select on it."""
+FIELD_MANAGER = "videojob-operator"
+
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+LABEL_UID = f"{GROUP}/uid"
+"""UID of the VideoJob that owns a Job or pod."""
+LABEL_NAME = f"{GROUP}/name"
+"""Name of the owning VideoJob, shortened to a label's 63 characters: for people; code goes by UID."""
+LABEL_GROUP = f"{GROUP}/group"
+"""Stage group that a Job runs."""
+LABEL_ATTEMPT = f"{GROUP}/attempt"
+"""Attempt number of that group, from 1."""
+LABEL_SLOT = f"{GROUP}/slot"
+"""Slot class the Job holds while it is live; absent when it holds none."""
+LABEL_QUEUE = f"{GROUP}/queue"
+"""VideoQueue whose slots the Job counts against."""
+LABEL_DEAD_LETTER = f"{GROUP}/dead-letter"
+"""`true` on a VideoJob that failed for good (T-005): `kubectl get vj -l videojob.dev/dead-letter=true`."""
+LABEL_BUILTIN = f"{GROUP}/builtin"
+"""`true` on the queue and profiles that the operator itself creates."""
+LABEL_COMPONENT = "app.kubernetes.io/component"
+
+ANNOTATION_TASK = f"{GROUP}/task"
+"""The TaskDocument (JSON) on the pod template; pods read it through the downward API."""
+ANNOTATION_DEFAULTS_HASH = f"{GROUP}/defaults-hash"
+"""Hash of the mounted default from which a built-in object was made."""
+
+WORKER_SERVICE_ACCOUNT = "videojob-worker"
+"""ServiceAccount of every worker pod: it has no rights; its projected token only names the pod to the operator."""
+DEFAULT_STORE = "default"
+DEFAULT_QUEUE = "default"
+
+UID_65532 = 65532
+"""User, group and fsGroup of all our containers."""
+
+
+def audience(uid: str) -> str:
+    """The audience of a worker's token: bound to one VideoJob, and to nothing the API server would accept."""
+    return f"{GROUP}/jobs/{uid}"
+
+
+class Phase(StrEnum):
+    """`status.phase`: the one word for people (X-001, X-002)."""
+
+    PENDING = "Pending"
+    """Not accepted yet: something it refers to is missing, see the condition Accepted."""
+    QUEUED = "Queued"
+    """Accepted; waits for a slot or for the next attempt."""
+    RUNNING = "Running"
+    """A stage has a live Job, or the next one is about to start."""
+    SUSPENDED = "Suspended"
+    """`spec.suspend` is set; no stage starts, a running one ends first."""
+    SUCCEEDED = "Succeeded"
+    """Outputs are verified and published."""
+    FAILED = "Failed"
+    """Ended without outputs; see `status.failure`."""
+    CANCELLED = "Cancelled"
+    """Ended by request."""
+
+
+TERMINAL_PHASES = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
+
+
+class Condition(StrEnum):
+    """Condition types. Reconciling, Stalled and Ready are kstatus' words; Complete and Failed are batch/v1's."""
+
+    ACCEPTED = "Accepted"
+    """The spec is resolved: profiles, store and queue exist."""
+    READY = "Ready"
+    """Outputs are published."""
+    RECONCILING = "Reconciling"
+    """Queued, running, or waiting for a retry."""
+    STALLED = "Stalled"
+    """Needs a person: failed for good, or refers to something that is missing."""
+    COMPLETE = "Complete"
+    """Ended with success."""
+    FAILED = "Failed"
+    """Ended with failure."""
+    FINISHED = "Finished"
+    """Ended either way: the one to give to `kubectl wait`."""
+    DEAD_LETTERED = "DeadLettered"
+    """Failed, and kept for a look and a retry (T-010)."""
+
+
+class Reason(StrEnum):
+    """Reasons of conditions, events and `status.queue.reason`."""
+
+    RESOLVED = "Resolved"
+    """Everything the spec names was found."""
+    INVALID_SPEC = "InvalidSpec"
+    """The object does not fit its schema: it was written before, or around, the CRD in force (S-003)."""
+    UNKNOWN_PROFILE = "UnknownProfile"
+    """A profile name that neither the namespace nor the operator's namespace has; the message lists the known."""
+    STORE_NOT_FOUND = "StoreNotFound"
+    """The namespace has no such MediaStore; the message gives the command that makes one."""
+    QUEUE_NOT_FOUND = "QueueNotFound"
+    """The operator's namespace has no such VideoQueue."""
+    PLAN_TOO_LARGE = "PlanTooLarge"
+    """The task document would exceed its 32 KiB."""
+    WAITING_FOR_SLOT = "WaitingForSlot"
+    """All slots of the class are taken."""
+    WAITING_FOR_RETRY = "WaitingForRetry"
+    """The next attempt's time has not come."""
+    SUSPENDED = "Suspended"
+    """`spec.suspend` is set."""
+    NAME_CONFLICT = "NameConflict"
+    """A Job of the wanted name exists and belongs to somebody else; it is left alone."""
+    POD_PENDING = "PodPending"
+    """The pod cannot start; the message carries the scheduler's or kubelet's words."""
+    STAGE_STARTED = "StageStarted"
+    STAGE_SUCCEEDED = "StageSucceeded"
+    STAGE_RUNNING = "StageRunning"
+    RETRYING = "Retrying"
+    """An attempt failed and another one is planned."""
+    ATTEMPTS_EXHAUSTED = "AttemptsExhausted"
+    """The last permitted attempt failed."""
+    PERMANENT = "Permanent"
+    """A failure that no retry can mend."""
+    DISRUPTED = "Disrupted"
+    """The disruption budget is spent."""
+    TIMEOUT = "Timeout"
+    """`timeoutSeconds` is spent."""
+    SUCCEEDED = "Succeeded"
+    """Verified and published."""
+    INTERNAL_ERROR = "InternalError"
+    """The operator could not decide; its log has the trace; it tries again later."""
+    PROCESSING_COMPLETED = "processing_completed"
+    """Event name of the seeds for success (S-015)."""
+    PROCESSING_FAILED = "processing_failed"
+    """Event name of the seeds for failure (S-015)."""

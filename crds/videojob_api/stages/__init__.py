@@ -1,0 +1,57 @@
+"""The table of stage kinds: what each stage is called, needs, and may take. One row per kind.
+
+The operator reads percent bands, slots, resources and trust from here; the worker resolves `kind` to its module
+`videojob_worker.stages.<kind>`. Adding a stage is one parameter model, one row, one module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .. import contract
+from ..v1alpha1.base import StatusModel
+
+Trust = Literal["decode", "commit"]
+"""What a stage's container may touch: `decode` reads what strangers made and sees its own job read-write, everything
+else read-only; `commit` decodes nothing and publishes."""
+
+
+@dataclass(frozen=True)
+class StageKind:
+    """One kind of stage."""
+
+    kind: str
+    """Key of the row; the worker's module has the same name."""
+    stage: str
+    """Name in `status.stage` and `status.stages[]`."""
+    params: type[StatusModel]
+    """Model of its parameters."""
+    trust: Trust
+    """What its container may touch."""
+    slot: str | None
+    """Slot class it takes while live; None takes none."""
+    band: tuple[int, int]
+    """Percent of the whole job at its start and end."""
+    stall_seconds: int
+    """Without an advance of its clock for this long, the runner ends it."""
+    cpu_millis: int
+    """CPU request in thousandths of a core."""
+    memory_mib: int
+    """Memory request."""
+    memory_limit_mib: int
+    """Memory limit."""
+    version: int = 1
+    """Raise it when the same parameters give other bytes; it is part of the content key."""
+
+
+INGEST = StageKind("ingest", "Ingest", contract.IngestParams, "decode", "cpu", (0, 10), 60, 250, 256, 1024)
+TRANSCODE = StageKind(
+    "transcode", "Transcode", contract.TranscodeParams, "decode", "cpu", (10, 90), 120, 500, 512, 3072
+)
+VERIFY = StageKind("verify", "Verify", contract.VerifyParams, "decode", "cpu", (90, 99), 120, 250, 256, 1024)
+COMMIT = StageKind("commit", "Commit", contract.CommitParams, "commit", None, (99, 100), 300, 100, 128, 512)
+REPORT = StageKind("report", "Report", contract.ReportParams, "commit", None, (0, 0), 60, 50, 64, 256)
+
+KINDS: dict[str, StageKind] = {row.kind: row for row in (INGEST, TRANSCODE, VERIFY, COMMIT, REPORT)}
+"""Every kind by name."""

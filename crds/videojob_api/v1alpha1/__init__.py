@@ -1,0 +1,55 @@
+"""The API group's first version: one model per kind, and the table that lists them."""
+
+from .kinds import KINDS, MEDIASTORE, VIDEOJOB, VIDEOPROFILE, VIDEOQUEUE, Kind
+from .mediastore import MediaStoreSpec, PvcStore
+from .spec import InputLimits, Retry, Source, TranscodeSpec, VideoJobSpec
+from .status import (
+    ConditionStatus,
+    FailureStatus,
+    InputStatus,
+    OutputStatus,
+    PlannedGroup,
+    PlannedOutput,
+    PlanStatus,
+    ProgressStatus,
+    QueueStatus,
+    StageStatus,
+    VideoJobStatus,
+)
+from .videoprofile import AudioEncoding, Rendition, Thumbnail, VideoEncoding, VideoProfileSpec
+from .videoqueue import DEFAULT_SLOTS, Slot, VideoQueueSpec
+
+__all__ = [
+    "DEFAULT_SLOTS",
+    "KINDS",
+    "MEDIASTORE",
+    "VIDEOJOB",
+    "VIDEOPROFILE",
+    "VIDEOQUEUE",
+    "AudioEncoding",
+    "ConditionStatus",
+    "FailureStatus",
+    "InputLimits",
+    "InputStatus",
+    "Kind",
+    "MediaStoreSpec",
+    "OutputStatus",
+    "PlanStatus",
+    "PlannedGroup",
+    "PlannedOutput",
+    "ProgressStatus",
+    "PvcStore",
+    "QueueStatus",
+    "Rendition",
+    "Retry",
+    "Slot",
+    "Source",
+    "StageStatus",
+    "Thumbnail",
+    "TranscodeSpec",
+    "VideoEncoding",
+    "VideoJobSpec",
+    "VideoJobStatus",
+    "VideoProfileSpec",
+    "VideoQueueSpec",
+]

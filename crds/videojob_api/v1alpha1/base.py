@@ -1,0 +1,52 @@
+"""What the API models have in common: frozen, camelCase, strict on input, documented by attribute docstrings."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Rule:
+    """One CEL rule of a schema: the condition, and a message that names the field and the fix."""
+
+    def __init__(self, rule: str, message: str, *, field_path: str | None = None) -> None:
+        self.rule = rule
+        self.message = message
+        self.field_path = field_path
+
+    def schema(self) -> dict[str, str]:
+        """The rule as an entry of `x-kubernetes-validations`."""
+        entry = {"rule": self.rule, "message": self.message}
+        if self.field_path is not None:
+            entry["fieldPath"] = self.field_path
+        return entry
+
+
+class ApiModel(BaseModel):
+    """A part of a spec: unknown fields are refused, so that a typo never passes silently."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        use_attribute_docstrings=True,
+    )
+
+    cel: ClassVar[tuple[Rule, ...]] = ()
+    """CEL rules of this object, written into the CRD."""
+
+    def dump(self) -> dict[str, Any]:
+        """The JSON form as the API server stores it: camelCase, without what was not set."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class StatusModel(ApiModel):
+    """A part of a status or of a message: unknown fields are ignored, since a newer or older version may have
+    written them.
+    """
+
+    model_config = ConfigDict(extra="ignore")

@@ -1,0 +1,182 @@
+"""VideoJob.spec: what a user asks for."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from .. import names
+from .base import ApiModel, Rule
+
+QUANTITY = r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"
+"""Byte amounts as Kubernetes writes them: `500Mi`, `2G`, `524288000`."""
+
+_FACTORS = {
+    "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
+    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
+}  # fmt: skip
+
+ALLOWED_TYPES = ("mp4", "mov", "avi", "mkv", "webm")
+"""Input formats of the seeds (T-021)."""
+
+SOURCE_URI = r"^store://(inbox/[0-9a-f]{64}|stock/[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*){0,7})$"
+"""What a source may point at: an upload by its sha256, or a file the team keeps; never a path outside the store."""
+
+
+def quantity_bytes(text: str) -> int:
+    """Bytes of a Kubernetes quantity (`500Mi` -> 524288000). Raises ValueError naming the expected form."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]*)", text)
+    if match is None or match[2] not in _FACTORS:
+        raise ValueError(f"{text!r} is not a quantity of bytes such as 500Mi or 2G")
+    return int(float(match[1]) * _FACTORS[match[2]])
+
+
+class Source(ApiModel):
+    """The video to work on. It lies in the namespace's store; `videojob submit --file` puts it there."""
+
+    uri: Annotated[str, Field(pattern=SOURCE_URI, max_length=512)]
+    """`store://inbox/<sha256>` for an upload (`videojob submit --file` prints it), or `store://stock/<path>` for a file
+    the team keeps in the store."""
+    filename: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^/\x00-\x1f\x7f]+$")] | None = None
+    """The name people know the file by; shown in status. `videojob run` and `videojob submit -f` look for the file by
+    this name beside the manifest."""
+
+    @property
+    def sha256(self) -> str | None:
+        """The digest an inbox URI promises, else None."""
+        prefix = "store://inbox/"
+        return self.uri.removeprefix(prefix) if self.uri.startswith(prefix) else None
+
+
+class InputLimits(ApiModel):
+    """What an input may be at most; anything beyond fails at once, with the limit in the message."""
+
+    cel = (
+        Rule(
+            "quantity(self.maxInputSize).isGreaterThan(quantity('0'))",
+            "limits.maxInputSize must be above zero, for example 500Mi",
+            field_path=".maxInputSize",
+        ),
+    )
+
+    max_input_size: Annotated[str, Field(pattern=QUANTITY, max_length=20)] = "500Mi"
+    """Largest input in bytes, as a quantity (`500Mi`, `2G`); a larger one fails with `File too large` (T-014)."""
+    max_duration_seconds: Annotated[int, Field(ge=1, le=86400)] = 7200
+    """Longest input in seconds."""
+    allowed_types: Annotated[
+        tuple[Literal["mp4", "mov", "avi", "mkv", "webm"], ...],
+        Field(min_length=1, max_length=5, json_schema_extra={"list_type": "set"}),
+    ] = ALLOWED_TYPES
+    """Formats to let in, judged by the file's content, never by its name (T-021)."""
+
+    @property
+    def max_input_bytes(self) -> int:
+        """`max_input_size` in bytes."""
+        return quantity_bytes(self.max_input_size)
+
+    @field_validator("max_input_size")
+    @classmethod
+    def _positive(cls, value: str) -> str:
+        if quantity_bytes(value) <= 0:
+            raise ValueError("limits.maxInputSize must be above zero, for example 500Mi")
+        return value
+
+
+ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
+
+
+class TranscodeSpec(ApiModel):
+    """A video file becomes a ladder of renditions and still pictures (T-001 to T-008)."""
+
+    cel = (Rule("self == oldSelf", "spec.transcode is immutable: create another VideoJob to work on other input"),)
+
+    source: Source
+    """The input."""
+    profiles: Annotated[
+        tuple[ProfileName, ...],
+        Field(min_length=1, max_length=16, json_schema_extra={"list_type": "set"}),
+    ] = ("720p", "480p", "thumbnail")
+    """Names of VideoProfiles, one output each; looked up in the job's namespace, then in the operator's. Built in:
+    `720p`, `480p`, `360p`, `webm_720p`, `thumbnail` (T-006, T-007)."""
+    limits: InputLimits = InputLimits()
+    """Bounds on the input."""
+
+
+class Retry(ApiModel):
+    """When an attempt of a stage fails (X-006, A-033)."""
+
+    max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    """Attempts of each stage, the first included. Disruptions (eviction, node loss) have a budget of their own."""
+    backoff_seconds: Annotated[int, Field(ge=0, le=3600)] = 2
+    """Wait before the second attempt."""
+    multiplier: Annotated[int, Field(ge=1, le=10)] = 2
+    """Factor by which each further wait grows."""
+    max_backoff_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
+    """Longest wait."""
+
+
+class Execution(ApiModel):
+    """How stages are spread over pods."""
+
+    mode: Literal["Auto", "Compact", "Spread"] = "Auto"
+    """`Compact` runs as many stages in one pod as their trust permits, `Spread` gives each stage its own Job, `Auto`
+    lets the operator choose."""
+
+
+UNAVAILABLE = "is not available in this version; use spec.transcode, or install a version that has it"
+
+
+class VideoJobSpec(ApiModel):
+    """One video request: exactly one of `transcode`, `story` and `avatar`, and how to run it."""
+
+    cel = (
+        Rule(
+            "[has(self.transcode), has(self.story), has(self.avatar)].filter(x, x).size() == 1",
+            "a VideoJob asks for exactly one kind of work: set one of spec.transcode, spec.story, spec.avatar",
+        ),
+        Rule("!has(self.story)", f"spec.story {UNAVAILABLE}"),
+        Rule("!has(self.avatar)", f"spec.avatar {UNAVAILABLE}"),
+        Rule("self.store == oldSelf.store", "spec.store is immutable: the job's files are already there"),
+    )
+
+    transcode: TranscodeSpec | None = None
+    """A video file becomes renditions and thumbnails."""
+    story: Annotated[dict[str, Any] | None, Field(json_schema_extra={"preserve_unknown": True})] = None
+    """A script becomes a narrated video. Not available in this version."""
+    avatar: Annotated[dict[str, Any] | None, Field(json_schema_extra={"preserve_unknown": True})] = None
+    """A photo and a voice become a talking person. Not available in this version."""
+    queue: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")] = names.DEFAULT_QUEUE
+    """VideoQueue in the operator's namespace whose slots this job uses."""
+    priority: Literal["High", "Normal", "Low"] = "Normal"
+    """Order in the queue (X-003): High before Normal before Low, and by age within each; every retry counts as High."""
+    suspend: bool = False
+    """While true, no further stage starts; a running one ends first."""
+    timeout_seconds: Annotated[int, Field(ge=1, le=604800)] | None = None
+    """Longest time in seconds with a pod at work, over all stages and attempts. Without it 600, for a transcode at least
+    ten times the input's duration (X-005)."""
+    retry: Retry = Retry()
+    """Attempts and waits."""
+    store: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")] = names.DEFAULT_STORE
+    """MediaStore of this namespace that holds input and outputs."""
+    execution: Execution = Execution()
+    """One pod or several."""
+    external_id: Annotated[str, Field(max_length=253)] | None = None
+    """Your own identifier, carried through to the manifest and the logs; nothing depends on it."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> VideoJobSpec:
+        chosen = [name for name in ("transcode", "story", "avatar") if getattr(self, name) is not None]
+        if len(chosen) != 1:
+            raise ValueError(self.cel[0].message)
+        if chosen[0] != "transcode":
+            raise ValueError(f"spec.{chosen[0]} {UNAVAILABLE}")
+        return self
+
+    @property
+    def type(self) -> Literal["Transcode", "Story", "Avatar"]:
+        """The kind of work, as `status.type` shows it."""
+        if self.story is not None:
+            return "Story"
+        return "Avatar" if self.avatar is not None else "Transcode"

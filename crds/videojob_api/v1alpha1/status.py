@@ -1,0 +1,259 @@
+"""VideoJob.status: what the operator reports. Bounded below 32 KiB; details lie in the store's manifest.json."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from ..names import Phase
+from .base import StatusModel
+
+StageState = Literal["Waiting", "Queued", "Running", "Succeeded", "Failed"]
+"""`Waiting` for an earlier stage; `Queued` for a slot or a retry; the rest as they say."""
+
+
+class ProgressStatus(StatusModel):
+    """How far it is."""
+
+    percent: Annotated[int, Field(ge=0, le=100)] = 0
+    """Whole percent over all stages; never falls within an attempt."""
+    summary: str = "0%"
+    """What the PROGRESS column prints, for example `62%`."""
+    message: str | None = None
+    """One sentence on what is happening."""
+    speed: str | None = None
+    """Multiple of real time, for example `5.9x`."""
+    eta_seconds: int | None = None
+    """Estimated seconds until the running stage ends."""
+
+
+class ConditionStatus(StatusModel):
+    """A condition in the form of metav1.Condition."""
+
+    type: str
+    """Name of the condition."""
+    status: Literal["True", "False", "Unknown"]
+    """Whether it holds."""
+    reason: str
+    """One CamelCase word for programs."""
+    message: str = ""
+    """One sentence for people."""
+    observed_generation: int | None = None
+    """Generation of the object that was judged."""
+    last_transition_time: datetime
+    """When `status` last changed."""
+
+
+class QueueStatus(StatusModel):
+    """Why a VideoJob waits."""
+
+    name: str
+    """The VideoQueue."""
+    reason: str
+    """One CamelCase word: WaitingForSlot, WaitingForRetry, Suspended, PodPending."""
+    since: datetime
+    """Since when."""
+    message: str | None = None
+    """One sentence with the numbers behind it."""
+
+
+class StageStatus(StatusModel):
+    """One stage."""
+
+    name: str
+    """Ingest, Transcode, Verify or Commit."""
+    group: str
+    """The stage group (one Job) it belongs to."""
+    state: StageState = "Waiting"
+    """Where it stands."""
+    attempt: int = 0
+    """Attempts begun so far; 0 before the first."""
+    failures: int = 0
+    """Attempts that failed and count against `retry.maxAttempts`."""
+    disruptions: int = 0
+    """Attempts lost to eviction or node loss; they have a budget of their own."""
+    progress: int = 0
+    """Percent of this stage alone."""
+    job: str | None = None
+    """Name of the Kubernetes Job of the latest attempt."""
+    slot: str | None = None
+    """Slot class it needs."""
+    start_time: datetime | None = None
+    """When the latest attempt started."""
+    completion_time: datetime | None = None
+    """When it ended."""
+    cpu_seconds: float | None = None
+    """CPU time it used, children included."""
+    message: str | None = None
+    """One sentence on the latest attempt."""
+
+
+class InputStatus(StatusModel):
+    """The input as probed."""
+
+    filename: str | None = None
+    """The name people know it by."""
+    size_bytes: int
+    """Size in bytes."""
+    sha256: str
+    """Digest of the bytes."""
+    container: str
+    """mp4, mov, avi, mkv or webm, judged by content."""
+    duration_ms: int
+    """Duration in milliseconds."""
+    width: int
+    """Width in pixels as shown, rotation applied."""
+    height: int
+    """Height in pixels as shown, rotation applied."""
+    rotation: int = 0
+    """Degrees by which players turn the stored picture: 0, 90, 180 or 270."""
+    frame_rate: str
+    """Average frames a second as a fraction, for example `30000/1001`."""
+    variable_frame_rate: bool = False
+    """Whether frames come at uneven distances."""
+    video_codec: str
+    """Name of the video codec as FFmpeg has it."""
+    audio_codec: str | None = None
+    """Name of the audio codec; absent for a silent input."""
+
+
+class OutputStatus(StatusModel):
+    """One published file."""
+
+    name: str
+    """The profile's output name, for example `720p`."""
+    profile: str
+    """The VideoProfile it was made by."""
+    path: str
+    """Path below the job's folder, for example `videos/720p.mp4`."""
+    uri: str
+    """`store://jobs/<uid>/videos/720p.mp4`."""
+    media_type: str
+    """MIME type."""
+    size_bytes: int
+    """Size in bytes."""
+    sha256: str
+    """Digest of the bytes, checked at publication."""
+    width: int
+    """Width in pixels."""
+    height: int
+    """Height in pixels."""
+    duration_ms: int | None = None
+    """Duration in milliseconds; absent for a still picture."""
+    frame_rate: str | None = None
+    """Frames a second as a fraction."""
+    aspect_ratio: str | None = None
+    """Shape reduced to small whole numbers, for example `16:9`."""
+    video_codec: str
+    """`h264`, `vp9` or `mjpeg`."""
+    audio_codec: str | None = None
+    """`aac` or `opus`; absent without sound."""
+    bitrate_kbps: int | None = None
+    """Average bit rate of the whole file in kilobits a second."""
+    tier: str = "videos"
+    """Retention tier."""
+    state: Literal["Available", "Expired"] = "Available"
+    """Whether the bytes are still there."""
+
+
+class FailureStatus(StatusModel):
+    """Why it failed, and what to do."""
+
+    failure_class: Annotated[str, Field(alias="class")]
+    """Permanent, Recoverable, Resource, External, Stalled or Disruption."""
+    code: str
+    """One CamelCase word for programs, for example `InvalidFileType`."""
+    stage: str | None = None
+    """Stage that failed."""
+    attempt: int | None = None
+    """Attempt that failed."""
+    exit_code: int | None = None
+    """Exit code of the container."""
+    message: str
+    """What happened."""
+    hint: str | None = None
+    """What to do about it."""
+    log_tail: str | None = None
+    """The last lines of the tool that failed."""
+    time: datetime | None = None
+    """When."""
+
+
+class PlannedGroup(StatusModel):
+    """One Job to be: its stages and what they need."""
+
+    name: str
+    """Name of the group; part of the Job's name."""
+    stages: tuple[str, ...]
+    """Stages in order."""
+    slot: str | None = None
+    """Slot class it takes while live."""
+
+
+class PlannedOutput(StatusModel):
+    """A profile as it was when the job was accepted; later edits of the profile do not reach this job."""
+
+    profile: str
+    """Name as the spec has it."""
+    name: str
+    """Output name."""
+    spec: Annotated[dict[str, Any], Field(json_schema_extra={"preserve_unknown": True})]
+    """The VideoProfile's spec."""
+
+
+class PlanStatus(StatusModel):
+    """What was decided before the first Job, and is followed even if profiles or the operator change."""
+
+    execution: Literal["Compact", "Spread"]
+    """The mode in force."""
+    image: str
+    """Worker image of every Job."""
+    outputs: tuple[PlannedOutput, ...] = ()
+    """Outputs to make."""
+    groups: tuple[PlannedGroup, ...] = ()
+    """Jobs to run, in order."""
+    claim_name: str | None = None
+    """Claim that holds the bytes."""
+
+
+class VideoJobStatus(StatusModel):
+    """Where a VideoJob stands."""
+
+    observed_generation: int = -1
+    """Generation of the spec this status is about; -1 until the operator has seen the object."""
+    phase: Phase | None = None
+    """One word for people: Pending, Queued, Running, Suspended, Succeeded, Failed or Cancelled."""
+    type: str | None = None
+    """Transcode, Story or Avatar."""
+    stage: str | None = None
+    """The stage that runs, or ran last."""
+    progress: ProgressStatus = ProgressStatus()
+    """How far it is."""
+    conditions: Annotated[tuple[ConditionStatus, ...], Field(json_schema_extra={"list_map_key": "type"})] = ()
+    """Accepted, Ready, Reconciling, Stalled, Complete, Failed, Finished, DeadLettered."""
+    queue: QueueStatus | None = None
+    """Why it waits; absent when it does not."""
+    attempts: int = 0
+    """The highest attempt of any stage."""
+    next_retry_time: datetime | None = None
+    """When the next attempt may start."""
+    plan: PlanStatus | None = None
+    """What was decided before the first Job."""
+    stages: Annotated[tuple[StageStatus, ...], Field(json_schema_extra={"list_map_key": "name"})] = ()
+    """Every stage in order."""
+    input: InputStatus | None = None
+    """The input as probed."""
+    outputs: Annotated[tuple[OutputStatus, ...], Field(json_schema_extra={"list_map_key": "name"})] = ()
+    """Published files; empty until all are verified."""
+    failure: FailureStatus | None = None
+    """The latest failure; stays visible after a retry until the job succeeds."""
+    queued_time: datetime | None = None
+    """When it was accepted."""
+    start_time: datetime | None = None
+    """When the first stage started."""
+    completion_time: datetime | None = None
+    """When it ended."""
+    execution_time_ms: int | None = None
+    """From start to end in milliseconds."""

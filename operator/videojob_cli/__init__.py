@@ -1,0 +1,1 @@
+"""`videojob` and `kubectl videojob`: sits on top of both sides, and is the only code that sees both."""

@@ -1,0 +1,1 @@
+"""Decisions about one VideoJob: `plan(observed)`, its phases and its policies, one policy a file."""

@@ -1,0 +1,243 @@
+"""The values decisions are made of: what was observed, and what is to be done about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from videojob_api.contract import Progress, RunResult, TaskDocument
+from videojob_api.v1alpha1 import MediaStoreSpec, VideoJobSpec, VideoJobStatus, VideoProfileSpec
+
+# ---------------------------------------------------------------- seen
+
+
+@dataclass(frozen=True)
+class ContainerView:
+    """One container of a worker pod, init containers included."""
+
+    name: str
+    state: Literal["Waiting", "Running", "Terminated"]
+    exit_code: int | None = None
+    reason: str | None = None
+    """The kubelet's word: OOMKilled, ImagePullBackOff, CreateContainerConfigError, ..."""
+    message: str | None = None
+    """When terminated, the termination message; when waiting, the kubelet's sentence."""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class PodView:
+    """One pod of a Job."""
+
+    name: str
+    uid: str
+    phase: str
+    containers: tuple[ContainerView, ...] = ()
+    """In the order they run: init containers first."""
+    reason: str | None = None
+    """`status.reason`, for example Evicted."""
+    disruption: str | None = None
+    """Reason of a true DisruptionTarget condition."""
+    unschedulable: str | None = None
+    """The scheduler's sentence while the pod finds no node."""
+    deleting: bool = False
+    node: str | None = None
+
+
+@dataclass(frozen=True)
+class JobView:
+    """One Kubernetes Job that this VideoJob controls."""
+
+    name: str
+    uid: str
+    group: str
+    attempt: int
+    created: datetime
+    slot: str | None = None
+    parallelism: int = 1
+    finished: Literal["Complete", "Failed"] | None = None
+    condition_reason: str | None = None
+    condition_message: str | None = None
+    finished_at: datetime | None = None
+    deleting: bool = False
+    pods: tuple[PodView, ...] = ()
+    blocked: str | None = None
+    """Why the Job controller cannot make the pod (quota, Pod Security), in its own words."""
+
+
+@dataclass(frozen=True)
+class VideoJobView:
+    """The VideoJob itself."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    created: datetime
+    spec: VideoJobSpec | None
+    """None when it does not fit the model; `spec_error` says why."""
+    status: VideoJobStatus
+    spec_error: str | None = None
+    deleting: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class ProfileView:
+    """A VideoProfile within reach of the job; the job's own namespace comes first."""
+
+    namespace: str
+    name: str
+    spec: VideoProfileSpec
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the operator's settings contribute to decisions."""
+
+    worker_image: str
+    operator_namespace: str = "videojob-system"
+    progress_url: str | None = None
+    threads: int = 2
+    """Encoder threads of each Job; part of the task document."""
+    disruption_budget: int = 5
+    """Attempts per stage group that may be lost to disruptions before it fails."""
+    keep_finished_seconds: int = 300
+    """Finished Jobs are deleted this long after their result is in status."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Everything a decision about one VideoJob may look at."""
+
+    now: datetime
+    job: VideoJobView
+    config: Config
+    jobs: tuple[JobView, ...] = ()
+    """Jobs controlled by this UID, oldest first."""
+    foreign: frozenset[str] = frozenset()
+    """Names of Jobs in the namespace that a create found taken by somebody else."""
+    store: MediaStoreSpec | None = None
+    """The store the spec names; None when the namespace has none of that name."""
+    queue_found: bool = True
+    """Whether the queue the spec names exists."""
+    profiles: tuple[ProfileView, ...] = ()
+    """The job's namespace first, then the operator's."""
+    granted: bool = False
+    """Whether grant() has given this job a slot for the group it asked for last."""
+    waiting_message: str | None = None
+    """What the queue says while it has not, for example `slot cpu: 4 of 4 taken`."""
+    progress: Progress | None = None
+    """Latest news of the running stage, advisory."""
+    results: tuple[RunResult, ...] = ()
+    """Whole results that came by POST, matched to their stubs by digest."""
+
+
+# ---------------------------------------------------------------- wanted
+
+
+@dataclass(frozen=True)
+class CreateJob:
+    """Launch one attempt of a group. The name makes it happen once (I1)."""
+
+    name: str
+    document: TaskDocument
+    claim_name: str
+    image: str
+    slot: str | None
+    queue: str
+    deadline_seconds: int
+    """`activeDeadlineSeconds` of the pod: later than the runner's own deadline."""
+
+
+@dataclass(frozen=True)
+class DeleteJob:
+    """Delete a Job of ours, its pods with it; the UID guards against a namesake."""
+
+    name: str
+    uid: str
+
+
+Action = CreateJob | DeleteJob
+
+
+@dataclass(frozen=True)
+class Event:
+    """One Kubernetes Event about the VideoJob."""
+
+    reason: str
+    message: str
+    type: Literal["Normal", "Warning"] = "Normal"
+
+
+@dataclass(frozen=True)
+class SlotRequest:
+    """This VideoJob wants a slot for its next group."""
+
+    uid: str
+    queue: str
+    slot: str
+    group: str
+    attempt: int
+    priority: int
+    """0 High, 1 Normal, 2 Low (X-003); a retry is 0."""
+    since: datetime
+    """When it began to wait; order within a priority (C10)."""
+    count: int = 1
+    """Slots wanted at once."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What should happen next to one VideoJob. Applying it and asking again converges to an empty plan."""
+
+    actions: tuple[Action, ...] = ()
+    status: VideoJobStatus | None = None
+    """The whole new status; None when it need not change."""
+    labels: tuple[tuple[str, str | None], ...] = ()
+    """Labels to set on the VideoJob (None removes); empty when they are as they should be."""
+    events: tuple[Event, ...] = ()
+    """Told after the status is written."""
+    wake_at: datetime | None = None
+    """When to look again even if nothing happens."""
+    request: SlotRequest | None = None
+    """Slot wanted; stands until a later plan has none."""
+    status_first: bool = False
+    """Write status before the actions: the plan must be on record before the first Job."""
+    progress_only: bool = False
+    """Nothing but progress differs: the write may wait for its turn in the budget."""
+
+
+# ---------------------------------------------------------------- the whole queue
+
+
+@dataclass(frozen=True)
+class LiveSlot:
+    """A slot in use by a live Job, or reserved for one about to be created."""
+
+    uid: str
+    slot: str
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class QueueView:
+    """One VideoQueue, all that waits for it and all that runs."""
+
+    name: str
+    now: datetime
+    capacity: tuple[tuple[str, int], ...]
+    live: tuple[LiveSlot, ...] = ()
+    requests: tuple[SlotRequest, ...] = ()
+
+
+@dataclass(frozen=True)
+class Grants:
+    """Who may start, and what the others are told."""
+
+    granted: tuple[SlotRequest, ...] = ()
+    waiting: tuple[tuple[str, str], ...] = field(default=())
+    """(UID, sentence) for each request that has to wait."""

@@ -1,0 +1,60 @@
+"""The operator's settings: one model, read from environment variables `VIDEOJOB_*`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What an admin can set. The chart's values map onto these one to one."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VIDEOJOB_", frozen=True, use_attribute_docstrings=True, extra="ignore"
+    )
+
+    namespace: str = "videojob-system"
+    """The operator's own namespace: queues and shared profiles live here."""
+    watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
+    """Namespaces to serve, comma-separated in the environment; empty means all."""
+    worker_image: str = "videojob-worker:dev"
+    """Image of every worker pod."""
+    image_pull_policy: str = "IfNotPresent"
+    """Pull policy of worker pods."""
+    defaults_file: Path | None = None
+    """YAML file with the default queue and the built-in profiles, created at start if absent."""
+    progress_url: str | None = None
+    """Base URL under which worker pods reach this operator; None switches progress posts off."""
+    host: str = "0.0.0.0"  # noqa: S104 - inside a pod, behind the Service
+    """Address the HTTP servers listen on."""
+    http_port: int = 8080
+    """Port of /healthz, /readyz, /metrics."""
+    worker_port: int = 8081
+    """Port that takes progress and results from workers."""
+    resync_seconds: int = 300
+    """Every so often all objects are listed and the cache is repaired."""
+    crd_wait_seconds: int = 120
+    """At start, wait this long for the CRDs to be served, then exit naming the missing ones."""
+    workers: int = 8
+    """Reconciles that run at the same time."""
+    status_writes_per_second: int = 50
+    """Most status patches a second over all VideoJobs."""
+    threads: int = 2
+    """Encoder threads of each worker."""
+    disruption_budget: int = 5
+    """Evictions and lost nodes a stage group survives."""
+    keep_finished_seconds: int = 300
+    """Finished Jobs are deleted this long after their result is recorded."""
+    lease_name: str = "videojob-operator"
+    """Lease that fences this operator against another one."""
+    pod_uid: str | None = None
+    """UID of the operator's pod, the Lease's holder; None holds no Lease (a run outside a cluster)."""
+    log_level: str = "INFO"
+    """Level of the JSON logs (X-017)."""
+
+    @classmethod
+    def split(cls, value: str) -> tuple[str, ...]:
+        """Names from a comma-separated list."""
+        return tuple(part.strip() for part in value.split(",") if part.strip())

@@ -1,0 +1,1 @@
+"""FFmpeg's language: probe, argv, filters, progress lines. Pure but for running what it built through base.process."""
