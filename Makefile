@@ -36,4 +36,34 @@ fix: $(STAMP) ## Format and mend what can be mended by itself
 generate: $(STAMP) ## Write everything that is generated: CRDs, reference, chart copies
 	@$(BIN)/python hack/generate.py
 
-.PHONY: help venv check fix generate
+packages: ## Install the Debian packages that media work needs (FFmpeg, fonts), if any is missing
+	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || $(PYTHON) hack/cluster packages
+
+cluster: ## Start a real Kubernetes: kind where an engine answers, else on this host (root)
+	@$(CLUSTER) up
+
+cluster-down: ## Stop it and clean up behind it
+	@$(CLUSTER) down
+
+images: $(STAMP) ## Build the operator's and the worker's image and load them into the cluster
+	@$(CLUSTER) images
+
+demo: $(STAMP) ## From nothing to VideoJobs on a real cluster; the videos land in demo-output/
+	@$(BIN)/python hack/demo/demo.py
+
+test: $(STAMP) ## All layers: unit, golden, contract, simulate, media, cluster, e2e (root or an engine)
+	@$(CLUSTER) ready
+	@$(MAKE) --no-print-directory packages
+	@$(BIN)/python hack/test.py
+
+simulate: $(STAMP) ## The long simulation
+	@$(BIN)/pytest -q tests/simulate --seeds 20000
+
+figures: $(STAMP) ## Print the measured tables: stage transitions, API writes by writer
+	@$(BIN)/python hack/bench/transitions.py
+
+clean: ## Remove what was built in this checkout (caches outside it stay)
+	@$(CLUSTER) down || true
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build demo-output .cluster
+
+.PHONY: help venv check fix generate packages cluster cluster-down images demo test simulate figures clean
