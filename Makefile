@@ -7,6 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER := $(PYTHON) hack/cluster
 STAMP := .venv/.installed
+LAYERS := unit golden contract simulate media cluster e2e
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -54,7 +55,7 @@ demo: $(STAMP) ## From nothing to VideoJobs on a real cluster; the videos land i
 test: $(STAMP) ## All layers: unit, golden, contract, simulate, media, cluster, e2e (root or an engine)
 	@$(CLUSTER) ready
 	@$(MAKE) --no-print-directory packages
-	@$(BIN)/python hack/test.py
+	@$(BIN)/pytest -q $(LAYERS:%=tests/%)
 
 simulate: $(STAMP) ## The long simulation
 	@$(BIN)/pytest -q tests/simulate --seeds 20000
