@@ -80,6 +80,8 @@ class StageStatus(StatusModel):
     """Name of the Kubernetes Job of the latest attempt."""
     slot: str | None = None
     """Slot class it needs."""
+    key: str | None = None
+    """Content key: its files lie in `processed/<stage>/<key>` below the job's folder."""
     start_time: datetime | None = None
     """When the latest attempt started."""
     completion_time: datetime | None = None
@@ -216,6 +218,8 @@ class PlanStatus(StatusModel):
     """Jobs to run, in order."""
     claim_name: str | None = None
     """Claim that holds the bytes."""
+    threads: int = 2
+    """Threads an encoder may use; the same number gives the same bytes."""
 
 
 class VideoJobStatus(StatusModel):
@@ -257,3 +261,5 @@ class VideoJobStatus(StatusModel):
     """When it ended."""
     execution_time_ms: int | None = None
     """From start to end in milliseconds."""
+    active_time_ms: int = 0
+    """Time with a pod at work over all ended attempts, in milliseconds; counts against `spec.timeoutSeconds`."""

@@ -127,13 +127,15 @@ class Observed:
     profiles: tuple[ProfileView, ...] = ()
     """The job's namespace first, then the operator's."""
     granted: bool = False
-    """Whether grant() has given this job a slot for the group it asked for last."""
+    """Whether grant() has given this job a slot for the group it asked for last. A grant ends with the first plan
+    applied after it that requests nothing: its Job holds the slot from then on."""
     waiting_message: str | None = None
     """What the queue says while it has not, for example `slot cpu: 4 of 4 taken`."""
     progress: Progress | None = None
     """Latest news of the running stage, advisory."""
     results: tuple[RunResult, ...] = ()
-    """Whole results that came by POST, matched to their stubs by digest."""
+    """Whole results that came by POST, each with the digest of the bytes that came in `sha256`; a stub takes the one with
+    its own digest."""
 
 
 # ---------------------------------------------------------------- wanted
@@ -151,6 +153,8 @@ class CreateJob:
     queue: str
     deadline_seconds: int
     """`activeDeadlineSeconds` of the pod: later than the runner's own deadline."""
+    memory_percent: int = 100
+    """Memory in percent of the stages' table: more after an attempt that ran out of it (case 30)."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,17 @@ class DeleteJob:
     uid: str
 
 
-Action = CreateJob | DeleteJob
+@dataclass(frozen=True)
+class ConfirmGone:
+    """Ask the API server whether a Job that our cache has lost is really gone, before it is replaced.
+
+    Found: it goes into the cache and the rest of the plan is dropped, status and events included. Gone: go on.
+    """
+
+    name: str
+
+
+Action = CreateJob | DeleteJob | ConfirmGone
 
 
 @dataclass(frozen=True)
