@@ -22,11 +22,15 @@ class Client:
     state: State
     server: str
 
-    def request(self, method: str, path: str, body: object = None, content: str = "application/json") -> tuple[int, Any]:
+    def request(
+        self, method: str, path: str, body: object = None, content: str = "application/json"
+    ) -> tuple[int, Any]:
         """Status and decoded answer; OSError if nobody answers."""
         context = pki.client_context(self.state, "admin")
         address = urlsplit(self.server)
-        connection = http.client.HTTPSConnection(address.hostname or "", address.port, context=context, timeout=_SECONDS)
+        connection = http.client.HTTPSConnection(
+            address.hostname or "", address.port, context=context, timeout=_SECONDS
+        )
         try:
             data = None if body is None else json.dumps(body)
             connection.request(method, path, data, {"Content-Type": content, "Accept": "application/json"})

@@ -137,7 +137,9 @@ def _run(command: list[str], folder: Path, output: Path) -> None:
     environ = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
     # -mod=mod in somebody's GOFLAGS would rewrite the pins, a vendor flag would miss them.
     environ["GOFLAGS"] = "-mod=readonly -buildvcs=false"
-    with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as go:
+    with subprocess.Popen(
+        command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as go:
         done = threading.Event()
         watcher = threading.Thread(target=_announce, args=(output, done), daemon=True)
         watcher.start()

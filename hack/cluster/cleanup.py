@@ -7,6 +7,7 @@ nothing to do.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -62,7 +63,7 @@ def _table_removal(table: list[str]) -> list[str]:
 
 def _jumps_to(rule: str, chains: list[str]) -> bool:
     words = rule.split()
-    return any(word in ("-j", "-g") and target in chains for word, target in zip(words, words[1:], strict=False))
+    return any(word in ("-j", "-g") and target in chains for word, target in itertools.pairwise(words))
 
 
 def mounts_below(mountinfo: str, roots: Iterable[Path]) -> list[str]:

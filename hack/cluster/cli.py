@@ -17,15 +17,22 @@ def parser(description: str) -> argparse.ArgumentParser:
         prog="python3 hack/cluster", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, text in (("up", "start the cluster, or say that it runs"), ("down", "stop the cluster and delete what it held")):
+    for name, text in (
+        ("up", "start the cluster, or say that it runs"),
+        ("down", "stop the cluster and delete what it held"),
+    ):
         command = commands.add_parser(name, help=text)
-        command.add_argument("--control-plane-only", action="store_true", help="etcd, API server and controller manager only; no root")
+        command.add_argument(
+            "--control-plane-only", action="store_true", help="etcd, API server and controller manager only; no root"
+        )
         command.add_argument("--state", type=Path, help="folder of a bare control plane (several may run)")
     commands.add_parser("status", help="say what runs and where its files are")
     commands.add_parser("kubeconfig", help="print the path of the kubeconfig")
     images = commands.add_parser("images", help="build the project's images and load them into the cluster if it runs")
     images.add_argument("--only", choices=("operator", "worker"), help="build one of them")
-    images.add_argument("--print-refs", action="store_true", help="print NAME=REFERENCE for each image and build nothing")
+    images.add_argument(
+        "--print-refs", action="store_true", help="print NAME=REFERENCE for each image and build nothing"
+    )
     load = commands.add_parser("load", help="load image archives into the running cluster")
     load.add_argument("files", nargs="+", type=Path, metavar="FILE")
     commands.add_parser("build", help="compile the binaries that this machine's kind of cluster needs, and Helm")

@@ -1,4 +1,4 @@
-"""etcd, API server, controller manager (and scheduler): the same for the whole host cluster and for the tests' bare control plane."""
+"""etcd, API server and controller manager: the same for the whole host cluster and for the tests' bare control plane."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def _etcd_ready(state: State, port: int) -> bool:
 
 
 def up(folder: Path, *, die_with_parent: bool = False) -> Record:
-    """Start a control plane without a node in the folder, on loopback and free ports; no root needed, several may run at a time."""
+    """Start a control plane without a node in the folder, on loopback and free ports; no root needed, several may run."""
     binaries.ensure(binaries.CONTROL_PLANE)
     state = State(folder)
     seen = record.load(state.record)

@@ -18,7 +18,9 @@ def answers(name: str) -> bool:
     # `docker info` ends with 0 without a daemon unless a field of the server is asked for.
     field = "{{.ServerVersion}}" if name == "docker" else "{{.Version.Version}}"
     try:
-        done = subprocess.run([client, "info", "--format", field], capture_output=True, text=True, check=False, timeout=_SECONDS)
+        done = subprocess.run(
+            [client, "info", "--format", field], capture_output=True, text=True, check=False, timeout=_SECONDS
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0 and bool(done.stdout.strip())

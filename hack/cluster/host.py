@@ -9,8 +9,23 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from cluster import api, binaries, cleanup, controlplane, locks, manifests, net, node, owner, packages, pki, processes, record, say, volumes
-from cluster import scratchimage
+from cluster import (
+    api,
+    binaries,
+    cleanup,
+    controlplane,
+    locks,
+    manifests,
+    net,
+    node,
+    owner,
+    pki,
+    processes,
+    record,
+    say,
+    scratchimage,
+    volumes,
+)
 from cluster.controlplane import LOOPBACK, Starter
 from cluster.net import Networks
 from cluster.owner import Decision, Owner
@@ -26,8 +41,8 @@ def require_root() -> None:
     """One sentence for whoever has neither an engine nor root."""
     if os.geteuid() != 0:
         raise say.CannotRunError(
-            "No Docker or Podman engine answers and you are not root: start an engine, or run this as root to get a cluster made of"
-            " processes of this machine."
+            "No Docker or Podman engine answers and you are not root: start an engine, or run this as root"
+            " to get a cluster made of processes of this machine."
         )
 
 
@@ -90,16 +105,19 @@ def running(state: State) -> Record | None:
 def load_images(archives: list[Path]) -> None:
     """Bring image archives (OCI or Docker) into the node."""
     for archive in archives:
-        command = ["ctr", "--address", node.CONTAINERD_SOCKET, "--namespace", "k8s.io", "images", "import", archive]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = _ctr("images", "import", str(archive))
         if done.returncode != 0:
             raise say.CannotRunError(f"containerd could not import {archive}: {done.stderr.strip().splitlines()[-1]}")
 
 
 def image_names() -> set[str]:
     """The references that the node knows."""
-    command = ["ctr", "--address", node.CONTAINERD_SOCKET, "--namespace", "k8s.io", "images", "ls", "-q"]
-    return set(subprocess.run(command, capture_output=True, text=True, check=False).stdout.split())
+    return set(_ctr("images", "ls", "-q").stdout.split())
+
+
+def _ctr(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["ctr", "--address", str(node.CONTAINERD_SOCKET), "--namespace", "k8s.io", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def _starter(state: State) -> Starter:
@@ -145,7 +163,9 @@ def _refuse_strangers() -> None:
     names = [Path(argv[0]).name for _, argv in cleanup.all_commands() if argv]
     found = next((name for name in names if name in _KUBELETS), None)
     if found:
-        raise say.CannotRunError(f"A {found} that is not ours runs on this machine, and there can be only one: stop it first.")
+        raise say.CannotRunError(
+            f"A {found} that is not ours runs on this machine, and there can be only one: stop it first."
+        )
 
 
 def _make_node_bridge(networks: Networks) -> None:
@@ -156,7 +176,9 @@ def _make_node_bridge(networks: Networks) -> None:
     ):
         done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise say.CannotRunError(f"The node's network device could not be made (ip {' '.join(arguments)}): {done.stderr.strip()}")
+            raise say.CannotRunError(
+                f"The node's network device could not be made (ip {' '.join(arguments)}): {done.stderr.strip()}"
+            )
 
 
 def _rotate_audit(state: State) -> None:
@@ -213,8 +235,7 @@ def _load_own_images(state: State) -> None:
 
 
 def _containerd_ready() -> bool:
-    command = ["ctr", "--address", node.CONTAINERD_SOCKET, "--connect-timeout", "2s", "version"]
-    return node.CONTAINERD_SOCKET.is_socket() and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    return node.CONTAINERD_SOCKET.is_socket() and _ctr("version").returncode == 0
 
 
 def _healthy(port: int) -> bool:
@@ -234,7 +255,9 @@ def _upstream() -> list[str]:
 
 
 def _on_overlay(folder: Path) -> bool:
-    found = subprocess.run(["stat", "--file-system", "--format=%T", folder], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ["stat", "--file-system", "--format=%T", folder], capture_output=True, text=True, check=False
+    )
     return found.stdout.strip() == "overlayfs"
 
 

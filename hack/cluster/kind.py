@@ -26,7 +26,7 @@ def cluster_name(checkout: Path = CHECKOUT) -> str:
 
 
 def config(state: State) -> dict[str, Any]:
-    """kind's configuration: one control plane, one worker, every request in the audit log."""
+    """The configuration: one control plane, one worker, every request in the audit log."""
     patch = {
         "kind": "ClusterConfiguration",
         "apiServer": {
@@ -96,7 +96,7 @@ def load_command(name: str, archive: Path) -> list[str]:
 
 
 def environment(engine: str) -> Mapping[str, str]:
-    """kind asks Docker first unless it is told otherwise."""
+    """Kind asks Docker first unless it is told otherwise."""
     return {**os.environ, "KIND_EXPERIMENTAL_PROVIDER": engine}
 
 
@@ -115,7 +115,10 @@ def up(state: State, engine: str) -> None:
     (state.config / "kind.json").write_text(json.dumps(config(state), indent=1) + "\n")
     if exists(engine, name):
         say.line(f"the kind cluster {name} exists already")
-        _run([str(binaries.path("kind")), "export", "kubeconfig", f"--name={name}", f"--kubeconfig={state.kubeconfig}"], engine)
+        _run(
+            [str(binaries.path("kind")), "export", "kubeconfig", f"--name={name}", f"--kubeconfig={state.kubeconfig}"],
+            engine,
+        )
     else:
         with say.step(f"kind cluster {name} ready"):
             _run(create_command(state, name), engine)

@@ -106,7 +106,9 @@ def dns(networks: Networks, upstream: list[str]) -> list[Manifest]:
         "image": node.COREDNS_IMAGE,
         "imagePullPolicy": "Never",
         "args": ["-conf", "/etc/coredns/Corefile"],
-        "ports": [{"name": port["name"], "containerPort": port["port"], "protocol": port["protocol"]} for port in ports],
+        "ports": [
+            {"name": port["name"], "containerPort": port["port"], "protocol": port["protocol"]} for port in ports
+        ],
         "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181}, "periodSeconds": 1},
         "livenessProbe": {"httpGet": {"path": "/health", "port": 8080}, "initialDelaySeconds": 30},
         "resources": {"requests": {"cpu": "20m", "memory": "30Mi"}, "limits": {"memory": "170Mi"}},

@@ -57,7 +57,9 @@ def choose_networks(routes: Iterable[ipaddress.IPv4Network]) -> Networks:
         networks = Networks.of(octet)
         if is_free(networks, taken):
             return networks
-    raise say.CannotRunError("Every address range from 10.200.0.0/16 to 10.255.0.0/16 is routed on this machine: free one of them.")
+    raise say.CannotRunError(
+        "Every address range from 10.200.0.0/16 to 10.255.0.0/16 is routed on this machine: free one of them."
+    )
 
 
 def current_routes() -> list[ipaddress.IPv4Network]:

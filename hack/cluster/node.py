@@ -1,4 +1,4 @@
-"""The node of the host cluster: containerd, kubelet, kube-proxy and the pods' network, as configuration files and command lines."""
+"""The node of the host cluster: containerd, kubelet, kube-proxy and the pods' network, as files and command lines."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COREDNS_IMAGE = "localhost/videojob-coredns:1"
 
 
 def containerd_config(state: State, *, nested_overlay: bool) -> str:
-    """containerd's TOML, version 2. On an overlay file system (a container's own root) only the copying snapshotter works."""
+    """Version 2 TOML for containerd. On an overlay file system (a container's own root) only the copying snapshotter works."""
     snapshotter = "native" if nested_overlay else "overlayfs"
     return f"""version = 2
 root = {json.dumps(str(state.containerd))}
@@ -58,7 +58,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.devmapper", "io.containerd.sna
 
 
 def cni_config(networks: Networks, addresses: Path) -> dict[str, Any]:
-    """One bridge for all pods; their addresses are handed out from files of ours, so that a new cluster starts with all of them."""
+    """One bridge for all pods; their addresses are kept in files of ours, so that a new cluster starts with all of them."""
     return {
         "cniVersion": "0.4.0",
         "name": "videojob",
@@ -170,7 +170,9 @@ def proxy_command(state: State) -> list[str]:
     return [str(binaries.path("kube-proxy")), f"--config={state.config / 'proxy.json'}"]
 
 
-def write_configs(state: State, seen: Record, networks: Networks, *, nested_overlay: bool, bridge_calls_iptables: bool) -> None:
+def write_configs(
+    state: State, seen: Record, networks: Networks, *, nested_overlay: bool, bridge_calls_iptables: bool
+) -> None:
     """Render every file that the node's processes read."""
     (state.config / "cni").mkdir(parents=True, exist_ok=True)
     (state.config / "containerd.toml").write_text(containerd_config(state, nested_overlay=nested_overlay))

@@ -27,7 +27,7 @@ _APT = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=600", "-o", "Acquire::Retri
 
 
 def parse_installed(text: str) -> set[str]:
-    """Package names out of `dpkg-query -W -f '${db:Status-Abbrev}\\t${Package}\\n'`, those that are really installed."""
+    """Package names out of dpkg-query's lines of status, tab and name: those that are really installed."""
     rows = (line.partition("\t") for line in text.splitlines())
     return {name for status, _, name in rows if status.startswith("ii")}
 
@@ -52,7 +52,9 @@ def ensure(wanted: Iterable[str]) -> None:
     if not missing(wanted):
         return
     if os.geteuid() != 0:
-        raise say.CannotRunError(f"The packages {', '.join(missing(wanted))} are missing and only root can install them.")
+        raise say.CannotRunError(
+            f"The packages {', '.join(missing(wanted))} are missing and only root can install them."
+        )
     with locks.exclusive(RUN_DIR / "packages.lock", "another installation of packages"):
         absent = missing(wanted)
         if absent:

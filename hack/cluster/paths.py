@@ -91,7 +91,7 @@ class State:
 
     @property
     def containerd(self) -> Path:
-        """containerd's root: loaded images live here and survive `down`."""
+        """Root of containerd: loaded images live here and survive `down`."""
         return self.root / "containerd"
 
     def make(self) -> State:

@@ -31,7 +31,13 @@ class Pair:
 
 def pairs(addresses: tuple[str, ...], node_address: str) -> tuple[Pair, ...]:
     """Every identity of a cluster whose API server answers at `addresses`."""
-    names = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "localhost")
+    names = (
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+        "localhost",
+    )
     return (
         Pair("apiserver", "kube-apiserver", addresses=(*names, *addresses)),
         Pair("etcd", "etcd", addresses=("localhost", "127.0.0.1")),
@@ -79,7 +85,9 @@ def kubeconfig(state: State, user: str, server: str) -> dict[str, Any]:
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": CONTEXT,
-        "clusters": [{"name": CONTEXT, "cluster": {"server": server, "certificate-authority-data": embedded("ca.crt")}}],
+        "clusters": [
+            {"name": CONTEXT, "cluster": {"server": server, "certificate-authority-data": embedded("ca.crt")}}
+        ],
         "users": [
             {
                 "name": user,

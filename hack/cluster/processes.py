@@ -43,7 +43,12 @@ def start_time(pid: int) -> int | None:
 
 
 def start(
-    name: str, command: Sequence[str | Path], log: Path, *, die_with_parent: bool = False, environ: Mapping[str, str] | None = None
+    name: str,
+    command: Sequence[str | Path],
+    log: Path,
+    *,
+    die_with_parent: bool = False,
+    environ: Mapping[str, str] | None = None,
 ) -> Process:
     """Start a process in a session of its own, its output in a log file.
 

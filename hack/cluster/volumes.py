@@ -29,7 +29,8 @@ def released(items: Iterable[dict[str, Any]]) -> list[str]:
     return [
         item["metadata"]["name"]
         for item in items
-        if item["spec"].get("storageClassName") == manifests.STORAGE_CLASS and item.get("status", {}).get("phase") == "Released"
+        if item["spec"].get("storageClassName") == manifests.STORAGE_CLASS
+        and item.get("status", {}).get("phase") == "Released"
     ]
 
 
