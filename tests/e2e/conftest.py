@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+
 from audit import Audit
 from kube import ROOT, Kube
 
@@ -80,12 +81,12 @@ def namespace(kube: Kube, empty_namespace: Callable[[], str]) -> str:
 
 
 @pytest.fixture
-def submit(kube: Kube, namespace: str) -> Callable[..., str]:
+def submit(kube: Kube, namespace: str, tmp_path: Path) -> Callable[..., str]:
     """Submits a file as a person would; returns the VideoJob's name."""
 
     def run(file: Path, name: str, **spec: object) -> str:
         """Extra fields of the spec are given as a manifest."""
-        manifest = file.parent / f"{name}.json"
+        manifest = tmp_path / f"{name}.json"
         transcode = spec.pop("transcode", {})
         body = {
             "apiVersion": "videojob.dev/v1alpha1",
@@ -99,3 +100,82 @@ def submit(kube: Kube, namespace: str) -> Callable[..., str]:
         return name
 
     return run
+
+
+@pytest.fixture
+def put(kube: Kube) -> Callable[[str, Path], str]:
+    """Uploads a file into a namespace's inbox; returns its URI."""
+
+    def run(namespace: str, file: Path) -> str:
+        done = kube.cli("upload", "-n", namespace, "--file", str(file))
+        assert done.code == 0, done.out + done.err
+        return done.out.split()[-1]
+
+    return run
+
+
+@pytest.fixture
+def files(kube: Kube) -> Iterator[Callable[[str, str], list[str]]]:
+    """Lists the files below a folder of the namespace's part of its volume, as a pod sees them."""
+    script = (
+        "import os,sys; base=sys.argv[1]; "
+        "print(*(os.path.relpath(os.path.join(d, f), base) for d, _, fs in os.walk(base) for f in fs), sep=chr(10))"
+    )
+
+    def run(namespace: str, folder: str) -> list[str]:
+        claim = kube.get("mediastore", "default", namespace)["spec"]["pvc"]["claimName"]
+        deployment = kube.get("deployment", "videojob-operator", SYSTEM)
+        env = {one["name"]: one.get("value") for one in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
+        locked = {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        container = {
+            "name": "look",
+            "image": env["VIDEOJOB_WORKER_IMAGE"],
+            "command": ["python3", "-c", script, f"/store/{namespace}/{folder}"],
+            "securityContext": locked,
+            "volumeMounts": [{"name": "store", "mountPath": "/store", "readOnly": True}],
+        }
+        name = f"look-{next(_numbers)}"
+        kube.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": name, "namespace": namespace},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "containers": [container],
+                    "volumes": [{"name": "store", "persistentVolumeClaim": {"claimName": claim}}],
+                },
+            }
+        )
+        kube.wait("jsonpath={.status.phase}=Succeeded", "pod", name, namespace, 60)
+        found = kube.run("logs", name, "-n", namespace).out.split()
+        kube.run("delete", "pod", name, "-n", namespace)
+        return sorted(found)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def small_clip() -> Path:
+    """The example clip: a few seconds with picture and speech."""
+    return ROOT / "crds/examples/media/clip.mp4"
+
+
+@pytest.fixture(scope="session")
+def rotated_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A minute as from a telephone held upright: stored lying with a rotation mark, frames at uneven distances."""
+    folder = tmp_path_factory.mktemp("clips")
+    flat, turned = folder / "flat.mp4", folder / "telephone.mp4"
+    source = "mandelbrot=size=640x360:rate=30:end_pts=1800,noise=alls=10:allf=t,select='mod(n,5)*mod(n,7)'"
+    encode = ["-t", "60", "-fps_mode", "vfr", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "30", "-c:a", "aac"]
+    quiet = ["ffmpeg", "-nostdin", "-v", "error", "-y"]
+    sound = ["-f", "lavfi", "-i", "sine=frequency=220:duration=60"]
+    subprocess.run([*quiet, "-f", "lavfi", "-i", source, *sound, *encode, str(flat)], check=True)
+    subprocess.run([*quiet, "-i", str(flat), "-c", "copy", "-metadata:s:v:0", "rotate=90", str(turned)], check=True)
+    return turned

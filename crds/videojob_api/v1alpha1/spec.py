@@ -18,7 +18,8 @@ _FACTORS = {
     "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
 }  # fmt: skip
 
-ALLOWED_TYPES = ("mp4", "mov", "avi", "mkv", "webm")
+VideoType = Literal["mp4", "mov", "avi", "mkv", "webm"]
+ALLOWED_TYPES: tuple[VideoType, ...] = ("mp4", "mov", "avi", "mkv", "webm")
 """Input formats of the seeds (T-021)."""
 
 SOURCE_URI = r"^store://(inbox/[0-9a-f]{64}|stock/[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*){0,7})$"
@@ -66,7 +67,7 @@ class InputLimits(ApiModel):
     max_duration_seconds: Annotated[int, Field(ge=1, le=86400)] = 7200
     """Longest input in seconds."""
     allowed_types: Annotated[
-        tuple[Literal["mp4", "mov", "avi", "mkv", "webm"], ...],
+        tuple[VideoType, ...],
         Field(min_length=1, max_length=5, json_schema_extra={"list_type": "set"}),
     ] = ALLOWED_TYPES
     """Formats to let in, judged by the file's content, never by its name (T-021)."""
