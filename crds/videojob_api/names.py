@@ -42,6 +42,9 @@ ANNOTATION_TASK = f"{GROUP}/task"
 """The TaskDocument (JSON) on the pod template; pods read it through the downward API."""
 ANNOTATION_DEFAULTS_HASH = f"{GROUP}/defaults-hash"
 """Hash of the mounted default from which a built-in object was made."""
+ANNOTATION_WORKER_IMAGE = f"{GROUP}/worker-image"
+"""Worker image, on the ServiceAccount `videojob-worker` of a namespace: the `videojob` command takes its transfer pods'
+image from there, since users need not be able to read anything in the operator's namespace."""
 
 WORKER_SERVICE_ACCOUNT = "videojob-worker"
 """ServiceAccount of every worker pod: it has no rights; its projected token only names the pod to the operator."""
