@@ -85,7 +85,7 @@ class InputLimits(ApiModel):
         return value
 
 
-ProfileName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
+ProfileName = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
 
 
 class TranscodeSpec(ApiModel):
@@ -148,7 +148,7 @@ class VideoJobSpec(ApiModel):
     """A script becomes a narrated video. Not available in this version."""
     avatar: Annotated[dict[str, Any] | None, Field(json_schema_extra={"preserve_unknown": True})] = None
     """A photo and a voice become a talking person. Not available in this version."""
-    queue: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")] = names.DEFAULT_QUEUE
+    queue: Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")] = names.DEFAULT_QUEUE
     """VideoQueue in the operator's namespace whose slots this job uses."""
     priority: Literal["High", "Normal", "Low"] = "Normal"
     """Order in the queue (X-003): High before Normal before Low, and by age within each; every retry counts as High."""
@@ -159,7 +159,7 @@ class VideoJobSpec(ApiModel):
     ten times the input's duration (X-005)."""
     retry: Retry = Retry()
     """Attempts and waits."""
-    store: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")] = names.DEFAULT_STORE
+    store: Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")] = names.DEFAULT_STORE
     """MediaStore of this namespace that holds input and outputs."""
     execution: Execution = Execution()
     """One pod or several."""

@@ -11,7 +11,7 @@ from .base import ApiModel, Rule
 BITRATE = r"^[1-9][0-9]{0,5}k$"
 """Bit rates are written as in FFmpeg and the seeds: whole kilobits a second, `2500k`."""
 
-Bitrate = Annotated[str, Field(pattern=BITRATE)]
+Bitrate = Annotated[str, Field(max_length=7, pattern=BITRATE)]
 
 
 class VideoEncoding(ApiModel):
@@ -88,7 +88,7 @@ class VideoProfileSpec(ApiModel):
         ),
     )
 
-    output_name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")] | None = None
+    output_name: Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")] | None = None
     """Name of the output in status, files and metrics; the profile's own name if absent. The built-in profile
     `webm-720p` uses it to show `webm_720p`."""
     rendition: Rendition | None = None

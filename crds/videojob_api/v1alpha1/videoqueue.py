@@ -12,7 +12,7 @@ from .base import ApiModel
 class Slot(ApiModel):
     """A class of work and how many of its Jobs may be live at once."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$")]
+    name: Annotated[str, Field(max_length=32, pattern=r"^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$")]
     """Class name as stages use it: `cpu`, `yolo`, `birefnet`, `avatar`."""
     capacity: Annotated[int, Field(ge=0, le=10000)]
     """Live Jobs permitted at once; 0 lets none start."""
