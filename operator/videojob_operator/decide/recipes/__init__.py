@@ -1,1 +1,20 @@
 """Which stages a kind of work has, in which order, and how they are grouped into Jobs. One recipe a file, one row here."""
+
+from __future__ import annotations
+
+from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec
+
+from .base import MAIN, Recipe, Step, containers, groups, keys, kind_of, tasks
+from .transcode import transcode
+
+RECIPES: dict[str, Recipe] = {"Transcode": transcode}
+"""Recipe of each `status.type`."""
+
+
+def steps(spec: VideoJobSpec, plan: PlanStatus) -> tuple[Step, ...]:
+    """Stages of a job in order; empty for a kind of work that this version does not know."""
+    recipe = RECIPES.get(spec.type)
+    return recipe(spec, plan) if recipe is not None else ()
+
+
+__all__ = ["MAIN", "RECIPES", "Recipe", "Step", "containers", "groups", "keys", "kind_of", "steps", "tasks"]

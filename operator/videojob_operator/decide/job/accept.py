@@ -1,0 +1,120 @@
+"""Accept: resolve what the spec names, and put the plan on record before the first Job."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from videojob_api import contract, profiles
+from videojob_api.names import Phase, Reason
+from videojob_api.v1alpha1 import FailureStatus, PlannedOutput, PlanStatus, StageStatus, VideoJobSpec
+
+from .. import recipes
+from ..world import Event, Observed, ProfileView
+from .draft import Draft
+from .launch import document
+
+
+def accept(seen: Observed, draft: Draft) -> None:
+    """Pending until profiles, store and queue exist; then the plan, which later edits of theirs do not reach."""
+    if draft.done:
+        return
+    spec = seen.job.spec
+    if spec is None:
+        text = seen.job.spec_error or "the spec does not fit its schema"
+        _refuse(draft, Reason.INVALID_SPEC, text, "correct the manifest and create the VideoJob anew", seen.now)
+        return
+    draft.update(type=spec.type)
+    if draft.status.plan is not None:
+        draft.accepted = True
+        return
+    problem = _missing(seen, spec)
+    if problem is not None:
+        draft.problem = problem
+        draft.held = True
+        draft.update(phase=Phase.PENDING)
+        before = next((c for c in draft.status.conditions if c.type == "Accepted"), None)
+        if before is None or before.reason != problem[0]:
+            draft.events.append(Event(problem[0], problem[1], "Warning"))
+        return
+    _record(seen, draft, spec)
+
+
+def _missing(seen: Observed, spec: VideoJobSpec) -> tuple[Reason, str] | None:
+    """The first thing the spec names that does not exist, and what helps."""
+    work = spec.transcode
+    unknown = [name for name in (work.profiles if work is not None else ()) if _profile(seen, name) is None]
+    if unknown:
+        known = ", ".join(sorted({view.name for view in seen.profiles})) or "none"
+        listed = ", ".join(unknown)
+        where = f"{seen.job.namespace} or {seen.config.operator_namespace}"
+        return Reason.UNKNOWN_PROFILE, f"no VideoProfile {listed} in namespace {where}; known: {known}"[:1000]
+    if seen.store is None or seen.store.pvc is None:
+        text = f"no MediaStore {spec.store} in namespace {seen.job.namespace}; `videojob init -n {seen.job.namespace}` makes "
+        return Reason.STORE_NOT_FOUND, text + (
+            "one" if spec.store == "default" else f"one named default: use it, or create {spec.store}"
+        )
+    if not seen.queue_found:
+        text = f"no VideoQueue {spec.queue} in namespace {seen.config.operator_namespace}; set spec.queue to one that exists"
+        return Reason.QUEUE_NOT_FOUND, text
+    return None
+
+
+def _profile(seen: Observed, name: str) -> ProfileView | None:
+    """The profile a name means: the job's namespace first; `webm_720p` is the object `webm-720p`."""
+    wanted = (name, profiles.object_name(name))
+    return next((view for view in seen.profiles if view.name in wanted), None)
+
+
+def _record(seen: Observed, draft: Draft, spec: VideoJobSpec) -> None:
+    outputs: list[PlannedOutput] = []
+    for name in spec.transcode.profiles if spec.transcode is not None else ():
+        view = _profile(seen, name)
+        if view is not None:
+            shown = view.spec.output_name or view.name
+            outputs.append(PlannedOutput(profile=name, name=shown, spec=view.spec.dump()))
+    twice = sorted({o.name for o in outputs if sum(p.name == o.name for p in outputs) > 1})
+    if twice:
+        text = f"spec.transcode.profiles asks for output {', '.join(twice)} more than once"
+        _refuse(draft, Reason.INVALID_SPEC, text, "name each profile once", seen.now)
+        return
+    execution: Literal["Compact", "Spread"] = "Spread" if spec.execution.mode == "Spread" else "Compact"
+    store = seen.store.pvc if seen.store is not None else None
+    plan = PlanStatus(
+        execution=execution,
+        image=seen.config.worker_image,
+        outputs=tuple(outputs),
+        claim_name=store.claim_name if store is not None else None,
+        threads=seen.config.threads,
+    )
+    steps = recipes.steps(spec, plan)
+    plan = plan.model_copy(update={"groups": recipes.groups(steps, execution)})
+    known = recipes.keys(steps, plan.threads)
+    kinds = {step.kind.stage: step.kind for step in steps}
+    draft.update(
+        plan=plan,
+        stages=tuple(
+            StageStatus(name=stage, group=group.name, slot=group.slot, key=known[kinds[stage].kind])
+            for group in plan.groups
+            for stage in group.stages
+        ),
+        phase=Phase.QUEUED,
+        queued_time=seen.now,
+    )
+    for group in draft.groups():
+        size = len(contract.canonical_json(document(seen, draft.status, spec, group, 1).dump()))
+        if size > contract.MAX_DOCUMENT_BYTES:
+            text = f"the task of {group.name} has {size} bytes, {contract.MAX_DOCUMENT_BYTES} is the most"
+            draft.update(plan=None, stages=())
+            _refuse(draft, Reason.PLAN_TOO_LARGE, text, "name fewer profiles in spec.transcode.profiles", seen.now)
+            return
+    draft.accepted = True
+    draft.message = "Video uploaded and queued for processing"
+
+
+def _refuse(draft: Draft, reason: Reason, text: str, hint: str, now: datetime) -> None:
+    failure = FailureStatus(
+        failure_class=contract.FailureClass.PERMANENT, code=reason, message=text[:1000], hint=hint, time=now
+    )
+    draft.accepted = False
+    draft.fail(reason, failure, now)

@@ -1,0 +1,105 @@
+"""Advance: where the attempt in flight stands, from its containers and, for show, from its progress posts."""
+
+from __future__ import annotations
+
+from videojob_api.contract import RunResult
+from videojob_api.names import Phase, Reason
+
+from .. import recipes
+from ..world import Observed
+from .draft import Draft, Group, Verdict
+from .harvest import record
+from .judge import killed, read
+
+WAITING_REASONS = frozenset(
+    {
+        "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError",
+        "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff",
+    }
+)  # fmt: skip
+"""Words of the kubelet for a container that cannot start without help (case 33)."""
+
+
+def advance(seen: Observed, draft: Draft) -> None:
+    """Show the running stage, its percent, and why a pod cannot start."""
+    if draft.done or draft.flight is None or seen.job.spec is None:
+        return
+    group, attempt, verdict = draft.flight
+    draft.update(phase=Phase.RUNNING, next_retry_time=None)
+    reason = pending(verdict)
+    if reason is not None:
+        draft.wait(seen.job.spec.queue, Reason.POD_PENDING, reason[:500], seen.now)
+        draft.note = (Reason.POD_PENDING, reason[:500])
+    elif draft.problem is None:
+        draft.update(queue=None)
+    if verdict.state == "Reading":
+        draft.message = draft.message or f"reading the result of attempt {attempt} from the store"
+    elif verdict.pod is not None:
+        _containers(seen, draft, group, attempt, verdict)
+    _show(seen, draft, group, attempt)
+
+
+def pending(verdict: Verdict) -> str | None:
+    """Why the attempt's pod does not run, in the words of scheduler, kubelet or Job controller."""
+    if verdict.job is not None and not verdict.job.pods and verdict.job.finished is None:
+        return verdict.job.blocked
+    pod = verdict.pod
+    if pod is None or verdict.state != "Live":
+        return None
+    if pod.unschedulable is not None:
+        return pod.unschedulable
+    stuck = next((c for c in pod.containers if c.state == "Waiting" and c.reason in WAITING_REASONS), None)
+    return f"container {stuck.name}: {stuck.reason}: {stuck.message or 'no message'}" if stuck is not None else None
+
+
+def _containers(seen: Observed, draft: Draft, group: Group, attempt: int, verdict: Verdict) -> None:
+    """A container that exited with 0 has ended its stages; the next one's first stage runs."""
+    place = recipes.containers(group.plan.stages)
+    finished: list[str] = []
+    for container in verdict.pod.containers if verdict.pod is not None else ():
+        if container.state != "Terminated" or container.exit_code != 0 or killed(container):
+            break
+        found = read(seen, (group.name,), attempt, container)
+        if isinstance(found, RunResult):
+            record(seen, draft, group, found.stages)
+            finished.extend(stage for stage, name in place.items() if name == container.name)
+    draft.update(outputs=())  # published when the job has succeeded, not before
+    rest = [stage for stage in group.plan.stages if stage not in finished]
+    if finished and rest:
+        _running(seen, draft, rest[0])
+
+
+def _running(seen: Observed, draft: Draft, name: str) -> None:
+    stage = next(stage for stage in draft.status.stages if stage.name == name)
+    if stage.state != "Running":
+        draft.stage(name, state="Running", start_time=stage.start_time or seen.now)
+
+
+def _show(seen: Observed, draft: Draft, group: Group, attempt: int) -> None:
+    """Progress is advisory: what is late, foreign or unknown is ignored (case 75), and nothing ever goes back (I10)."""
+    news = seen.progress
+    stages = draft.group(group.name).stages
+    if news is not None and news.uid == seen.job.uid and news.group == group.name and news.attempt == attempt:
+        row = next(
+            (stage for stage in stages if (kind := recipes.kind_of(stage.name)) and kind.kind == news.stage), None
+        )
+        if row is not None and row.state != "Succeeded":
+            for stage in stages:
+                if stage.name == row.name:
+                    break
+                if stage.state != "Succeeded":
+                    draft.stage(stage.name, state="Succeeded", progress=100, completion_time=seen.now)
+            later = stages[stages.index(row) + 1 :]
+            if not any(stage.state in ("Running", "Succeeded") for stage in later):
+                _running(seen, draft, row.name)
+                draft.stage(row.name, progress=max(row.progress, news.percent))
+                draft.message = news.message
+                draft.update(
+                    progress=draft.status.progress.model_copy(
+                        update={"speed": news.speed, "eta_seconds": news.eta_seconds}
+                    )
+                )
+    running = next((stage for stage in draft.group(group.name).stages if stage.state == "Running"), None)
+    if running is not None:
+        draft.update(stage=running.name)
+        draft.note = draft.note or (Reason.STAGE_RUNNING, f"{running.name}: attempt {attempt}")

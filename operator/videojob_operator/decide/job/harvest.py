@@ -1,0 +1,119 @@
+"""Harvest: account for every attempt that has ended, in order, and find the one that is in flight.
+
+An attempt is accounted for when it is counted in `failures` or `disruptions`, or when its stages have succeeded. Everything
+else follows from the Jobs that are there, so that a crash between any two writes heals at the next look (cases 1, 2, 56).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from videojob_api.contract import FailureClass, StageResult
+from videojob_api.names import Phase, Reason
+from videojob_api.stages import KINDS
+
+from ..naming import job_name
+from ..world import ConfirmGone, Event, Observed
+from .draft import Draft, Group, Verdict
+from .judge import judge
+
+
+def harvest(seen: Observed, draft: Draft) -> None:
+    """Walk the groups in order, up to the first that has not succeeded."""
+    if draft.done or not draft.accepted:
+        return
+    seen = replace(seen, job=replace(seen.job, status=draft.status))
+    for planned in draft.groups():
+        group = planned
+        if group.succeeded:
+            continue
+        top = max([group.attempt, *(job.attempt for job in seen.jobs if job.group == group.name)])
+        for attempt in range(group.settled + 1, top + 1):
+            verdict = judge(seen, group, attempt)
+            begin(seen, draft, group, attempt)
+            if verdict.wake_at is not None:
+                draft.wakes.append(verdict.wake_at)
+            if verdict.state in ("Live", "Reading"):
+                draft.flight = (draft.group(group.name), attempt, verdict)
+                draft.failed = None
+                return
+            if verdict.state == "Succeeded":
+                _succeed(seen, draft, group, verdict)
+                break
+            _count(seen, draft, group, verdict)
+            group = draft.group(group.name)
+        else:
+            return
+
+
+def begin(seen: Observed, draft: Draft, group: Group, attempt: int) -> None:
+    """Put an attempt on record, once: at its launch, or when its Job is found without one."""
+    if attempt <= group.attempt:
+        return
+    name = job_name(seen.job.uid, seen.job.name, group.name, attempt)
+    draft.stages(
+        group.name, attempt=attempt, state="Waiting", progress=0, job=name, start_time=None, completion_time=None,
+        message=None, cpu_seconds=None,
+    )  # fmt: skip
+    first = group.plan.stages[0]
+    draft.stage(first, state="Running", start_time=seen.now)
+    draft.update(
+        phase=Phase.RUNNING, stage=first, queue=None, next_retry_time=None,
+        start_time=draft.status.start_time or seen.now,
+    )  # fmt: skip
+    text = f"{', '.join(group.plan.stages)}: attempt {attempt} started as Job {name}"
+    draft.events.append(Event(Reason.STAGE_STARTED, text))
+
+
+def _succeed(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> None:
+    record(seen, draft, group, verdict.stages)
+    draft.update(active_time_ms=draft.status.active_time_ms + verdict.active_ms)
+    draft.failed = None
+    text = f"{', '.join(group.plan.stages)}: succeeded in {verdict.active_ms / 1000:.1f} s"
+    draft.events.append(Event(Reason.STAGE_SUCCEEDED, text))
+
+
+def record(seen: Observed, draft: Draft, group: Group, results: tuple[StageResult, ...]) -> None:
+    """Write what successful stages of a group reported."""
+    for result in results:
+        row = KINDS.get(result.kind)
+        if row is None or row.stage not in group.plan.stages or result.state != "Succeeded":
+            continue
+        old = next(stage for stage in draft.status.stages if stage.name == row.stage)
+        draft.stage(
+            row.stage, state="Succeeded", progress=100, cpu_seconds=round(result.cpu_seconds, 3),
+            message=result.message[:200] if result.message is not None else None,
+            start_time=old.start_time or seen.now, completion_time=old.completion_time or seen.now,
+        )  # fmt: skip
+        if result.input is not None:
+            draft.update(input=result.input)
+        if row.kind == "commit":
+            draft.update(outputs=result.files)
+
+
+def _count(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> None:
+    failure = verdict.failure
+    if failure is None:
+        return
+    if verdict.confirm is not None:
+        draft.actions.append(ConfirmGone(verdict.confirm))
+    disrupted = failure.failure_class == FailureClass.DISRUPTION
+    done = {result.kind: result for result in verdict.stages if result.state == "Succeeded"}
+    found = next((result.input for result in done.values() if result.input is not None), None)
+    for stage in draft.group(group.name).stages:
+        here = stage.name == failure.stage
+        draft.stage(
+            stage.name,
+            state="Queued" if here or stage.state == "Running" else "Waiting",
+            failures=stage.failures + (not disrupted),
+            disruptions=stage.disruptions + disrupted,
+            message=failure.message[:200] if here else None,
+            completion_time=seen.now if stage.start_time is not None else None,
+        )
+    draft.update(
+        failure=failure,
+        active_time_ms=draft.status.active_time_ms + verdict.active_ms,
+        input=found or draft.status.input,
+        outputs=(),
+    )
+    draft.failed = (draft.group(group.name), failure)

@@ -1,0 +1,300 @@
+"""What became of one attempt: judged by its pod's containers, then by its Job's condition, then by what a report reads."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from videojob_api.contract import EXIT_CLASSES, ExitCode, FailureClass, RunResult
+from videojob_api.v1alpha1 import FailureStatus
+
+from ..naming import job_name, report_group
+from ..world import ContainerView, JobView, Observed, PodView
+from .draft import Group, Verdict
+from .results import problem_of
+
+LAUNCH_GRACE_SECONDS = 10
+"""A Job that was launched this recently and is missing may only be missing from our view."""
+MESSAGE_LENGTH = 1000
+LOG_LENGTH = 2000
+SIGKILL = 137
+
+CODES = {
+    FailureClass.PERMANENT: "Permanent",
+    FailureClass.RECOVERABLE: "WorkerFailed",
+    FailureClass.RESOURCE: "OutOfMemory",
+    FailureClass.EXTERNAL: "External",
+    FailureClass.STALLED: "Stalled",
+    FailureClass.DISRUPTION: "Disrupted",
+}
+"""Code of a failure about which the worker left no word."""
+HINTS = {
+    "OutOfMemory": "the next attempt gets more memory; an input of smaller pictures needs less",
+    "DiskFull": "free space in the store, or use a larger volume",
+    "Disrupted": "the cluster took the pod away; nothing is wrong with the input",
+    "ResultInvalid": "the worker image and the operator must be of versions that understand each other",
+    "BadDocument": "the worker image and the operator must be of versions that understand each other",
+    "Timeout": "raise spec.timeoutSeconds, or name fewer profiles",
+}
+
+
+def judge(seen: Observed, group: Group, attempt: int) -> Verdict:
+    """Live, being read, succeeded or failed."""
+    job = find(seen, group.name, attempt)
+    if job is None:
+        return _missing(seen, group, attempt)
+    if any(not ended(pod) for pod in job.pods):
+        return Verdict("Live", job, next(pod for pod in job.pods if not ended(pod)))
+    if job.pods:
+        return _by_pod(seen, group, attempt, job, job.pods[-1])
+    if job.finished is None:
+        return Verdict("Live", job)
+    return _by_condition(seen, group, attempt, job)
+
+
+def find(seen: Observed, group: str, attempt: int) -> JobView | None:
+    """The Job of an attempt, if it is there."""
+    return next((job for job in seen.jobs if job.group == group and job.attempt == attempt), None)
+
+
+def ended(pod: PodView) -> bool:
+    """Whether no container of the pod runs or will run: they run one after another, and the first failure ends the pod.
+
+    The Job's condition comes two seconds later; nobody waits for it. A container of which a child was killed for memory
+    can exit 0 and leave the pod initializing for good: it counts as failed.
+    """
+    if pod.phase in ("Succeeded", "Failed"):
+        return True
+    return failing(pod) is not None or (
+        bool(pod.containers) and all(container.state == "Terminated" for container in pod.containers)
+    )
+
+
+def failing(pod: PodView) -> ContainerView | None:
+    """The container that ended the pod, if one failed."""
+    return next((c for c in pod.containers if c.state == "Terminated" and (c.exit_code != 0 or killed(c))), None)
+
+
+def killed(container: ContainerView) -> bool:
+    """Whether the kernel killed it, or a child of it, for memory."""
+    return container.reason == "OOMKilled"
+
+
+def live(job: JobView) -> bool:
+    """Whether a Job still counts: until its containers have terminated or, with no pod left, until it is finished."""
+    if job.pods:
+        return any(not ended(pod) for pod in job.pods)
+    return job.finished is None
+
+
+# ---------------------------------------------------------------- evidence
+
+
+def _missing(seen: Observed, group: Group, attempt: int) -> Verdict:
+    later = any(job.group == group.name and job.attempt > attempt for job in seen.jobs)
+    started = max((s.start_time for s in group.stages if s.start_time is not None), default=None)
+    name = job_name(seen.job.uid, seen.job.name, group.name, attempt)
+    if (
+        not later
+        and started is not None
+        and timedelta() <= seen.now - started < timedelta(seconds=LAUNCH_GRACE_SECONDS)
+    ):
+        return Verdict("Live", wake_at=started + timedelta(seconds=LAUNCH_GRACE_SECONDS))
+    failure = _failure(
+        seen, group, attempt, FailureClass.DISRUPTION, f"Job {name} was deleted before its result was seen"
+    )
+    return Verdict("Failed", failure=failure, confirm=None if later else name)
+
+
+def _by_pod(seen: Observed, group: Group, attempt: int, job: JobView, pod: PodView) -> Verdict:
+    results = {c.name: read(seen, (group.name,), attempt, c) for c in pod.containers if c.state == "Terminated"}
+    good = tuple(stage for result in results.values() if isinstance(result, RunResult) for stage in result.stages)
+    spent = _active_ms(seen.now, job, pod)
+    culprit = failing(pod)
+    if culprit is None and len(results) == len(pod.containers) > 0:
+        if None not in results.values() and problem_of(seen, group, good) is None:
+            return Verdict("Succeeded", job, pod, good, active_ms=spent)
+        return _after_report(seen, group, job, pod=pod, spent=spent)
+    cause, text = _pod_class(pod, culprit)
+    mine = results.get(culprit.name) if culprit is not None else None
+    code = culprit.exit_code if culprit is not None else None
+    if cause is FailureClass.DISRUPTION:
+        failure = _failure(seen, group, attempt, cause, text, exit_code=code)
+    elif mine is None and culprit is not None and is_stub(culprit):
+        known = _failure(seen, group, attempt, cause, text, exit_code=code)
+        return _after_report(seen, group, job, pod=pod, spent=spent, failure=known)
+    else:
+        failure = _failure(
+            seen, group, attempt, cause, text, exit_code=code, details=mine.failure if mine is not None else None,
+            default_code=_default_code(pod, culprit, cause),
+        )  # fmt: skip
+    return Verdict("Failed", job, pod, good, failure, spent)
+
+
+def _pod_class(pod: PodView, culprit: ContainerView | None) -> tuple[FailureClass, str]:
+    """Class of a failed pod, and a sentence."""
+    where = (
+        f"container {culprit.name} exited with code {culprit.exit_code}"
+        if culprit is not None
+        else f"pod {pod.name} failed"
+    )
+    if pod.disruption is not None:
+        return FailureClass.DISRUPTION, f"pod {pod.name} was disrupted: {pod.disruption}"
+    if pod.reason == "Evicted":  # without the condition: the pod itself used more disk than it may (case 32)
+        return FailureClass.RESOURCE, f"pod {pod.name} was evicted for the disk space it used"
+    if pod.reason == "DeadlineExceeded":
+        return FailureClass.STALLED, f"pod {pod.name} ran into its deadline"
+    if culprit is None:  # no container of it ever ended: node gone, shut down, or not admitted
+        return FailureClass.DISRUPTION, f"{where} before it ran: {pod.reason or 'no reason given'}"
+    if killed(culprit):
+        return FailureClass.RESOURCE, f"container {culprit.name} ran out of memory"
+    code = culprit.exit_code
+    if pod.deleting and code in (SIGKILL, ExitCode.STOPPED):
+        return FailureClass.DISRUPTION, f"pod {pod.name} was deleted"
+    if code == SIGKILL:
+        return FailureClass.RESOURCE, f"container {culprit.name} was killed (137), most likely for memory"
+    return EXIT_CLASSES.get(code or 0, FailureClass.RECOVERABLE), where
+
+
+def _default_code(pod: PodView, culprit: ContainerView | None, cause: FailureClass) -> str | None:
+    if pod.reason == "Evicted" or (
+        culprit is not None and culprit.exit_code == ExitCode.RESOURCE and not killed(culprit)
+    ):
+        return "DiskFull" if pod.reason == "Evicted" else None
+    if pod.reason == "DeadlineExceeded":
+        return "Timeout"
+    if culprit is not None and culprit.exit_code == ExitCode.CONFIG and cause is FailureClass.PERMANENT:
+        return "BadDocument"
+    return None
+
+
+def _by_condition(seen: Observed, group: Group, attempt: int, job: JobView) -> Verdict:
+    spent = _active_ms(seen.now, job, None)
+    if job.finished == "Complete":
+        return _after_report(seen, group, job, spent=spent)
+    text = job.condition_message or f"Job {job.name} failed: {job.condition_reason or 'no reason given'}"
+    if "has condition DisruptionTarget" in text:
+        return Verdict(
+            "Failed", job, failure=_failure(seen, group, attempt, FailureClass.DISRUPTION, text), active_ms=spent
+        )
+    match = re.search(r"failed with exit code (\d+)", text)
+    code = int(match[1]) if match else None
+    cause = FailureClass.RECOVERABLE if code is None else EXIT_CLASSES.get(code, FailureClass.RECOVERABLE)
+    failure = _failure(seen, group, attempt, cause, text, exit_code=code)
+    if cause is FailureClass.DISRUPTION:
+        return Verdict("Failed", job, failure=failure, active_ms=spent)
+    return _after_report(seen, group, job, spent=spent, failure=failure)
+
+
+def _after_report(
+    seen: Observed,
+    group: Group,
+    job: JobView,
+    *,
+    pod: PodView | None = None,
+    spent: int = 0,
+    failure: FailureStatus | None = None,
+) -> Verdict:
+    """Let a report Job read the result from the store; `failure` is what is known without it, None means success."""
+    attempt = job.attempt
+    name = report_group(group.name)
+    report = find(seen, name, attempt)
+    if report is None:
+        return Verdict("Reading", job, pod, needs_report=True)
+    if live(report):
+        return Verdict("Reading", report, pod)
+    found = None
+    if report.pods and failing(report.pods[-1]) is None:
+        for container in report.pods[-1].containers:
+            found = read(seen, (name, group.name), attempt, container, any_container=True) or found
+    if failure is not None:
+        if found is not None and found.failure is not None:
+            cause = FailureClass(failure.failure_class)
+            failure = _failure(
+                seen, group, attempt, cause, failure.message, exit_code=failure.exit_code, details=found.failure
+            )
+        return Verdict("Failed", job, pod, found.stages if found is not None else (), failure, spent)
+    if found is not None and found.failure is None and problem_of(seen, group, found.stages) is None:
+        return Verdict("Succeeded", job, pod, found.stages, active_ms=spent)
+    why = "none was found" if found is None else (problem_of(seen, group, found.stages) or "it says that it failed")
+    text = f"attempt {attempt} ended with exit code 0 but without a valid result: {why}"
+    invalid = _failure(seen, group, attempt, FailureClass.RECOVERABLE, text, exit_code=0, default_code="ResultInvalid")
+    return Verdict("Failed", job, pod, (), invalid, spent)
+
+
+def read(
+    seen: Observed, groups: tuple[str, ...], attempt: int, container: ContainerView, *, any_container: bool = False
+) -> RunResult | None:
+    """A container's result: its termination message, or the whole result that its stub stands for; else None."""
+    found = parse(container)
+    if found is not None and found.sha256 is not None:
+        found = next((result for result in seen.results if result.sha256 == found.sha256), None)
+    if found is None or found.uid != seen.job.uid or found.group not in groups or found.attempt != attempt:
+        return None
+    return found if any_container or found.container == container.name else None
+
+
+def parse(container: ContainerView) -> RunResult | None:
+    """The termination message as a result, if it is one."""
+    try:
+        return RunResult.model_validate_json(container.message or "")
+    except ValidationError:
+        return None
+
+
+def is_stub(container: ContainerView) -> bool:
+    """Whether the message only names the digest of a result that lies elsewhere."""
+    found = parse(container)
+    return found is not None and found.sha256 is not None
+
+
+# ---------------------------------------------------------------- words
+
+
+def _failure(
+    seen: Observed,
+    group: Group,
+    attempt: int,
+    cause: FailureClass,
+    text: str,
+    *,
+    exit_code: int | None = None,
+    details: FailureStatus | None = None,
+    default_code: str | None = None,
+) -> FailureStatus:
+    """The failure for status: the worker's words where it left some, ours otherwise; the class is always ours."""
+    running = next(
+        (s.name for s in group.stages if s.state == "Running"), group.stages[0].name if group.stages else None
+    )
+    code = default_code or CODES[cause]
+    if details is None:
+        return FailureStatus(
+            failure_class=cause, code=code, stage=running, attempt=attempt, exit_code=exit_code,
+            message=text[:MESSAGE_LENGTH], hint=HINTS.get(code), time=seen.now,
+        )  # fmt: skip
+    known = {stage.name for stage in group.stages}
+    return FailureStatus(
+        failure_class=cause,
+        code=details.code[:64],
+        stage=details.stage if details.stage in known else running,
+        attempt=attempt,
+        exit_code=exit_code,
+        message=details.message[:MESSAGE_LENGTH],
+        hint=details.hint[:MESSAGE_LENGTH] if details.hint is not None else HINTS.get(details.code),
+        log_tail=details.log_tail[-LOG_LENGTH:] if details.log_tail is not None else None,
+        time=seen.now,
+    )
+
+
+def _active_ms(now: datetime, job: JobView, pod: PodView | None) -> int:
+    """How long the attempt's pod was at work; never negative, whatever the clocks say (case 46)."""
+    containers = pod.containers if pod is not None else ()
+    starts = [c.started_at for c in containers if c.started_at is not None]
+    ends = [c.finished_at for c in containers if c.finished_at is not None]
+    if containers and not starts:
+        return 0  # it never ran
+    start = min(starts, default=job.created)
+    end = max(ends, default=job.finished_at or now)
+    return max(0, round((end - start).total_seconds() * 1000))

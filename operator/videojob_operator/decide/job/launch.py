@@ -1,0 +1,178 @@
+"""Launch: the next attempt of the first group that has not succeeded, when its time has come and its slot is there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from videojob_api import contract
+from videojob_api.names import Phase, Reason
+from videojob_api.stages import REPORT
+from videojob_api.v1alpha1 import VideoJobSpec, VideoJobStatus
+
+from .. import recipes
+from ..naming import job_name, report_group
+from ..world import CreateJob, Observed, SlotRequest
+from .deadline import seconds_left
+from .draft import Draft, Group
+from .harvest import begin
+from .judge import live
+
+DEADLINE_GRACE_SECONDS = 60
+"""The pod's deadline comes this much after the runner's: the runner can still say why."""
+CONFLICT_LOOK_SECONDS = 60
+PRIORITIES = {"High": 0, "Normal": 1, "Low": 2}
+MAX_MEMORY_PERCENT = 200
+
+
+def launch(seen: Observed, draft: Draft) -> None:
+    """Create at most one Job."""
+    spec, plan = seen.job.spec, draft.status.plan
+    if draft.done or draft.held or not draft.accepted or spec is None or plan is None:
+        return
+    if draft.flight is not None:
+        if draft.flight[2].needs_report:
+            _create(seen, draft, report(seen, draft.status, spec, draft.flight[0], draft.flight[1]))
+        return
+    group = next((group for group in draft.groups() if not group.succeeded), None)
+    if group is None:
+        return
+    if _waits(seen, draft, spec, group):
+        return
+    attempt = group.settled + 1
+    action = CreateJob(
+        name=job_name(seen.job.uid, seen.job.name, group.name, attempt),
+        document=document(seen, draft.status, spec, group, attempt),
+        claim_name=plan.claim_name or "",
+        image=plan.image,
+        slot=group.plan.slot,
+        queue=spec.queue,
+        deadline_seconds=seconds_left(spec, draft.status) + DEADLINE_GRACE_SECONDS,
+        memory_percent=_memory(draft.status, group),
+    )
+    if _create(seen, draft, action):
+        begin(seen, draft, group, attempt)
+
+
+def _create(seen: Observed, draft: Draft, action: CreateJob) -> bool:
+    """Create the Job, unless its name is somebody else's: that one is left alone (case 20)."""
+    if action.name not in seen.foreign:
+        draft.actions.append(action)
+        return True
+    text = f"Job {action.name} exists and is not controlled by this VideoJob; delete or rename it"
+    draft.problem = (Reason.NAME_CONFLICT, text)
+    draft.note = draft.problem
+    draft.message = text
+    draft.wait(action.queue, Reason.NAME_CONFLICT, text, seen.now)
+    draft.wakes.append(seen.now + timedelta(seconds=CONFLICT_LOOK_SECONDS))
+    return False
+
+
+def _waits(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> bool:
+    """Whether the launch has to wait: for the plan to be on record, a retry's time, an old Job's end, or a slot."""
+    due = draft.status.next_retry_time
+    if due is not None and seen.now < due:
+        text = f"attempt {group.settled + 1} starts after its backoff"
+        draft.wait(spec.queue, Reason.WAITING_FOR_RETRY, text, seen.now)
+        draft.update(phase=Phase.QUEUED)
+        draft.note = (Reason.WAITING_FOR_RETRY, text)
+        draft.message = "Waiting for the next attempt"
+        draft.wakes.append(due)
+        return True
+    if any(job.group == group.name and live(job) for job in seen.jobs):
+        draft.note = (Reason.STAGE_RUNNING, "an earlier attempt's Job is being removed")
+        return True
+    slot = group.plan.slot
+    recorded = seen.job.status.plan is not None
+    if recorded and (slot is None or seen.granted):
+        return False
+    if slot is None:
+        draft.note = (Reason.STAGE_RUNNING, "about to start")
+        return True
+    first = group.attempt == 0
+    draft.request = SlotRequest(
+        uid=seen.job.uid,
+        queue=spec.queue,
+        slot=slot,
+        group=group.name,
+        attempt=group.settled + 1,
+        priority=PRIORITIES[spec.priority] if first else PRIORITIES["High"],
+        since=draft.status.queued_time or seen.job.created,
+    )
+    draft.note = (Reason.WAITING_FOR_SLOT, f"waits for a slot of class {slot}")
+    if seen.waiting_message is None and draft.status.phase == Phase.RUNNING:
+        return True  # the queue has not answered yet; most often the next stage starts within milliseconds
+    draft.update(phase=Phase.QUEUED)
+    draft.stage(group.plan.stages[0], state="Queued")
+    draft.wait(spec.queue, Reason.WAITING_FOR_SLOT, seen.waiting_message, seen.now)
+    if not seen.queue_found:
+        draft.note = (
+            Reason.QUEUE_NOT_FOUND,
+            f"no VideoQueue {spec.queue} in namespace {seen.config.operator_namespace}",
+        )
+        draft.wait(spec.queue, Reason.QUEUE_NOT_FOUND, draft.note[1], seen.now)
+    return True
+
+
+def document(
+    seen: Observed, status: VideoJobStatus, spec: VideoJobSpec, group: Group, attempt: int
+) -> contract.TaskDocument:
+    """The task of one attempt, from what was recorded at acceptance."""
+    plan = status.plan
+    steps = recipes.steps(spec, plan) if plan is not None else ()
+    threads = plan.threads if plan is not None else seen.config.threads
+    known = recipes.keys(steps, threads)
+    for stage in status.stages:
+        row = recipes.kind_of(stage.name)
+        if row is not None and stage.key is not None:
+            known[row.kind] = stage.key
+    bounded = spec.timeout_seconds is not None or (status.input is not None and status.active_time_ms > 0)
+    return contract.TaskDocument(
+        job=_identity(seen, spec),
+        group=group.name,
+        attempt=attempt,
+        stages=recipes.tasks(steps, group.plan.stages, known),
+        limits=contract.Limits(timeout_seconds=seconds_left(spec, status) if bounded else None, threads=threads),
+        operator_url=seen.config.progress_url,
+    )
+
+
+def report(seen: Observed, status: VideoJobStatus, spec: VideoJobSpec, group: Group, attempt: int) -> CreateJob:
+    """The Job that reads the result of an attempt whose pod is gone: at most one an attempt, by its name."""
+    name = report_group(group.name)
+    params = contract.ReportParams(group=group.name, attempt=attempt).dump()
+    task = contract.StageTask(
+        kind=REPORT.kind,
+        container=recipes.containers((REPORT.stage,))[REPORT.stage],
+        key=contract.content_key(REPORT.kind, REPORT.version, params, ()),
+        params=params,
+    )
+    plan = status.plan
+    return CreateJob(
+        name=job_name(seen.job.uid, seen.job.name, name, attempt),
+        document=contract.TaskDocument(
+            job=_identity(seen, spec),
+            group=name,
+            attempt=attempt,
+            stages=(task,),
+            limits=contract.Limits(timeout_seconds=REPORT.stall_seconds),
+            operator_url=seen.config.progress_url,
+        ),
+        claim_name=(plan.claim_name if plan is not None else None) or "",
+        image=plan.image if plan is not None else seen.config.worker_image,
+        slot=None,
+        queue=spec.queue,
+        deadline_seconds=REPORT.stall_seconds + DEADLINE_GRACE_SECONDS,
+    )
+
+
+def _identity(seen: Observed, spec: VideoJobSpec) -> contract.Identity:
+    job = seen.job
+    return contract.Identity(namespace=job.namespace, name=job.name, uid=job.uid, external_id=spec.external_id)
+
+
+def _memory(status: VideoJobStatus, group: Group) -> int:
+    """More memory after an attempt that ran out of it, by halves, bounded (case 30)."""
+    last = status.failure
+    if group.failures == 0 or last is None or last.code != "OutOfMemory":
+        return 100
+    return min(MAX_MEMORY_PERCENT, 100 + 50 * group.failures)

@@ -1,0 +1,54 @@
+"""plan(): say what should happen next to one VideoJob."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..report import finalize, progress_only, wanted_labels
+from ..world import Observed, Plan
+from .accept import accept
+from .advance import advance
+from .cleanup import cleanup
+from .deadline import deadline
+from .draft import Draft
+from .finish import finish
+from .harvest import harvest
+from .launch import launch
+from .retry import retry
+from .suspend import suspend
+
+Policy = Callable[[Observed, Draft], None]
+
+POLICIES: tuple[Policy, ...] = (
+    accept,  # nothing is decided about a spec that is not resolved
+    harvest,  # what has ended is accounted for before anything new begins
+    retry,  # a failure that was just found ends the job, or sets the time of the next attempt
+    deadline,  # no attempt begins when the time for all of them is spent
+    suspend,  # what is in flight goes on; nothing new starts
+    launch,  # at most one Job
+    advance,  # show where the attempt in flight stands
+    finish,  # everything has succeeded
+    cleanup,  # Jobs on record go
+)
+
+
+def plan(seen: Observed) -> Plan:
+    """Pure, total, deterministic. Applying the plan and asking again converges to an empty plan."""
+    if seen.job.deleting:
+        return Plan()  # owner references take everything along
+    before = seen.job.status
+    draft = Draft(status=before)
+    for policy in POLICIES:
+        policy(seen, draft)
+    after = finalize(seen, draft)
+    changed = after != before
+    return Plan(
+        actions=tuple(draft.actions),
+        status=after if changed else None,
+        labels=wanted_labels(seen, after),
+        events=tuple(draft.events) if changed else (),
+        wake_at=min(draft.wakes, default=None),
+        request=draft.request,
+        status_first=before.plan is None and after.plan is not None,
+        progress_only=changed and not draft.actions and not draft.events and progress_only(before, after),
+    )

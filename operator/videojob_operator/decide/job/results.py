@@ -1,0 +1,60 @@
+"""Whether a result may be believed: complete, about this job, inside its folder, bounded (cases 43 and 44)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from videojob_api.contract import StageResult, canonical_json
+from videojob_api.v1alpha1 import OutputStatus
+
+from ..recipes import kind_of
+from ..world import Observed
+from .draft import Group
+
+PATH = re.compile(r"videos/[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+MAX_INPUT_BYTES = 2048
+MAX_OUTPUT_BYTES = 900
+"""Sixteen of them, the plan and all else stay below the 32 KiB of a status."""
+
+
+def problem_of(seen: Observed, group: Group, results: Sequence[StageResult]) -> str | None:
+    """What is wrong with the results of a group's stages, or None."""
+    for stage in group.stages:
+        row = kind_of(stage.name)
+        found = next((r for r in results if row is not None and r.kind == row.kind), None)
+        if found is None or found.state != "Succeeded":
+            return f"stage {stage.name} has no successful result"
+        if stage.name == "Ingest" and (problem := _input(seen, found)) is not None:
+            return problem
+        if stage.name == "Commit" and (problem := _outputs(seen, found.files)) is not None:
+            return problem
+    return None
+
+
+def _input(seen: Observed, result: StageResult) -> str | None:
+    if result.input is None:
+        return "stage Ingest tells nothing about the input"
+    if len(canonical_json(result.input.dump())) > MAX_INPUT_BYTES:
+        return f"the facts about the input exceed {MAX_INPUT_BYTES} bytes"
+    work = seen.job.spec.transcode if seen.job.spec is not None else None
+    promised = work.source.sha256 if work is not None else None
+    if promised is not None and result.input.sha256 != promised:
+        return f"the input's sha256 is {result.input.sha256[:64]}, not the {promised} of its URI"
+    return None
+
+
+def _outputs(seen: Observed, files: Sequence[OutputStatus]) -> str | None:
+    plan = seen.job.status.plan
+    wanted = sorted(output.name for output in plan.outputs) if plan is not None else []
+    if sorted(file.name for file in files) != wanted:
+        return f"outputs {', '.join(wanted)} were planned, others were published"
+    for file in files:
+        if PATH.fullmatch(file.path) is None or file.uri != f"store://jobs/{seen.job.uid}/{file.path}":
+            return f"output {file.name} lies outside the job's videos/"
+        if SHA256.fullmatch(file.sha256) is None or file.size_bytes <= 0:
+            return f"output {file.name} has no digest or no bytes"
+        if len(canonical_json(file.dump())) > MAX_OUTPUT_BYTES:
+            return f"the facts about output {file.name} exceed {MAX_OUTPUT_BYTES} bytes"
+    return None

@@ -1,0 +1,51 @@
+"""Retry: what follows a failed attempt (X-006, T-010). The slot is free while the job waits (C9)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from videojob_api.contract import FailureClass
+from videojob_api.names import Phase, Reason
+from videojob_api.v1alpha1 import Retry
+
+from ..naming import share
+from ..world import Event, Observed
+from .draft import Draft
+
+JITTER = 0.1
+"""A wait grows by up to this share, by UID and attempt, so that jobs that failed together do not return together."""
+
+
+def retry(seen: Observed, draft: Draft) -> None:
+    """Permanent ends the job; a disruption is replaced at once on its own budget; anything else waits and tries again."""
+    if draft.failed is None or draft.done or seen.job.spec is None:
+        return
+    group, failure = draft.failed
+    policy = seen.job.spec.retry
+    if failure.failure_class == FailureClass.PERMANENT:
+        draft.fail(Reason.PERMANENT, failure, seen.now)
+        return
+    if failure.failure_class == FailureClass.DISRUPTION:
+        budget = seen.config.disruption_budget
+        if group.disruptions > budget:
+            text = f"{group.disruptions} attempts were lost to disruptions, {budget} are permitted; the last: {failure.message}"
+            draft.fail(Reason.DISRUPTED, failure.model_copy(update={"message": text[:1000]}), seen.now)
+            return
+        draft.update(phase=Phase.QUEUED, next_retry_time=None)
+        draft.events.append(Event(Reason.RETRYING, f"{failure.code}: {failure.message}; replaced at once", "Warning"))
+        return
+    if group.failures >= policy.max_attempts:
+        draft.fail(Reason.ATTEMPTS_EXHAUSTED, failure, seen.now)
+        return
+    due = next_time(seen.now, policy, group.failures, seen.job.uid, group.name)
+    draft.update(phase=Phase.QUEUED, next_retry_time=due)
+    wait = (due - seen.now).total_seconds()
+    text = f"{failure.code}: {failure.message}; attempt {group.settled + 1} in {wait:.1f} s"
+    draft.events.append(Event(Reason.RETRYING, text, "Warning"))
+
+
+def next_time(now: datetime, policy: Retry, failures: int, uid: str, group: str) -> datetime:
+    """When the next attempt may start: backoff times multiplier to the power of the failures so far, bounded, plus jitter."""
+    wait = float(min(policy.max_backoff_seconds, policy.backoff_seconds * policy.multiplier ** (failures - 1)))
+    wait += wait * JITTER * share(uid, group, str(failures))
+    return now + timedelta(milliseconds=round(wait * 1000))

@@ -1,0 +1,89 @@
+"""What a recipe is: the stages of a kind of work in order, each with its resolved parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Literal
+
+from videojob_api import contract
+from videojob_api.stages import KINDS, StageKind
+from videojob_api.v1alpha1 import PlannedGroup, PlanStatus, VideoJobSpec
+from videojob_api.v1alpha1.base import StatusModel
+
+CONTAINERS = {"decode": "work", "commit": "commit"}
+"""Container of each trust."""
+MAIN = "main"
+"""The one group of Compact."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of a recipe."""
+
+    kind: StageKind
+    params: StatusModel
+    reads: tuple[str, ...] = ()
+    """Kinds of earlier stages whose outputs it reads."""
+    threaded: bool = False
+    """Whether the number of threads changes its bytes, so that it is part of its key."""
+
+
+Recipe = Callable[[VideoJobSpec, PlanStatus], tuple[Step, ...]]
+"""Stages of a spec, with what was planned at acceptance."""
+
+
+def kind_of(stage: str) -> StageKind | None:
+    """The row of the stage that status calls `Transcode`, or None for one that this version does not know."""
+    return next((row for row in KINDS.values() if row.stage == stage), None)
+
+
+def keys(steps: Sequence[Step], threads: int) -> dict[str, str]:
+    """Content key of each kind: what it is, its version, its parameters and the keys that it reads."""
+    found: dict[str, str] = {}
+    for step in steps:
+        params: dict[str, Any] = step.params.dump()
+        if step.threaded:
+            params["threads"] = threads
+        inputs = tuple(found[kind] for kind in step.reads)
+        found[step.kind.kind] = contract.content_key(step.kind.kind, step.kind.version, params, inputs)
+    return found
+
+
+def groups(steps: Sequence[Step], execution: Literal["Compact", "Spread"]) -> tuple[PlannedGroup, ...]:
+    """Jobs to run, in order: one for everything, or one for each stage."""
+    if execution == "Compact":
+        slots = [step.kind.slot for step in steps if step.kind.slot is not None]
+        names = tuple(step.kind.stage for step in steps)
+        return (PlannedGroup(name=MAIN, stages=names, slot=slots[0] if slots else None),)
+    return tuple(PlannedGroup(name=s.kind.kind, stages=(s.kind.stage,), slot=s.kind.slot) for s in steps)
+
+
+def containers(stages: Sequence[str]) -> dict[str, str]:
+    """Container of each stage of a group, in order. Consecutive stages of the same trust share one."""
+    found: dict[str, str] = {}
+    used: list[str] = []
+    rows = [row for row in map(kind_of, stages) if row is not None]
+    for trust, members in groupby(rows, key=lambda row: row.trust):
+        base = CONTAINERS[trust]
+        used.append(base)
+        count = used.count(base)  # decode, commit, decode: the second `work` is another container
+        found.update({row.stage: base if count == 1 else f"{base}-{count}" for row in members})
+    return found
+
+
+def tasks(steps: Sequence[Step], wanted: Sequence[str], known: dict[str, str]) -> tuple[contract.StageTask, ...]:
+    """Stage tasks of one group, with the keys that were recorded at acceptance."""
+    place = containers(wanted)
+    return tuple(
+        contract.StageTask(
+            kind=step.kind.kind,
+            container=place[step.kind.stage],
+            key=known[step.kind.kind],
+            params=step.params.dump(),
+            inputs=tuple(contract.StageInput(stage=kind, key=known[kind]) for kind in step.reads),
+        )
+        for step in steps
+        if step.kind.stage in place
+    )

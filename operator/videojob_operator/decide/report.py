@@ -1,0 +1,174 @@
+"""Status, conditions and percent, in one place: what people and their tools read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from videojob_api import names
+from videojob_api.names import Condition, Phase, Reason
+from videojob_api.v1alpha1 import ConditionStatus, ProgressStatus, VideoJobStatus
+
+from .recipes import kind_of
+from .world import Observed
+
+if TYPE_CHECKING:
+    from .job.draft import Draft
+
+Tristate = Literal["True", "False", "Unknown"]
+
+
+def finalize(seen: Observed, draft: Draft) -> VideoJobStatus:
+    """The whole new status from what the policies concluded. A terminal status is left as it is (I3), but for the
+    generation it has looked at.
+    """
+    before = seen.job.status
+    generation = seen.job.generation
+    if before.phase in names.TERMINAL_PHASES:
+        if before.observed_generation == generation:
+            return before
+        seen_now = tuple(c.model_copy(update={"observed_generation": generation}) for c in before.conditions)
+        return before.model_copy(update={"observed_generation": generation, "conditions": seen_now})
+    draft.update(
+        observed_generation=generation,
+        attempts=max((stage.attempt for stage in draft.status.stages), default=0),
+        progress=progress(before, draft),
+    )
+    status = draft.status
+    if status.phase == Phase.FAILED:
+        last = status.failure
+        draft.update(
+            stages=tuple(
+                s.model_copy(update={"state": "Failed", "completion_time": s.completion_time or seen.now})
+                if last is not None and s.name == last.stage
+                else s
+                for s in status.stages
+            )
+        )
+    if draft.done and status.start_time is not None and status.completion_time is not None:
+        spent = (status.completion_time - status.start_time).total_seconds()
+        draft.update(execution_time_ms=max(0, round(spent * 1000)))
+    draft.update(conditions=conditions(seen, draft))
+    return draft.status
+
+
+# ---------------------------------------------------------------- percent
+
+
+def progress(before: VideoJobStatus, draft: Draft) -> ProgressStatus:
+    """Percent by the bands of the stages; it falls only when another attempt begins (I10)."""
+    status = draft.status
+    found = percent(status)
+    attempts = {stage.name: stage.attempt for stage in before.stages}
+    if all(stage.attempt == attempts.get(stage.name, 0) for stage in status.stages):
+        found = max(found, before.progress.percent)
+    if status.phase == Phase.SUCCEEDED:
+        return ProgressStatus(percent=100, summary="100%")
+    message = status.failure.message if status.phase == Phase.FAILED and status.failure is not None else draft.message
+    if draft.problem is not None and status.phase == Phase.PENDING:
+        message = draft.problem[1]
+    if status.phase == Phase.QUEUED and message is None:
+        message = status.progress.message
+    running = status.phase == Phase.RUNNING
+    return ProgressStatus(
+        percent=found,
+        summary=f"{found}%",
+        message=message[:500] if message is not None else None,
+        speed=status.progress.speed if running else None,
+        eta_seconds=status.progress.eta_seconds if running else None,
+    )
+
+
+def percent(status: VideoJobStatus) -> int:
+    """Whole percent of the job: each stage fills its band."""
+    found = 0
+    for stage in status.stages:
+        row = kind_of(stage.name)
+        if row is None:
+            continue
+        low, high = row.band
+        if stage.state == "Succeeded":
+            found = max(found, high)
+        elif stage.state == "Running":
+            found = max(found, low + (high - low) * stage.progress // 100)
+    return min(found, 100)
+
+
+# ---------------------------------------------------------------- conditions
+
+
+def conditions(seen: Observed, draft: Draft) -> tuple[ConditionStatus, ...]:
+    """Conditions for kstatus (Accepted, Ready, Reconciling, Stalled), and for `kubectl wait` as batch/v1 names them."""
+    status = draft.status
+    over = status.phase in names.TERMINAL_PHASES
+    success = status.phase == Phase.SUCCEEDED
+    trouble = draft.problem
+    stuck = trouble is not None
+    reason, text = trouble or draft.note or (Reason.STAGE_RUNNING, "about to start")
+    if success:
+        reason, text = Reason.SUCCEEDED, f"{len(status.outputs)} outputs published"
+    refused = trouble is not None and not draft.accepted
+    wanted: list[tuple[Condition, bool, Reason, str]] = [
+        (
+            Condition.ACCEPTED,
+            not refused,
+            reason if refused else Reason.RESOLVED,
+            text if refused else "profiles, store and queue were found",
+        ),
+        (Condition.READY, success, reason, text),
+        (Condition.RECONCILING, not over and not stuck and status.phase != Phase.SUSPENDED, reason, text),
+        (Condition.STALLED, stuck, reason, text if stuck else ""),
+        (Condition.FINISHED, over, reason, text if over else ""),
+    ]
+    if success:
+        wanted.append((Condition.COMPLETE, True, reason, text))
+    if status.phase == Phase.FAILED:
+        wanted.append((Condition.FAILED, True, reason, text))
+        wanted.append((Condition.DEAD_LETTERED, True, reason, text))
+    return tuple(_condition(seen, kind, "True" if holds else "False", why, said) for kind, holds, why, said in wanted)
+
+
+def _condition(seen: Observed, kind: Condition, status: Tristate, reason: Reason, message: str) -> ConditionStatus:
+    old = next((condition for condition in seen.job.status.conditions if condition.type == kind), None)
+    same = old is not None and old.status == status
+    return ConditionStatus(
+        type=kind,
+        status=status,
+        reason=reason,
+        message=message[:1000],
+        observed_generation=seen.job.generation,
+        last_transition_time=old.last_transition_time if old is not None and same else seen.now.replace(microsecond=0),
+    )
+
+
+# ---------------------------------------------------------------- the rest of a plan
+
+
+def wanted_labels(seen: Observed, status: VideoJobStatus) -> tuple[tuple[str, str | None], ...]:
+    """The dead-letter label (T-005): set on Failed, removed otherwise; empty when it is as it should be."""
+    want = "true" if status.phase == Phase.FAILED else None
+    have = dict(seen.job.labels).get(names.LABEL_DEAD_LETTER)
+    return () if want == have else ((names.LABEL_DEAD_LETTER, want),)
+
+
+def progress_only(before: VideoJobStatus, after: VideoJobStatus) -> bool:
+    """Whether nothing but news of a running attempt, or of a place in the queue, differs: such a write may wait."""
+    return before.phase == after.phase and _still(before) == _still(after)
+
+
+def _still(status: VideoJobStatus) -> VideoJobStatus:
+    """A status without what moves all the time."""
+    moving = {
+        "state": "Running", "progress": 0, "message": None, "start_time": None, "completion_time": None,
+        "cpu_seconds": None,
+    }  # fmt: skip
+    settled = tuple(condition for condition in status.conditions if condition.status == "True")
+    return status.model_copy(
+        update={
+            "progress": ProgressStatus(),
+            "stage": None,
+            "input": None,
+            "queue": status.queue.model_copy(update={"message": None}) if status.queue is not None else None,
+            "stages": tuple(stage.model_copy(update=moving) for stage in status.stages),
+            "conditions": tuple(c.model_copy(update={"message": "", "reason": ""}) for c in settled),
+        }
+    )

@@ -1,0 +1,140 @@
+"""The pod of one attempt: restricted, without rights, each container with its own mounts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from videojob_api import contract, names
+from videojob_api.stages import KINDS
+from videojob_operator.decide.world import CreateJob
+
+from .config import RenderConfig
+
+STORE = "store"
+SCRATCH = "scratch"
+TASK = "task"
+TOKEN = "token"  # noqa: S105 - the name of a volume
+
+
+def pod_spec(action: CreateJob, namespace: str, config: RenderConfig) -> dict[str, Any]:
+    """The pod's spec. Containers run one after another: all but the last are init containers."""
+    containers = [container(action, name, namespace, config) for name in action.document.containers()]
+    spec: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "activeDeadlineSeconds": action.deadline_seconds,
+        "terminationGracePeriodSeconds": config.grace_seconds,
+        "serviceAccountName": config.service_account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": names.UID_65532,
+            "runAsGroup": names.UID_65532,
+            "fsGroup": names.UID_65532,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": containers[-1:],
+        "volumes": volumes(action, config),
+    }
+    if containers[:-1]:
+        spec["initContainers"] = containers[:-1]
+    return spec
+
+
+def container(action: CreateJob, name: str, namespace: str, config: RenderConfig) -> dict[str, Any]:
+    """One container: it runs the stages that the document gives it."""
+    return {
+        "name": name,
+        "image": action.image,
+        "imagePullPolicy": config.image_pull_policy,
+        "command": ["python3", "-m", "videojob_worker", "run"],
+        "env": [
+            {"name": "VIDEOJOB_CONTAINER", "value": name},
+            {"name": "VIDEOJOB_POD_UID", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.uid"}}},
+            {"name": "PYTHONUNBUFFERED", "value": "1"},
+        ],
+        "resources": resources(action, name),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "privileged": False,
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "terminationMessagePath": contract.TERMINATION_PATH,
+        "terminationMessagePolicy": "File",
+        "volumeMounts": mounts(action, name, namespace),
+    }
+
+
+def trusted(action: CreateJob, name: str) -> bool:
+    """Whether every stage of the container decodes nothing, so that it may write the cache."""
+    return all(KINDS[stage.kind].trust == "commit" for stage in action.document.stages if stage.container == name)
+
+
+def resources(action: CreateJob, name: str) -> dict[str, Any]:
+    """What the container's most demanding stage needs; more memory after an attempt that ran out of it (case 30)."""
+    rows = [KINDS[stage.kind] for stage in action.document.stages if stage.container == name]
+    percent = action.memory_percent
+    request = max(row.memory_mib for row in rows) * percent // 100
+    limit = max(row.memory_limit_mib for row in rows) * percent // 100
+    return {
+        "requests": {"cpu": f"{max(row.cpu_millis for row in rows)}m", "memory": f"{request}Mi"},
+        "limits": {"memory": f"{limit}Mi"},
+    }
+
+
+def mounts(action: CreateJob, name: str, namespace: str) -> list[dict[str, Any]]:
+    """The store's parts by sub-path: the job's own folder to write, everything else to read."""
+    store = action.document.store
+    uid = action.document.job.uid
+    cache: dict[str, Any] = {"name": STORE, "mountPath": store.cache, "subPath": f"{namespace}/cache"}
+    if not trusted(action, name):
+        cache["readOnly"] = True
+    return [
+        {"name": STORE, "mountPath": store.job, "subPath": f"{namespace}/jobs/{uid}"},
+        {"name": STORE, "mountPath": store.inbox, "subPath": f"{namespace}/inbox", "readOnly": True},
+        {"name": STORE, "mountPath": store.stock, "subPath": f"{namespace}/stock", "readOnly": True},
+        cache,
+        {"name": SCRATCH, "mountPath": store.scratch},
+        {"name": TASK, "mountPath": contract.TASK_PATH.rpartition("/")[0], "readOnly": True},
+        {"name": TOKEN, "mountPath": contract.TOKEN_PATH.rpartition("/")[0], "readOnly": True},
+    ]
+
+
+def volumes(action: CreateJob, config: RenderConfig) -> list[dict[str, Any]]:
+    """The claim, scratch space, the document, and a token that only the operator's progress port takes."""
+    return [
+        {"name": STORE, "persistentVolumeClaim": {"claimName": action.claim_name}},
+        {"name": SCRATCH, "emptyDir": {"sizeLimit": config.scratch_limit}},
+        {
+            "name": TASK,
+            "downwardAPI": {
+                "items": [
+                    {
+                        "path": contract.TASK_PATH.rpartition("/")[2],
+                        "fieldRef": {
+                            "apiVersion": "v1",
+                            "fieldPath": f"metadata.annotations['{names.ANNOTATION_TASK}']",
+                        },
+                    }
+                ]
+            },
+        },
+        {
+            "name": TOKEN,
+            "projected": {
+                "sources": [
+                    {
+                        "serviceAccountToken": {
+                            "path": contract.TOKEN_PATH.rpartition("/")[2],
+                            "audience": names.audience(action.document.job.uid),
+                            "expirationSeconds": config.token_seconds,
+                        }
+                    }
+                ]
+            },
+        },
+    ]
