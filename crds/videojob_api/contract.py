@@ -195,7 +195,10 @@ class StageResult(StatusModel):
     input: InputStatus | None = None
     """What ingest found."""
     files: tuple[OutputStatus, ...] = ()
-    """Files made, each with its facts; paths below the stage's folder, after commit below the job's."""
+    """Files made, each with its facts; paths below the stage's folder, after commit below the job's. In a RunResult only
+    commit lists them."""
+    tools: dict[str, str] = {}
+    """Versions of the programs that made them, for example `{"ffmpeg": "5.1.9"}`."""
 
 
 class RunResult(StatusModel):
@@ -223,6 +226,9 @@ class RunResult(StatusModel):
     """In a stub: digest of the whole result's bytes, which come by POST and lie in the store."""
     size_bytes: int | None = None
     """In a stub: their number."""
+    reported: tuple[RunResult, ...] = ()
+    """From a `report` stage alone: the results of the attempt it looked for, in the order they were written; empty if
+    the attempt left none."""
 
 
 class Progress(StatusModel):

@@ -1,1 +1,308 @@
 """Runs the stages of one container: stage by stage, into a staging folder, with limits; result and manifest last."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+import resource
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from videojob_api import contract
+from videojob_api.contract import ExitCode, FailureClass, Progress, RunResult, StageResult, TaskDocument
+from videojob_api.v1alpha1.status import InputStatus
+
+from .base import document as documents
+from .base import errors
+from .base.channel import Channel, Reporter
+from .base.document import Work
+from .base.errors import BadConfig, WorkerError
+from .base.logs import Log, json_log
+from .base.watch import Deadline, Stop
+from .stages.context import STAGE_FILE, Context, intact, recorded
+from .storage import files
+from .storage.paths import Store
+
+RESULT_TRIES = (0.0, 1.0, 2.0, 4.0)
+"""Waits before each post of a result that is too large for the termination message."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where a container finds what Kubernetes, or an embedded run, prepared for it."""
+
+    task: Path = Path(contract.TASK_PATH)
+    """The task document."""
+    container: str = ""
+    """Which container this is; empty: the only one of the document."""
+    termination: Path = Path(contract.TERMINATION_PATH)
+    """Where the result goes that the kubelet reads."""
+    token: Path = Path(contract.TOKEN_PATH)
+    """The projected token."""
+    pod_uid: str = "local"
+    """UID of the pod; keeps the staging folders of two pods apart."""
+
+
+def run(settings: Settings, stop: Stop, log: Log | None = None) -> int:
+    """Run one container to its end; the exit code. Raises nothing: every failure is a result."""
+    log = log or json_log()
+    raw: dict[str, Any] = {}
+    try:
+        raw = documents.load(settings.task)
+        document = documents.parse(raw)
+        container = settings.container or _only(document)
+        work = documents.work(document, container)
+        channel = Channel(document.operator_url, settings.token)
+        log.describe(document, container)
+        run_ = _Run(settings, document, container, stop, log, channel)
+    except Exception as error:  # noqa: BLE001 - every failure becomes a result
+        failure = errors.from_exception(error)
+        log.error(failure.message, extra={"code": failure.code})
+        _write_termination(settings.termination, _stillborn(raw, settings.container, failure), log)
+        return int(failure.exit_code)
+    return run_.all(work)
+
+
+def _only(document: TaskDocument) -> str:
+    names = document.containers()
+    if len(names) != 1:
+        raise BadConfig(
+            "BadDocument",
+            f"the document has the containers {', '.join(names)}, and nobody said which one this is",
+            hint="pass --container or set VIDEOJOB_CONTAINER",
+        )
+    return names[0]
+
+
+def _stillborn(raw: dict[str, Any], container: str, failure: WorkerError) -> RunResult:
+    """The result of a container whose document is not as agreed: whatever identity can be read from it."""
+    job = raw.get("job")
+    attempt = raw.get("attempt")
+    return RunResult(
+        uid=str(job.get("uid", "")) if isinstance(job, dict) else "",
+        group=str(raw.get("group", "")),
+        attempt=attempt if isinstance(attempt, int) else 0,
+        container=container,
+        exit_code=failure.exit_code,
+        failure=failure.status(None, 0),
+    )
+
+
+class _Run:
+    """One container's run."""
+
+    def __init__(
+        self, settings: Settings, document: TaskDocument, container: str, stop: Stop, log: Log, channel: Channel
+    ) -> None:
+        self.settings, self.document, self.container = settings, document, container
+        self.stop, self.log, self.channel = stop, log, channel
+        self.store = Store(document.store)
+        self.debug = self.store.debug(document.group, document.attempt)
+        self.deadline = Deadline(document.limits.timeout_seconds or contract.default_timeout_seconds(None))
+        self.reporter = Reporter(self._send)
+        self.stage: str | None = None
+        self.results: list[StageResult] = []
+        self.reported: list[RunResult] = []
+
+    def all(self, work: Iterable[Work]) -> int:
+        """Run the stages in order, then record and tell how it ended."""
+        failure: WorkerError | None = None
+        self.reporter.start()
+        try:
+            self._open()
+            for item in work:
+                self.results.append(self._one(item))
+        except Exception as error:  # noqa: BLE001 - every failure becomes a result
+            failure = errors.from_exception(error)
+            self.log.error(failure.message, extra={"code": failure.code}, exc_info=failure.code == "InternalError")
+        self.reporter.close()
+        return self._close(failure)
+
+    def _open(self) -> None:
+        self.stop.check()
+        if not self.store.job.is_dir():
+            raise BadConfig(
+                "BadDocument", f"the job's folder {self.store.job} does not exist", hint="mount the store there"
+            )
+        self.debug.mkdir(parents=True, exist_ok=True)
+        files.write_atomic(
+            self.debug / f"{self.container}.document.json", json.dumps(self.document.dump(), indent=2).encode() + b"\n"
+        )
+
+    def _one(self, item: Work) -> StageResult:
+        """Run one stage, or take its verified outputs of an earlier attempt."""
+        context = self._context(item)
+        self.stage, self.log.fields["stage"] = item.kind.stage, item.kind.kind
+        began, cpu = time.monotonic(), _cpu_seconds()
+        self.stop.check()
+        if item.kind.trust == "commit":
+            result = self._module(item)(context)
+        else:
+            result = self._reused(context) or self._staged(item, context)
+        self.reported.extend(context.reported)
+        if result.input is not None:
+            self._allow(result.input)
+        result = result.model_copy(
+            update={"seconds": round(time.monotonic() - began, 3), "cpu_seconds": round(_cpu_seconds() - cpu, 3)}
+        )
+        self.log.info(result.message or "done", extra={"seconds": result.seconds, "reused": result.reused})
+        return result
+
+    def _staged(self, item: Work, context: Context) -> StageResult:
+        """Run into the staging folder; its record is written last, then the folder becomes the final one."""
+        if context.final.parent.is_dir():
+            for old in context.final.parent.glob(f".{item.task.key}.a*"):
+                files.remove(old)  # of attempts that ended without cleaning up
+        context.staging.mkdir(parents=True)
+        try:
+            began, cpu = time.monotonic(), _cpu_seconds()
+            result = self._module(item)(context)
+            result = result.model_copy(
+                update={"seconds": round(time.monotonic() - began, 3), "cpu_seconds": round(_cpu_seconds() - cpu, 3)}
+            )
+            (context.staging / STAGE_FILE).write_bytes(json.dumps(result.dump(), indent=2).encode() + b"\n")
+            files.publish_folder(context.staging, context.final)
+        except WorkerError as error:
+            if error.code == "VerifyFailed":
+                files.remove(context.folder("transcode"))  # to be made anew
+            raise
+        finally:
+            files.remove(context.staging)
+        return result
+
+    def _reused(self, context: Context) -> StageResult | None:
+        """The record of a finished stage whose files are all as it says. Verify's files are transcode's."""
+        found = recorded(context.final)
+        if found is None or found.state != "Succeeded":
+            return None
+        folder = context.folder("transcode") if context.kind.kind == "verify" else context.final
+        return found.model_copy(update={"reused": True}) if intact(folder, found) else None
+
+    def _context(self, item: Work) -> Context:
+        task, document = item.task, self.document
+
+        def tell(percent: int, message: str, speed: str | None, eta_seconds: int | None) -> None:
+            self.reporter.update(
+                Progress(
+                    uid=document.job.uid, group=document.group, attempt=document.attempt, stage=task.kind, percent=percent,
+                    message=message[:500], speed=speed, eta_seconds=eta_seconds,
+                )
+            )  # fmt: skip
+
+        return Context(
+            document=document, task=task, kind=item.kind, params=item.params, store=self.store, debug=self.debug,
+            staging=self.store.staging(task.kind, task.key, document.attempt, self.settings.pod_uid),
+            final=self.store.stage(task.kind, task.key), stop=self.stop, deadline=self.deadline, log=self.log, tell=tell,
+        )  # fmt: skip
+
+    def _module(self, item: Work) -> Callable[[Context], StageResult]:
+        """The stage's module goes by its kind; it is loaded on use, so that no container imports what it does not run."""
+        module = importlib.import_module(f"videojob_worker.stages.{item.kind.kind}")
+        return module.run  # type: ignore[no-any-return]  # the table's contract, checked by a test over all rows
+
+    def _allow(self, found: InputStatus) -> None:
+        """Without a limit of the user's own, a long input gets more time (X-005)."""
+        if self.document.limits.timeout_seconds is None:
+            self.deadline.allow(contract.default_timeout_seconds(found.duration_ms))
+
+    def _send(self, progress: Progress) -> None:
+        self.log.info(progress.message or progress.stage, extra={"progress": progress.dump()})
+        self.channel.post(contract.PROGRESS_ROUTE, contract.canonical_json(progress.dump()))
+
+    def _close(self, failure: WorkerError | None) -> int:
+        """Record the result in `debug/`, post it if it is large, and write the termination message last."""
+        code = ExitCode.OK if failure is None else failure.exit_code
+        if failure is not None and failure.failure_class == FailureClass.PERMANENT and not self.store.manifest.exists():
+            files.remove(self.store.processed)
+        free = None
+        with suppress(OSError):
+            free = self.store.free_bytes()
+        result = RunResult(
+            uid=self.document.job.uid,
+            group=self.document.group,
+            attempt=self.document.attempt,
+            container=self.container,
+            exit_code=code,
+            stages=tuple(_brief(stage) for stage in self.results),
+            failure=failure.status(self.stage, self.document.attempt) if failure is not None else None,
+            free_bytes=free,
+            reported=tuple(self.reported),
+        )
+        body = contract.canonical_json(result.dump())
+        try:
+            path = self.store.job / contract.result_path(self.document.group, self.document.attempt, self.container)
+            files.write_atomic(path, body)
+        except OSError as error:
+            self.log.error("the result could not be kept in the store", extra={"error": str(error)})
+        if len(body) > contract.MAX_MESSAGE_BYTES:
+            self._post_result(body)
+        _write_termination(self.settings.termination, result, self.log)
+        self.log.info("ended", extra={"exit_code": int(code)})
+        return int(code)
+
+    def _post_result(self, body: bytes) -> None:
+        """A result is worth several tries, unlike progress; the store has it in any case."""
+        if self.document.operator_url is None:
+            return
+        for wait in RESULT_TRIES:
+            if wait and not self.stop.requested:
+                time.sleep(wait)
+            status = self.channel.post(contract.RESULT_ROUTE, body)
+            if status is not None and status < 500:
+                break
+
+
+def _brief(stage: StageResult) -> StageResult:
+    """A stage as it stands in the result: ingest tells the input, commit what is published; the rest is in `stage.json`."""
+    return stage.model_copy(
+        update={
+            "input": stage.input if stage.kind == "ingest" else None,
+            "files": stage.files if stage.kind == "commit" else (),
+            "tools": {},
+        }
+    )
+
+
+def _write_termination(path: Path, result: RunResult, log: Log) -> None:
+    """The last thing a container does. The default path is never created where no kubelet made it."""
+    body = contract.canonical_json(result.dump())
+    if len(body) > contract.MAX_MESSAGE_BYTES:
+        stub = result.model_copy(
+            update={
+                "stages": (), "reported": (), "failure": _short(result), "sha256": hashlib.sha256(body).hexdigest(), "size_bytes": len(body),
+            }
+        )  # fmt: skip
+        body = contract.canonical_json(stub.dump())
+    if str(path) == contract.TERMINATION_PATH and not path.exists():
+        return
+    try:
+        path.write_bytes(body)
+    except OSError as error:
+        log.error("the termination message could not be written", extra={"error": str(error)})
+
+
+def _short(result: RunResult) -> Any:
+    return None if result.failure is None else result.failure.model_copy(update={"log_tail": None})
+
+
+def _cpu_seconds() -> float:
+    """CPU time of this process and of all its ended children."""
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def from_environment(task: str | None, container: str | None, termination: str | None, token: str | None) -> Settings:
+    """Settings of the command line, with the environment's and the contract's defaults."""
+    return Settings(
+        task=Path(task or contract.TASK_PATH),
+        container=container or os.environ.get("VIDEOJOB_CONTAINER", ""),
+        termination=Path(termination or contract.TERMINATION_PATH),
+        token=Path(token or contract.TOKEN_PATH),
+        pod_uid=os.environ.get("VIDEOJOB_POD_UID") or f"local-{os.getpid()}",
+    )

@@ -1,0 +1,41 @@
+"""manifest.json: what a job published. It lies beside `videos/`, is written last, and says everything about the files."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from .contract import Identity
+from .v1alpha1.base import StatusModel
+from .v1alpha1.status import InputStatus, OutputStatus
+
+MANIFEST_VERSION = 1
+
+
+class ManifestStage(StatusModel):
+    """A stage whose outputs went into the publication."""
+
+    kind: str
+    """The stage's kind."""
+    version: int
+    """The stage's own version."""
+    key: str
+    """Its content key."""
+
+
+class Manifest(StatusModel):
+    """Outputs count as published once this file is there, whole."""
+
+    version: int = MANIFEST_VERSION
+    """Version of this form."""
+    job: Identity
+    """Whose work it is."""
+    input: InputStatus
+    """What the outputs were made from."""
+    outputs: tuple[OutputStatus, ...]
+    """The published files; paths are below the folder of this file."""
+    stages: tuple[ManifestStage, ...]
+    """What made them; the keys tell a repeated commit from another one."""
+    tools: dict[str, str] = {}
+    """Versions of the programs that made them."""
+    committed_time: datetime
+    """When they were published."""

@@ -1,0 +1,153 @@
+"""What a stage is given: its task, the places it may use, and the means to run tools and to say how far it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from videojob_api.contract import RunResult, StageResult, StageTask, TaskDocument
+from videojob_api.stages import StageKind
+from videojob_api.v1alpha1.base import StatusModel
+
+from ..base import process
+from ..base.errors import BadConfig, Recoverable
+from ..base.logs import Log
+from ..base.process import Fences, Finished
+from ..base.watch import Deadline, Stop, Watchdog
+from ..storage import files
+from ..storage.paths import Store, vetted_file
+
+PROBE_FENCES = Fences(address_space=4 * process.GIB, cpu_seconds=60, file_bytes=16 << 20)
+"""Short tools: a probe that needs more than this is being attacked."""
+STAGE_FILE = "stage.json"
+
+
+@dataclass(frozen=True)
+class Context:
+    """One run of one stage."""
+
+    document: TaskDocument
+    task: StageTask
+    kind: StageKind
+    params: StatusModel
+    """Parameters, of the type in the kind's row."""
+    store: Store
+    staging: Path
+    """Folder to write to; becomes `final` when the stage has succeeded."""
+    final: Path
+    """`processed/<kind>/<key>`."""
+    debug: Path
+    """Kept whatever happens."""
+    stop: Stop
+    deadline: Deadline
+    log: Log
+    tell: Callable[[int, str, str | None, int | None], None]
+    """Percent of this stage, one sentence, speed, seconds left."""
+    reported: list[RunResult] = field(default_factory=list)
+    """Filled by the stage `report` alone: the results it found."""
+
+    def progress(self, percent: int, message: str, speed: str | None = None, eta_seconds: int | None = None) -> None:
+        """Say how far the stage is; costs nothing and may be lost."""
+        self.tell(max(0, min(100, percent)), message, speed, eta_seconds)
+
+    def check(self) -> None:
+        """Raise Stopped or Stalled when it is time to end; for loops that run no tool."""
+        self.stop.check()
+        self.deadline.check(self.kind.stage)
+
+    def watchdog(self) -> Watchdog:
+        """A watchdog with the kind's own patience."""
+        return Watchdog(self.kind.stall_seconds)
+
+    def tool(self, argv: Sequence[str]) -> Finished:
+        """Run a short tool under narrow fences; its command is kept in `debug/`."""
+        return self.run(argv, fences=PROBE_FENCES, watchdog=self.watchdog())
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        fences: Fences,
+        watchdog: Watchdog,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Finished:
+        """Run a tool; the exact command and its last words are kept in `debug/`, ready to paste into a shell."""
+        line = process.command_line(argv)
+        self.note("commands.txt", line)
+        self.log.info("running", extra={"command": line})
+        try:
+            finished = process.run(
+                argv,
+                cwd=self.staging,
+                stop=self.stop,
+                deadline=self.deadline,
+                watchdog=watchdog,
+                on_line=on_line,
+                fences=fences,
+                env={"TMPDIR": str(self.store.scratch)},
+            )
+        except Exception as error:
+            self.note("stderr.txt", getattr(error, "log_tail", None) or "")
+            raise
+        self.note("stderr.txt", finished.stderr)
+        return finished
+
+    def note(self, name: str, text: str) -> None:
+        """Add a text to `debug/<kind>.<name>`."""
+        if not text.strip():
+            return
+        with (self.debug / f"{self.kind.kind}.{name}").open("a", encoding="utf-8") as file:
+            file.write(text.rstrip("\n") + "\n")
+
+    def folder(self, kind: str) -> Path:
+        """Final folder of the earlier stage of that kind: named as an input, or an earlier one of this document."""
+        for given in self.task.inputs:
+            if given.stage == kind:
+                return self.store.stage(kind, given.key)
+        for task in self.document.stages:
+            if task.kind == kind:
+                return self.store.stage(kind, task.key)
+        raise BadConfig(
+            "BadDocument", f"stage {self.kind.kind} needs the outputs of {kind}, and the document does not name them"
+        )
+
+    def earlier(self, kind: str) -> StageResult:
+        """What the earlier stage of that kind recorded. Raises Recoverable if its record is not there or not whole."""
+        found = recorded(self.folder(kind))
+        if found is None or found.state != "Succeeded":
+            raise Recoverable(
+                "ResultInvalid",
+                f"stage {self.kind.kind} found no outputs of {kind}",
+                hint="they may have expired; a retry makes them anew",
+            )
+        return found
+
+
+def recorded(folder: Path) -> StageResult | None:
+    """A finished stage's record, or None."""
+    path = folder / STAGE_FILE
+    if folder.is_symlink() or path.is_symlink() or not path.is_file():
+        return None
+    try:
+        return StageResult.model_validate(json.loads(path.read_bytes()))
+    except (ValueError, ValidationError):
+        return None
+
+
+def intact(folder: Path, result: StageResult) -> bool:
+    """Whether every file the record names lies in the folder with the recorded size and digest."""
+    for output in result.files:
+        if Path(output.path).name != output.path:
+            return False
+        if not files.matches(folder / output.path, output.size_bytes, output.sha256):
+            return False
+    return True
+
+
+def plain_file(folder: Path, name: str) -> Path:
+    """A file of an earlier stage, vetted like any other."""
+    return vetted_file(folder, name, f"the output {name}")

@@ -1,0 +1,118 @@
+"""Make every rendition and still picture from one decode of the source."""
+
+from __future__ import annotations
+
+from videojob_api import profiles
+from videojob_api.contract import StageResult, TranscodeParams
+from videojob_api.v1alpha1.status import InputStatus, OutputStatus
+
+from ..base.errors import BadConfig, Permanent
+from ..base.process import GIB, Fences
+from ..media import ladder, tools
+from ..media import probe as probing
+from ..media import sniff as sniffing
+from ..media.ladder import Rung
+from ..media.progress import ProgressReader
+from ..storage import files
+from .context import Context
+
+SHORTFALL_MS = 1000
+"""How much earlier than announced the pictures and sound may end before the source counts as cut off."""
+
+
+def run(context: Context) -> StageResult:
+    """Run FFmpeg once for the whole ladder (T-006).
+
+    Raises Permanent (CorruptMedia), Resource (OutOfMemory, DiskFull), Stalled (Timeout, Stalled), Recoverable
+    (FFmpegFailed), Stopped.
+    """
+    params = context.params
+    if not isinstance(params, TranscodeParams):
+        raise BadConfig("BadDocument", "stage transcode got another stage's params")
+    source = context.earlier("ingest").input
+    if source is None:
+        raise BadConfig("BadDocument", "stage ingest recorded no input")
+    path = context.store.source(params.source.uri, params.source.filename)
+    sniffed = sniffing.sniff(path)
+    found = probing.probe(path, sniffed.demuxer, context.tool)
+    rungs = ladder.rungs(
+        params.outputs, found.video.width, found.video.height, found.video.rate, audio=found.audio is not None
+    )
+    argv = ladder.arguments(
+        tools.ffmpeg(), path, sniffed.demuxer, found, rungs, context.staging, context.document.limits.threads
+    )
+    reader, watchdog = ProgressReader(found.duration_ms), context.watchdog()
+
+    def heard(line: str) -> None:
+        sample = reader.feed(line)
+        watchdog.advance(reader.clock)
+        if sample is not None:
+            context.progress(sample.percent, f"Encoding {len(rungs)} outputs", sample.speed, sample.eta_seconds)
+
+    finished = context.run(argv, fences=_fences(params, found.duration_ms), watchdog=watchdog, on_line=heard)
+    missing = [rung.file_name for rung in rungs if not _there(context, rung)]
+    if finished.code != 0 or missing:
+        if finished.code == 0:
+            raise Permanent(
+                "CorruptMedia",
+                f"the source gave no picture for {', '.join(missing)}",
+                hint="play the file locally: its pictures cannot be decoded",
+                log_tail=finished.stderr,
+            )
+        raise tools.judge_reading(finished, "encoding") if reader.frames == 0 else tools.judge(finished, "encoding")
+    if any(rung.frame_rate for rung in rungs) and reader.position_ms < found.duration_ms - SHORTFALL_MS:
+        raise Permanent(
+            "CorruptMedia",
+            f"the file is truncated or damaged: it announces {found.duration_ms / 1000:.1f} s, "
+            f"{reader.position_ms / 1000:.1f} s could be decoded",
+            hint="play the file locally to its end; upload the whole file again",
+            log_tail=finished.stderr,
+        )
+    context.progress(99, "Reading the outputs")
+    return StageResult(
+        kind=context.kind.kind,
+        message=f"{len(rungs)} outputs",
+        input=source,
+        files=tuple(_status(context, rung, source) for rung in rungs),
+        tools={"ffmpeg": tools.version(context.tool)},
+    )
+
+
+def _there(context: Context, rung: Rung) -> bool:
+    path = context.staging / rung.file_name
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _fences(params: TranscodeParams, duration_ms: int) -> Fences:
+    """Room for four times the largest output there should be; a decoder that makes frames without end stops there."""
+    rates = [
+        profiles.kilobits(plan.spec.rendition.video.bitrate) + 512
+        for plan in params.outputs
+        if plan.spec.rendition is not None
+    ]
+    return Fences(address_space=16 * GIB, file_bytes=(64 << 20) + 4 * max(rates, default=0) * 125 * duration_ms // 1000)
+
+
+def _status(context: Context, rung: Rung, source: InputStatus) -> OutputStatus:
+    """The facts of one output as it was ordered; verify replaces them by what it measures."""
+    path = context.staging / rung.file_name
+    rendition = rung.plan.spec.rendition
+    rate = rung.frame_rate
+    return OutputStatus(
+        name=rung.plan.name,
+        profile=rung.plan.profile,
+        path=rung.file_name,
+        uri=f"store://jobs/{context.document.job.uid}/videos/{rung.file_name}",
+        media_type=rung.media_type,
+        size_bytes=path.stat().st_size,
+        sha256=files.sha256_file(path, lambda _: context.check()),
+        width=rung.width,
+        height=rung.height,
+        duration_ms=source.duration_ms if rendition is not None else None,
+        frame_rate=f"{rate.numerator}/{rate.denominator}" if rate is not None else None,
+        aspect_ratio=profiles.aspect_ratio(rung.width, rung.height),
+        video_codec=rendition.video.codec if rendition is not None else "mjpeg",
+        audio_codec=rendition.audio.codec
+        if rendition is not None and rendition.audio is not None and rung.audio
+        else None,
+    )

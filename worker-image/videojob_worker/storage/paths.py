@@ -1,0 +1,86 @@
+"""From names in a task document to places on a volume. Nothing a stranger wrote decides where a path leads (case 65)."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from videojob_api.contract import StorePaths
+
+from ..base.errors import Permanent
+
+_HINT = "put a regular file into the store, for example with `videojob submit --file`"
+
+
+def vetted_file(root: Path, relative: str, what: str) -> Path:
+    """The absolute path of a regular file below `root`.
+
+    Refuses `..` and absolute names, symbolic links anywhere below the root, hard links (the other name may belong to
+    somebody else), folders, pipes and devices. Raises Permanent: SourceNotFound or UnsafeInput.
+    """
+    parts = Path(relative).parts
+    if not parts or Path(relative).is_absolute() or ".." in parts or "\0" in relative:
+        raise Permanent("UnsafeInput", f"{what} has a name that leads out of its folder: {relative!r}", hint=_HINT)
+    path = root.resolve()
+    for part in parts:
+        path /= part
+        try:
+            facts = path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise Permanent("SourceNotFound", f"{what} does not exist in the store", hint=_HINT) from None
+        if stat.S_ISLNK(facts.st_mode):
+            raise Permanent("UnsafeInput", f"{what} is a symbolic link", hint=_HINT)
+    if not stat.S_ISREG(facts.st_mode):
+        raise Permanent("UnsafeInput", f"{what} is not a regular file", hint=_HINT)
+    if facts.st_nlink != 1:
+        raise Permanent("UnsafeInput", f"{what} is a hard link: it has {facts.st_nlink} names", hint=_HINT)
+    return path
+
+
+class Store:
+    """The folders a container was given, and the places of everything in them."""
+
+    def __init__(self, paths: StorePaths) -> None:
+        self.job = Path(paths.job)
+        self.scratch = Path(paths.scratch)
+        self._roots = {"inbox": Path(paths.inbox), "stock": Path(paths.stock)}
+
+    def source(self, uri: str, name: str | None) -> Path:
+        """The vetted path of `store://inbox/<sha256>` or `store://stock/<path>`."""
+        root, _, relative = uri.removeprefix("store://").partition("/")
+        if root not in self._roots:
+            raise Permanent("UnsafeInput", f"the source {uri!r} is neither in inbox nor in stock", hint=_HINT)
+        return vetted_file(self._roots[root], relative, f"the source {name or uri}")
+
+    def stage(self, kind: str, key: str) -> Path:
+        """Final folder of a stage's outputs."""
+        return self.job / "processed" / kind / key
+
+    def staging(self, kind: str, key: str, attempt: int, pod_uid: str) -> Path:
+        """Where an attempt writes until it is done; the pod's UID keeps a ghost of it apart."""
+        return self.job / "processed" / kind / f".{key}.a{attempt}.{pod_uid}"
+
+    def debug(self, group: str, attempt: int) -> Path:
+        """Where an attempt leaves what helps to understand it."""
+        return self.job / "debug" / f"{group}-a{attempt}"
+
+    @property
+    def processed(self) -> Path:
+        """All stages' outputs before publication."""
+        return self.job / "processed"
+
+    @property
+    def videos(self) -> Path:
+        """Published files."""
+        return self.job / "videos"
+
+    @property
+    def manifest(self) -> Path:
+        """Written last; outputs count as published from then on."""
+        return self.job / "manifest.json"
+
+    def free_bytes(self) -> int:
+        """Free space of the volume the job's folder lies on."""
+        facts = os.statvfs(self.job)
+        return facts.f_bavail * facts.f_frsize
