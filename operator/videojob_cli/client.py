@@ -1,0 +1,246 @@
+"""The three verbs for Python programs: submit, status, wait (X-026).
+
+    from videojob_cli.client import VideoJobs
+    jobs = VideoJobs.connect(namespace="team-a")
+    name = jobs.submit_file(Path("clip.mp4"), profiles=["720p"])
+    job = jobs.wait(name, seconds=600)
+    jobs.download(name, Path("out"))
+
+Every method raises CliError with one sentence when it cannot do what it says.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
+
+from videojob_api.names import TERMINAL_PHASES, Phase
+
+from . import manifests, sources, transfer
+from .errors import ApiError, CliError, Exit
+from .kube import APPLY_PATCH, Api, Json, connect, objects
+
+RENEW_SECONDS = 1.0
+"""Pause before a watch that ended early is begun again."""
+Changed = Callable[[Json], None]
+
+
+def phase_of(job: Json) -> str:
+    """`status.phase`, or an empty text while the operator has not seen the object."""
+    return str((job.get("status") or {}).get("phase") or "")
+
+
+def is_finished(job: Json) -> bool:
+    """Whether it ended, either way."""
+    return phase_of(job) in TERMINAL_PHASES
+
+
+class VideoJobs:
+    """VideoJobs of one namespace."""
+
+    def __init__(self, api: Api, namespace: str | None = None) -> None:
+        self.api = api
+        self.namespace = namespace or api.namespace
+
+    @classmethod
+    def connect(
+        cls, *, namespace: str | None = None, kubeconfig: Path | None = None, context: str | None = None
+    ) -> VideoJobs:
+        """By kubeconfig; the namespace of its context unless another is given."""
+        return cls(connect(kubeconfig, context), namespace)
+
+    # ------------------------------------------------------------ submit
+
+    def upload(
+        self,
+        files: Sequence[sources.LocalFile],
+        *,
+        store: str = "default",
+        limits: Sequence[str] = (),
+        image: str | None = None,
+        moved: transfer.Moved = transfer.nothing_moved,
+    ) -> list[str]:
+        """Bring files into the namespace's inbox through one pod; their URIs. What is there already is not sent again."""
+        allowed = [
+            sources.check_size(file, limit)
+            for file, limit in zip(files, limits or [sources.DEFAULT_LIMIT] * len(files), strict=True)
+        ]
+        if files:
+            claim = transfer.claim_of(self.api, self.namespace, store)
+            chosen = transfer.worker_image(self.api, self.namespace, image)
+            with transfer.transfer_pod(self.api, self.namespace, image=chosen, claim=claim, direction="in") as pod:
+                for file, limit in zip(files, allowed, strict=True):
+                    pod.upload(file.path, file.sha256, limit, moved)
+        return [file.uri for file in files]
+
+    def create(self, document: Json) -> Json:
+        """Create a VideoJob as it stands; the object made."""
+        metadata = {**document["metadata"], "namespace": self.namespace}
+        query = {"fieldValidation": "Strict", "fieldManager": manifests.MANAGER}
+        try:
+            return self.api.request(
+                "POST", objects(self.namespace, "videojobs"), {**document, "metadata": metadata}, query
+            )
+        except ApiError as error:
+            if error.reason == "AlreadyExists":
+                raise CliError(
+                    f"VideoJob {self.namespace}/{metadata.get('name')} exists: look at it with `videojob status "
+                    f"{metadata.get('name')} -n {self.namespace}`, or delete it or choose another name."
+                ) from error
+            raise
+
+    def apply_profile(self, document: Json) -> None:
+        """Create or update a VideoProfile that came with the jobs."""
+        name = document["metadata"].get("name")
+        if not name:
+            raise CliError("A VideoProfile needs metadata.name.")
+        query = {"fieldManager": manifests.MANAGER, "fieldValidation": "Strict"}
+        body = {**document, "metadata": {**document["metadata"], "namespace": self.namespace}}
+        self.api.request("PATCH", objects(self.namespace, "videoprofiles", name), body, query, APPLY_PATCH)
+
+    def submit_file(
+        self,
+        path: Path,
+        *,
+        name: str | None = None,
+        profiles: Sequence[str] = (),
+        priority: str | None = None,
+        max_size: str | None = None,
+        image: str | None = None,
+        moved: transfer.Moved = transfer.nothing_moved,
+    ) -> str:
+        """Upload a file and create a transcode of it; the VideoJob's name."""
+        file = sources.local_file(path)
+        limit = max_size or sources.DEFAULT_LIMIT
+        self.upload([file], limits=[limit], image=image, moved=moved)
+        spec = manifests.transcode_spec(file.uri, path.name, profiles=profiles, priority=priority, limit=max_size)
+        made = self.create(manifests.videojob(spec, name=name, generate=manifests.slug(path.name)))
+        return str(made["metadata"]["name"])
+
+    # ------------------------------------------------------------ status
+
+    def status(self, name: str) -> Json:
+        """The VideoJob as the API server has it."""
+        try:
+            return self.api.request("GET", objects(self.namespace, "videojobs", name))
+        except ApiError as error:
+            if error.status == 404 and error.reason:
+                raise CliError(
+                    f"Namespace {self.namespace} has no VideoJob {name}: `videojob list -n {self.namespace}` shows them."
+                ) from error
+            raise
+
+    def list(self, *, everywhere: bool = False, selector: str | None = None) -> Sequence[Json]:
+        """VideoJobs of the namespace, or of all."""
+        path = objects(self.namespace, "videojobs")
+        if everywhere:
+            path = path.replace(f"/namespaces/{self.namespace}", "", 1)
+        items: list[Json] = self.api.request("GET", path, None, {"labelSelector": selector} if selector else None)[
+            "items"
+        ]
+        return items
+
+    # ------------------------------------------------------------ wait
+
+    def wait(self, name: str, *, seconds: float | None = None, changed: Changed | None = None) -> Json:
+        """Follow a VideoJob to its end and return it; `changed` is told of each change.
+
+        Raises CliError with code TIMEOUT when `seconds` pass first; the VideoJob goes on.
+        """
+        deadline = time.monotonic() + seconds if seconds is not None else float("inf")
+        path = objects(self.namespace, "videojobs")
+        while True:
+            job = self.status(name)
+            if changed is not None:
+                changed(job)
+            if is_finished(job):
+                return job
+            query = {
+                "fieldSelector": f"metadata.name={name}",
+                "resourceVersion": job["metadata"]["resourceVersion"],
+            }
+            begun = time.monotonic()
+            try:
+                for event in self.api.watch(path, query, deadline - begun):
+                    if event["type"] == "DELETED":
+                        raise CliError(f"VideoJob {self.namespace}/{name} was deleted while it was waited for.")
+                    if changed is not None:
+                        changed(event["object"])
+                    if is_finished(event["object"]):
+                        ended: Json = event["object"]
+                        return ended
+            except ApiError as error:
+                if error.status not in {0, 410, 429, 500, 502, 503, 504}:
+                    raise
+            if time.monotonic() >= deadline:
+                raise CliError(
+                    f"VideoJob {self.namespace}/{name} is not finished after {seconds:.0f} s (phase "
+                    f"{phase_of(job) or 'unknown'}); it goes on: `videojob status {name} -n {self.namespace} --wait`.",
+                    Exit.TIMEOUT,
+                )
+            if time.monotonic() - begun < RENEW_SECONDS:
+                time.sleep(RENEW_SECONDS)
+
+    # ------------------------------------------------------------ outputs
+
+    def outputs(self, name: str) -> tuple[Json, Sequence[Json]]:
+        """A finished VideoJob and its published outputs; CliError saying why there are none."""
+        job = self.status(name)
+        phase = phase_of(job)
+        if phase in {Phase.FAILED, Phase.CANCELLED}:
+            failure = (job["status"] or {}).get("failure") or {}
+            raise CliError(
+                f"VideoJob {name} ended as {phase} and published nothing: {failure.get('message', 'no reason given')}",
+                Exit.JOB_FAILED,
+            )
+        found = (job.get("status") or {}).get("outputs") or []
+        if not found:
+            raise CliError(
+                f"VideoJob {name} has no outputs yet (phase {phase or 'unknown'}): wait with `videojob status {name} "
+                f"-n {self.namespace} --wait`."
+            )
+        return job, found
+
+    def download(
+        self,
+        name: str,
+        folder: Path,
+        *,
+        image: str | None = None,
+        moved: transfer.Moved = transfer.nothing_moved,
+    ) -> Sequence[Path]:
+        """Bring all outputs into a folder, each verified; the files, in the order of status. Good ones stay as they are."""
+        job, found = self.outputs(name)
+        targets = [(output, folder / _filename(output)) for output in found]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CliError(f"Folder {folder} cannot be made: {error.strerror}. Choose another one.") from error
+        missing = [(output, target) for output, target in targets if not _is_there(output, target)]
+        if missing:
+            spec = job["spec"]
+            claim = transfer.claim_of(self.api, self.namespace, spec.get("store", "default"))
+            chosen = transfer.worker_image(self.api, self.namespace, image)
+            uid = job["metadata"]["uid"]
+            with transfer.transfer_pod(
+                self.api, self.namespace, image=chosen, claim=claim, direction="out", uid=uid
+            ) as pod:
+                for output, target in missing:
+                    pod.download(output["path"], target, output["sha256"], moved)
+        return [target for _, target in targets]
+
+
+def _filename(output: Json) -> str:
+    """The file's own name: never a path that the status could smuggle in."""
+    name = PurePosixPath(str(output["path"])).name
+    if not name or name in {".", ".."} or os.sep in name or "\x00" in name:
+        raise CliError(f"Output {output.get('name')} has no usable file name ({output['path']!r}).")
+    return name
+
+
+def _is_there(output: Json, target: Path) -> bool:
+    if not target.is_file() or target.stat().st_size != output["sizeBytes"]:
+        return False
+    return transfer.file_digest(target) == str(output["sha256"])

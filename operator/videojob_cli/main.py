@@ -1,0 +1,306 @@
+"""The command line: every command reads its options, calls the client, shows the result."""
+
+from __future__ import annotations
+
+import sys
+import time
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from videojob_api.names import API_VERSION, Phase
+
+from . import init as make_ready
+from . import manifests, show, sources
+from .client import VideoJobs, is_finished, phase_of
+from .errors import CliError, Exit
+from .kube import Json, connect
+from .options import Clip, Context, Form, Image, Kubeconfig, Manifests, Namespace, Output, Timeout, Wait
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    help="Video work on Kubernetes: submit files, follow VideoJobs, fetch outputs; or run them here without a cluster.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _jobs(namespace: str | None, context: str | None, kubeconfig: Path | None) -> VideoJobs:
+    return VideoJobs.connect(namespace=namespace, kubeconfig=kubeconfig, context=context)
+
+
+@app.command()
+def submit(
+    filename: Manifests = None,
+    file: Clip = None,
+    profiles: Annotated[
+        list[str] | None, typer.Option(help="Outputs to make: names, comma-separated or repeated.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the VideoJob; made from the file's by default.")] = None,
+    priority: Annotated[str | None, typer.Option(help="High, Normal or Low.")] = None,
+    max_size: Annotated[str | None, typer.Option(help="Largest file, for example 2Gi; 500Mi by default.")] = None,
+    wait: Wait = False,
+    timeout: Timeout = None,
+    output: Output = Form.TABLE,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    image: Image = None,
+) -> None:
+    """Upload files and create VideoJobs: `--file clip.mp4`, or `-f manifest.yaml` with the files it names beside it."""
+    if file is None and not filename:
+        raise CliError("Nothing to submit: give --file CLIP, or -f MANIFEST.", Exit.USAGE)
+    if filename and (profiles or name or priority or max_size):
+        raise CliError(
+            "--profiles, --name, --priority and --max-size go with --file alone: a manifest says them.", Exit.USAGE
+        )
+    jobs = _jobs(namespace, context, kubeconfig)
+    documents = (
+        _from_manifests(jobs, filename, file, image)
+        if filename
+        else [_from_file(jobs, file, _split(profiles), name, priority, max_size, image)]
+    )
+    made = []
+    for document in documents:
+        made.append(jobs.create(document))
+        show.say(f"videojob.videojob.dev/{made[-1]['metadata']['name']} created in {jobs.namespace}")
+    if wait:
+        made = _follow(jobs, [each["metadata"]["name"] for each in made], timeout)
+    _print_jobs(made, output, waited=wait)
+    if wait:
+        _judge(made)
+
+
+def _split(values: list[str] | None) -> list[str]:
+    return [part.strip() for value in values or () for part in value.split(",") if part.strip()]
+
+
+def _from_file(
+    jobs: VideoJobs,
+    file: Path | None,
+    profiles: list[str],
+    name: str | None,
+    priority: str | None,
+    max_size: str | None,
+    image: str | None,
+) -> Json:
+    assert file is not None  # noqa: S101 - the caller has one of the two
+    found = sources.local_file(file)
+    spec = manifests.transcode_spec(found.uri, file.name, profiles=profiles, priority=priority, limit=max_size)
+    document = manifests.videojob(spec, name=name, generate=manifests.slug(file.name))
+    sources.job_spec(file, document)
+    _upload(jobs, [found], [max_size or sources.DEFAULT_LIMIT], image)
+    return document
+
+
+def _from_manifests(jobs: VideoJobs, paths: list[Path], file: Path | None, image: str | None) -> list[Json]:
+    found = sources.read_manifests(paths)
+    wanted = [(path, document) for path, document in found if document["kind"] == "VideoJob"]
+    if not wanted:
+        raise CliError(f"{', '.join(map(str, paths))}: no VideoJob in it; apply profiles alone with kubectl.")
+    if file is not None and len(wanted) != 1:
+        raise CliError(f"--file goes with one VideoJob, the manifests have {len(wanted)}.", Exit.USAGE)
+    for path, document in found:
+        if document["kind"] == "VideoProfile":
+            sources.profile_spec(path, document)
+    uploads: dict[str, list[tuple[sources.LocalFile, str]]] = {}
+    documents = []
+    for path, document in wanted:
+        local = sources.local_file(file) if file is not None else sources.beside(path, document)
+        complete = sources.with_file(document, local) if file is not None and local is not None else document
+        spec = sources.job_spec(path, complete)
+        if local is not None and spec.transcode is not None:
+            limit = spec.transcode.limits.max_input_size
+            uploads.setdefault(spec.store, []).append((local, limit))
+        documents.append(complete)
+    for store, group in uploads.items():
+        _upload(jobs, [each for each, _ in group], [limit for _, limit in group], image, store)
+    for _, document in found:
+        if document["kind"] == "VideoProfile":
+            jobs.apply_profile(document)
+    return documents
+
+
+def _upload(
+    jobs: VideoJobs, files: list[sources.LocalFile], limits: list[str], image: str | None, store: str = "default"
+) -> None:
+    text = "uploading " + ", ".join(file.path.name for file in files)
+    with show.Bytes(text, sum(file.size for file in files)) as bar:
+        jobs.upload(files, store=store, limits=limits, image=image, moved=bar.moved)
+
+
+def _follow(jobs: VideoJobs, names: list[str], timeout: float | None) -> list[Json]:
+    deadline = None if timeout is None else time.monotonic() + timeout
+    with show.Follower() as follower:
+        return [
+            jobs.wait(
+                name, seconds=None if deadline is None else max(0.0, deadline - time.monotonic()), changed=follower
+            )
+            for name in names
+        ]
+
+
+def _print_jobs(found: list[Json], form: Form, *, waited: bool) -> None:
+    if form is not Form.TABLE:
+        print(show.dump(found[0] if len(found) == 1 else found, form))
+        return
+    for job in found:
+        outputs = (job.get("status") or {}).get("outputs")
+        print(show.outputs(outputs) if waited and outputs else job["metadata"]["name"])
+
+
+def _judge(found: list[Json]) -> None:
+    """Exit 3 with the reasons when any failed."""
+    bad = [job for job in found if phase_of(job) != Phase.SUCCEEDED]
+    if bad:
+        reasons = [
+            f"VideoJob {job['metadata']['name']} {phase_of(job)}. " + "\n".join(show.failure(job)) for job in bad
+        ]
+        raise CliError("\n".join(reasons), Exit.JOB_FAILED)
+
+
+@app.command()
+def upload(
+    file: Annotated[Path, typer.Option("--file", help="File to bring into the namespace's inbox.")],
+    max_size: Annotated[str, typer.Option(help="Largest file, for example 2Gi.")] = sources.DEFAULT_LIMIT,
+    store: Annotated[str, typer.Option(help="MediaStore to bring it into.")] = "default",
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    image: Image = None,
+) -> None:
+    """Upload a file only, and print the URI to name it by in a manifest."""
+    found = sources.local_file(file)
+    _upload(_jobs(namespace, context, kubeconfig), [found], [max_size], image, store)
+    print(found.uri)
+
+
+@app.command()
+def status(
+    name: str,
+    wait: Wait = False,
+    timeout: Timeout = None,
+    output: Output = Form.TABLE,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Show one VideoJob: stages, outputs, what it waits for or failed of."""
+    jobs = _jobs(namespace, context, kubeconfig)
+    job = _follow(jobs, [name], timeout)[0] if wait and not is_finished(jobs.status(name)) else jobs.status(name)
+    print(show.status(job) if output is Form.TABLE else show.dump(job, output))
+    if wait:
+        _judge([job])
+
+
+@app.command("list")
+def list_jobs(
+    everywhere: Annotated[bool, typer.Option("-A", "--all-namespaces", help="Of all namespaces.")] = False,
+    selector: Annotated[str | None, typer.Option("-l", "--selector", help="Label selector.")] = None,
+    output: Output = Form.TABLE,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """List VideoJobs."""
+    jobs = _jobs(namespace, context, kubeconfig)
+    found = list(jobs.list(everywhere=everywhere, selector=selector))
+    if output is not Form.TABLE:
+        print(show.dump(found, output))
+    elif found:
+        print(show.jobs(found, namespaces=everywhere))
+    else:
+        show.say(f"No VideoJobs in {'any namespace' if everywhere else jobs.namespace}.")
+
+
+@app.command()
+def outputs(
+    name: str,
+    download: Annotated[Path | None, typer.Option(help="Folder to bring the files into, verified.")] = None,
+    output: Output = Form.TABLE,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    image: Image = None,
+) -> None:
+    """Show a VideoJob's outputs, and with --download fetch them."""
+    jobs = _jobs(namespace, context, kubeconfig)
+    _, found = jobs.outputs(name)
+    if download is not None:
+        with show.Bytes(f"downloading {len(found)} files", sum(one["sizeBytes"] for one in found)) as bar:
+            files = jobs.download(name, download, image=image, moved=bar.moved)
+        for file in files:
+            show.say(str(file))
+    print(show.outputs(found) if output is Form.TABLE else show.dump(list(found), output))
+
+
+@app.command()
+def init(
+    size: Annotated[str, typer.Option(help="Size of the store's claim.")] = "10Gi",
+    storage_class: Annotated[
+        str | None, typer.Option(help="StorageClass of the claim; the cluster's default without.")
+    ] = None,
+    access_mode: Annotated[str, typer.Option(help="ReadWriteOnce, or ReadWriteMany to let stages run on any node.")] = (
+        "ReadWriteOnce"
+    ),
+    create_namespace: Annotated[
+        bool, typer.Option("--create-namespace", help="Make the namespace if it is missing.")
+    ] = False,
+    output: Annotated[
+        Form, typer.Option("-o", "--output", help="Print the objects (for Git) instead of making them.")
+    ] = (Form.TABLE),
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    image: Image = None,
+) -> None:
+    """Make a namespace ready for VideoJobs: claim, MediaStore, worker account. Can be repeated."""
+    api = connect(kubeconfig, context)
+    where = namespace or api.namespace
+    chosen = image or make_ready.find_worker_image(api, where)
+    wanted = manifests.init_objects(
+        where, image=chosen, size=size, storage_class=storage_class, access_mode=access_mode
+    )
+    if chosen is None:
+        show.say("No worker image found: uploads will need --image until `videojob init` is repeated with it.")
+    if output is not Form.TABLE:
+        listed = ([manifests.namespace_object(where)] if create_namespace else []) + wanted
+        print(
+            "\n---\n".join(show.dump(each, "yaml") for each in listed)
+            if output is Form.YAML
+            else show.dump(listed, "json")
+        )
+        return
+    if make_ready.ensure_namespace(api, where, create=create_namespace):
+        print(f"Namespace/{where} created")
+    for each in make_ready.needed(api, wanted):
+        print(f"{each['kind']}/{each['metadata']['name']} {make_ready.ensure(api, each)}")
+
+
+@app.command()
+def version() -> None:
+    """Print this command's version and the API it speaks."""
+    print(f"videojob {distribution_version('videojob')} ({API_VERSION})")
+
+
+def main() -> None:
+    """The console scripts `videojob` and `kubectl-videojob`."""
+    called_by_kubectl = Path(sys.argv[0]).name.startswith("kubectl")
+    try:
+        app(prog_name="kubectl videojob" if called_by_kubectl else "videojob")
+    except CliError as error:
+        show.stderr().print(f"videojob: {error.message}", markup=False)
+        sys.exit(error.code)
+    except KeyboardInterrupt:
+        show.stderr().print("videojob: interrupted; what was created on the cluster goes on")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Manifest files and the local files they mean: by name beside the manifest, by digest, or as --file says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from videojob_api.names import API_VERSION
+from videojob_api.v1alpha1 import VideoJobSpec, VideoProfileSpec
+from videojob_api.v1alpha1.spec import quantity_bytes
+
+from .errors import CliError
+from .transfer import file_digest
+
+Json = dict[str, Any]
+
+OURS = ("VideoJob", "VideoProfile")
+DEFAULT_LIMIT = "500Mi"
+"""Largest upload unless the VideoJob's limits say otherwise (T-014)."""
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file of this machine, as a source."""
+
+    path: Path
+    sha256: str
+    size: int
+
+    @property
+    def uri(self) -> str:
+        """Where it lies in a store once uploaded."""
+        return f"store://inbox/{self.sha256}"
+
+
+def local_file(path: Path) -> LocalFile:
+    """A regular, readable file with its digest; CliError saying what it is instead."""
+    if path.is_dir():
+        raise CliError(f"{path} is a folder: give one video file.")
+    if not path.exists():
+        raise CliError(f"{path} does not exist: check the path.")
+    try:
+        return LocalFile(path, file_digest(path), path.stat().st_size)
+    except OSError as error:
+        raise CliError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def check_size(file: LocalFile, limit: str) -> int:
+    """Bytes of the limit; CliError `File too large` when the file has more (T-014, T-021)."""
+    try:
+        allowed = quantity_bytes(limit)
+    except ValueError as error:
+        raise CliError(f"limits.maxInputSize: {error}") from error
+    if file.size > allowed:
+        raise CliError(
+            f"File too large: {file.path} has {file.size} bytes, limits.maxInputSize allows {allowed} ({limit}). Raise "
+            "--max-size, or spec.transcode.limits.maxInputSize in the manifest."
+        )
+    return allowed
+
+
+def read_manifests(paths: Sequence[Path]) -> list[tuple[Path, Json]]:
+    """Every object of the files, in order, each with its file; CliError for what is not one of our objects."""
+    found: list[tuple[Path, Json]] = []
+    for path in paths:
+        try:
+            documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise CliError(f"{path} cannot be read: {error.strerror}.") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise CliError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        for document in documents:
+            if document is not None:
+                found.extend((path, each) for each in _objects(path, document))
+    if not found:
+        raise CliError(f"{', '.join(map(str, paths))}: no objects in it.")
+    return found
+
+
+def _objects(path: Path, document: Any) -> list[Json]:
+    if not isinstance(document, dict) or "kind" not in document:
+        raise CliError(f"{path}: expected objects with apiVersion and kind, found {type(document).__name__}.")
+    if document["kind"] == "List" and isinstance(document.get("items"), list):
+        return [each for item in document["items"] for each in _objects(path, item)]
+    if document.get("apiVersion") != API_VERSION or document["kind"] not in OURS:
+        raise CliError(
+            f"{path}: {document.get('apiVersion')} {document['kind']} is not for this command, which takes "
+            f"{API_VERSION} {' and '.join(OURS)}; apply the others with kubectl."
+        )
+    if not isinstance(document.get("metadata"), dict) or not isinstance(document.get("spec"), dict):
+        raise CliError(f"{path}: {document['kind']} needs metadata and spec.")
+    return [document]
+
+
+def title(document: Json) -> str:
+    """What people call an object."""
+    metadata = document["metadata"]
+    return f"{document['kind']} {metadata.get('name') or metadata.get('generateName', '')}".strip()
+
+
+def sentence(error: ValidationError) -> str:
+    """Pydantic's findings as one sentence that names the fields."""
+    parts = []
+    for finding in error.errors():
+        where = ".".join(str(part) for part in finding["loc"])
+        words = finding["msg"].removeprefix("Value error, ")
+        parts.append(f"spec.{where}: {words}" if where else words)
+    return "; ".join(parts)
+
+
+def job_spec(path: Path, document: Json) -> VideoJobSpec:
+    """The VideoJob's spec by the contract's model; CliError naming file, object, field and fault."""
+    try:
+        return VideoJobSpec.model_validate(document["spec"])
+    except ValidationError as error:
+        raise CliError(f"{path}: {title(document)}: {sentence(error)}") from error
+
+
+def profile_spec(path: Path, document: Json) -> VideoProfileSpec:
+    """The same for a VideoProfile."""
+    try:
+        return VideoProfileSpec.model_validate(document["spec"])
+    except ValidationError as error:
+        raise CliError(f"{path}: {title(document)}: {sentence(error)}") from error
+
+
+def with_file(document: Json, file: LocalFile) -> Json:
+    """The VideoJob with this file as its source."""
+    spec = document["spec"]
+    if not isinstance(spec.get("transcode"), dict):
+        raise CliError(f"{title(document)} has no spec.transcode that --file could be the source of.")
+    source = {**(spec["transcode"].get("source") or {}), "uri": file.uri}
+    source.setdefault("filename", file.path.name)
+    return {**document, "spec": {**spec, "transcode": {**spec["transcode"], "source": source}}}
+
+
+def beside(path: Path, document: Json) -> LocalFile | None:
+    """The local file that a VideoJob's source means: of that name beside the manifest or in `media/`, with its digest.
+
+    None when the source is no upload or no such file is there. CliError when a file of the name has other bytes.
+    """
+    source = (document["spec"].get("transcode") or {}).get("source") or {}
+    uri, filename = str(source.get("uri", "")), source.get("filename")
+    prefix = "store://inbox/"
+    if not uri.startswith(prefix) or not isinstance(filename, str) or Path(filename).name != filename:
+        return None
+    other: LocalFile | None = None
+    for candidate in (path.parent / filename, path.parent / "media" / filename):
+        if candidate.is_file():
+            found = local_file(candidate)
+            if found.uri == uri:
+                return found
+            other = found
+    if other is not None:
+        raise CliError(
+            f"{path}: {title(document)}: {other.path} is not the file meant: its sha256 is {other.sha256}, the source's "
+            f"uri says {uri.removeprefix(prefix)}. Correct the uri, or give --file."
+        )
+    return None
