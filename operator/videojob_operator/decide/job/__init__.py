@@ -4,7 +4,8 @@ A policy is a function of what was seen and of the conclusion so far; it changes
 POLICIES is part of the specification.
 """
 
+from .judge import live
 from .phases import TRANSITIONS
 from .plan import POLICIES, plan
 
-__all__ = ["POLICIES", "TRANSITIONS", "plan"]
+__all__ = ["POLICIES", "TRANSITIONS", "live", "plan"]

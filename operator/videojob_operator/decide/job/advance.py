@@ -102,4 +102,5 @@ def _show(seen: Observed, draft: Draft, group: Group, attempt: int) -> None:
     running = next((stage for stage in draft.group(group.name).stages if stage.state == "Running"), None)
     if running is not None:
         draft.update(stage=running.name)
-        draft.note = draft.note or (Reason.STAGE_RUNNING, f"{running.name}: attempt {attempt}")
+        if draft.status.queue is None:
+            draft.note = (Reason.STAGE_RUNNING, f"{running.name}: attempt {attempt}")

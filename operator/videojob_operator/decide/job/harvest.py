@@ -61,6 +61,7 @@ def begin(seen: Observed, draft: Draft, group: Group, attempt: int) -> None:
         phase=Phase.RUNNING, stage=first, queue=None, next_retry_time=None,
         start_time=draft.status.start_time or seen.now,
     )  # fmt: skip
+    draft.note = (Reason.STAGE_RUNNING, f"{first}: attempt {attempt}")
     text = f"{', '.join(group.plan.stages)}: attempt {attempt} started as Job {name}"
     draft.events.append(Event(Reason.STAGE_STARTED, text))
 

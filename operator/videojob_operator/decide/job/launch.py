@@ -82,8 +82,7 @@ def _waits(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> bo
         draft.note = (Reason.STAGE_RUNNING, "an earlier attempt's Job is being removed")
         return True
     slot = group.plan.slot
-    recorded = seen.job.status.plan is not None
-    if recorded and (slot is None or seen.granted):
+    if _recorded(seen, group) and (slot is None or seen.granted):
         return False
     if slot is None:
         draft.note = (Reason.STAGE_RUNNING, "about to start")
@@ -111,6 +110,16 @@ def _waits(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> bo
         )
         draft.wait(spec.queue, Reason.QUEUE_NOT_FOUND, draft.note[1], seen.now)
     return True
+
+
+def _recorded(seen: Observed, group: Group) -> bool:
+    """Whether the status that was read has the plan and accounts for every attempt that ended.
+
+    Then whoever launches has won the status write before: an operator with an old view loses it and launches nothing.
+    """
+    status = seen.job.status
+    stages = [stage for stage in status.stages if stage.group == group.name]
+    return status.plan is not None and all(s.failures + s.disruptions == group.settled for s in stages)
 
 
 def document(
