@@ -33,6 +33,7 @@ from cluster.paths import CHECKOUT, State
 from cluster.record import Record
 
 _KUBELETS = ("kubelet", "k3s", "k0s", "microk8s")
+_API_NAME = "kubernetes.default.svc.cluster.local"
 _FREE_BYTES = 4 * 2**30
 """Images, volumes and logs of a demo; below 1 GiB the kubelet starts to evict."""
 
@@ -148,10 +149,11 @@ def _stop(current: Owner | None, state: State) -> None:
     """Stop the recorded owner's cluster, and what an earlier one of ours left; then clean the machine."""
     before = record.load(state.record)
     found = [*(current.record.processes if current else ()), *(before.processes if before else ())]
-    keeps_pods = ("containerd",)
-    processes.stop(process for process in reversed(found) if process.name not in keeps_pods)
+    control_plane = ("etcd", "kube-apiserver")
+    # First who would start pods again, then the pods, then the API server, which waits for those who still watch it.
+    processes.stop(process for process in reversed(found) if process.name not in (*control_plane, "containerd"))
     cleanup.remove_containers()
-    processes.stop(process for process in found if process.name in keeps_pods)
+    processes.stop(process for process in reversed(found) if process.name in (*control_plane, "containerd"))
     roots = {state.root, current.state if current else state.root}
     cleanup.machine(roots)
     for root in roots:
@@ -210,12 +212,14 @@ def _furnish(state: State, seen: Record) -> Record:
     volumes.make_folders(state.volumes)
     volumes.recycle(client, state.volumes)
     pki.write_kubeconfig(state, "admin", seen.server, state.kubeconfig)
-    if not processes.wait_until(lambda: _usable(client), 90.0):
+    networks = _networks(seen)
+    if not processes.wait_until(lambda: _usable(client) and net.resolves(networks.dns, _API_NAME), 90.0):
         raise say.CannotRunError(f"The node or CoreDNS was not ready after 90 s; the logs are in {state.logs}.")
     return seen
 
 
 def _usable(client: api.Client) -> bool:
+    """What the API says; after a restart it may be last time's word, so a real query for a name decides."""
     seen = client.get(f"/api/v1/nodes/{pki.NODE}")
     conditions = seen["status"].get("conditions", []) if seen else []
     if not any(each["type"] == "Ready" and each["status"] == "True" for each in conditions):

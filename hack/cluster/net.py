@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import struct
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cluster import say
+
+_QUERY_ID = 0x766A
 
 
 @dataclass(frozen=True)
@@ -77,3 +80,28 @@ def free_ports(count: int, address: str = "127.0.0.1") -> list[int]:
     finally:
         for holder in held:
             holder.close()
+
+
+def dns_query(name: str) -> bytes:
+    """A DNS question for the IPv4 address of a name."""
+    labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
+    return struct.pack(">HHHHHH", _QUERY_ID, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", 1, 1)
+
+
+def is_answer(data: bytes) -> bool:
+    """Whether the datagram answers our question with at least one record and no error."""
+    if len(data) < 12:
+        return False
+    identity, flags, _, answers, _, _ = struct.unpack(">HHHHHH", data[:12])
+    return bool(identity == _QUERY_ID and flags & 0x8000 and flags & 0x000F == 0 and answers)
+
+
+def resolves(server: str, name: str, seconds: float = 0.5) -> bool:
+    """Whether the name server answers for the name now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(seconds)
+        try:
+            client.sendto(dns_query(name), (server, 53))
+            return is_answer(client.recv(512))
+        except OSError:
+            return False

@@ -14,8 +14,8 @@ from pathlib import Path
 from cluster import say
 
 _PR_SET_PDEATHSIG = 1
-STOP_SECONDS = 10.0
-"""How long a process may take to end after SIGTERM before it is killed."""
+STOP_SECONDS = 3.0
+"""How long a process may take to end after SIGTERM before it is killed: an API server waits for its last watch, in vain."""
 
 
 @dataclass(frozen=True)
