@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cluster import binaries, controlplane, engine, host, kind, packages, paths, record, say
+from cluster import binaries, controlplane, engine, host, images, kind, packages, paths, record, say
 from cluster.paths import State
 
 
@@ -28,13 +30,15 @@ def parser(description: str) -> argparse.ArgumentParser:
         command.add_argument("--state", type=Path, help="folder of a bare control plane (several may run)")
     commands.add_parser("status", help="say what runs and where its files are")
     commands.add_parser("kubeconfig", help="print the path of the kubeconfig")
-    images = commands.add_parser("images", help="build the project's images and load them into the cluster if it runs")
-    images.add_argument("--only", choices=("operator", "worker"), help="build one of them")
-    images.add_argument(
+    build = commands.add_parser("images", help="build the project's images and load them into the cluster if it runs")
+    build.add_argument("--only", choices=("operator", "worker"), help="build one of them")
+    build.add_argument(
         "--print-refs", action="store_true", help="print NAME=REFERENCE for each image and build nothing"
     )
     load = commands.add_parser("load", help="load image archives into the running cluster")
     load.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    commands.add_parser("ready", help="say in one sentence what is missing for a cluster here, or nothing")
+    commands.add_parser("packages", help="install FFmpeg and fonts if they are missing")
     commands.add_parser("build", help="compile the binaries that this machine's kind of cluster needs, and Helm")
     path = commands.add_parser("path", help="print the path of a tool, compiling it first if need be")
     path.add_argument("tool", help=", ".join(binary.name for binary in binaries.TABLE))
@@ -72,10 +76,17 @@ def _up(options: argparse.Namespace) -> int:
         kind.up(state, name)
     else:
         host.require_root()
-        _together(lambda: packages.ensure(packages.NODE), lambda: binaries.ensure(binaries.HOST_CLUSTER))
+        _together(_prepare_node, lambda: binaries.ensure(binaries.HOST_CLUSTER))
         host.up(state)
     say.line(f"export KUBECONFIG={state.kubeconfig}")
     return 0
+
+
+def _prepare_node() -> None:
+    """Packages, and on a cold machine the images too: they wait for the network while the compiler has the processor."""
+    packages.ensure(packages.NODE)
+    if binaries.missing(binaries.HOST_CLUSTER):
+        images.build(images.TABLE)
 
 
 def _down(options: argparse.Namespace) -> int:
@@ -112,6 +123,38 @@ def _print_host_status(state: State) -> bool:
 
 def _kubeconfig(_: argparse.Namespace) -> int:
     print(paths.checkout_state().kubeconfig)
+    return 0
+
+
+def _images(options: argparse.Namespace) -> int:
+    wanted = images.chosen(options.only)
+    if options.print_refs:
+        for image in wanted:
+            print(f"{image.name}={image.reference()}")
+        return 0
+    references = images.build(wanted)
+    name = engine.detect()
+    state = paths.checkout_state()
+    if name is not None:
+        absent = references if kind.exists(name, kind.cluster_name()) else []
+    else:
+        absent = sorted(set(references) - host.image_names()) if host.running(state) else []
+    for reference in absent:
+        with say.step(f"loaded {reference}"), tempfile.TemporaryDirectory(prefix="videojob-load-") as folder:
+            load_into_running([images.save(reference, Path(folder))])
+    return 0
+
+
+def _ready(_: argparse.Namespace) -> int:
+    if engine.detect() is None and os.geteuid() != 0:
+        raise say.CannotRunError(
+            "The tests need a cluster, and so a Docker or Podman engine or root: `make check` runs those that need neither."
+        )
+    return 0
+
+
+def _packages(_: argparse.Namespace) -> int:
+    packages.ensure(packages.MEDIA)
     return 0
 
 
@@ -168,6 +211,9 @@ def _together(*steps: Callable[[], None]) -> None:
 
 _COMMANDS = {
     "up": _up,
+    "images": _images,
+    "ready": _ready,
+    "packages": _packages,
     "down": _down,
     "status": _status,
     "kubeconfig": _kubeconfig,

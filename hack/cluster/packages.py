@@ -22,6 +22,7 @@ NODE = (
     "iproute2",
 )
 IMAGES = ("buildah", "mmdebstrap")
+MEDIA = ("ffmpeg", "fonts-liberation")
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _APT = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=600", "-o", "Acquire::Retries=3")
 
