@@ -197,7 +197,7 @@ class StageResult(StatusModel):
     files: tuple[OutputStatus, ...] = ()
     """Files made, each with its facts; paths below the stage's folder, after commit below the job's. In a RunResult only
     commit lists them."""
-    tools: dict[str, str] = {}
+    tools: dict[str, str] = Field(default_factory=dict)
     """Versions of the programs that made them, for example `{"ffmpeg": "5.1.9"}`."""
 
 

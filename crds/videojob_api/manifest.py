@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pydantic import Field
+
 from .contract import Identity
 from .v1alpha1.base import StatusModel
 from .v1alpha1.status import InputStatus, OutputStatus
@@ -35,7 +37,7 @@ class Manifest(StatusModel):
     """The published files; paths are below the folder of this file."""
     stages: tuple[ManifestStage, ...]
     """What made them; the keys tell a repeated commit from another one."""
-    tools: dict[str, str] = {}
+    tools: dict[str, str] = Field(default_factory=dict)
     """Versions of the programs that made them."""
     committed_time: datetime
     """When they were published."""

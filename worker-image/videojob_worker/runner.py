@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
+import logging
 import os
 import resource
 import time
@@ -19,7 +19,7 @@ from videojob_api.contract import ExitCode, FailureClass, Progress, RunResult, S
 from videojob_api.v1alpha1.status import InputStatus
 
 from .base import document as documents
-from .base import errors
+from .base import errors, results
 from .base.channel import Channel, Reporter
 from .base.document import Work
 from .base.errors import BadConfig, WorkerError
@@ -28,9 +28,6 @@ from .base.watch import Deadline, Stop
 from .stages.context import STAGE_FILE, Context, intact, recorded
 from .storage import files
 from .storage.paths import Store
-
-RESULT_TRIES = (0.0, 1.0, 2.0, 4.0)
-"""Waits before each post of a result that is too large for the termination message."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +57,11 @@ def run(settings: Settings, stop: Stop, log: Log | None = None) -> int:
         work = documents.work(document, container)
         channel = Channel(document.operator_url, settings.token)
         log.describe(document, container)
-        run_ = _Run(settings, document, container, stop, log, channel)
+        run_ = _Run(settings, document, container, stop=stop, log=log, channel=channel)
     except Exception as error:  # noqa: BLE001 - every failure becomes a result
         failure = errors.from_exception(error)
-        log.error(failure.message, extra={"code": failure.code})
-        _write_termination(settings.termination, _stillborn(raw, settings.container, failure), log)
+        log.log(logging.ERROR, failure.message, extra={"code": failure.code})
+        results.write_termination(settings.termination, _stillborn(raw, settings.container, failure), log)
         return int(failure.exit_code)
     return run_.all(work)
 
@@ -98,7 +95,7 @@ class _Run:
     """One container's run."""
 
     def __init__(
-        self, settings: Settings, document: TaskDocument, container: str, stop: Stop, log: Log, channel: Channel
+        self, settings: Settings, document: TaskDocument, container: str, *, stop: Stop, log: Log, channel: Channel
     ) -> None:
         self.settings, self.document, self.container = settings, document, container
         self.stop, self.log, self.channel = stop, log, channel
@@ -118,9 +115,11 @@ class _Run:
             self._open()
             for item in work:
                 self.results.append(self._one(item))
-        except Exception as error:  # noqa: BLE001 - every failure becomes a result
+        except Exception as error:
             failure = errors.from_exception(error)
-            self.log.error(failure.message, extra={"code": failure.code}, exc_info=failure.code == "InternalError")
+            self.log.log(
+                logging.ERROR, failure.message, extra={"code": failure.code}, exc_info=failure.code == "InternalError"
+            )
         self.reporter.close()
         return self._close(failure)
 
@@ -229,7 +228,7 @@ class _Run:
             attempt=self.document.attempt,
             container=self.container,
             exit_code=code,
-            stages=tuple(_brief(stage) for stage in self.results),
+            stages=tuple(results.brief(stage) for stage in self.results),
             failure=failure.status(self.stage, self.document.attempt) if failure is not None else None,
             free_bytes=free,
             reported=tuple(self.reported),
@@ -239,56 +238,12 @@ class _Run:
             path = self.store.job / contract.result_path(self.document.group, self.document.attempt, self.container)
             files.write_atomic(path, body)
         except OSError as error:
-            self.log.error("the result could not be kept in the store", extra={"error": str(error)})
+            self.log.warning("the result could not be kept in the store", extra={"error": str(error)})
         if len(body) > contract.MAX_MESSAGE_BYTES:
-            self._post_result(body)
-        _write_termination(self.settings.termination, result, self.log)
+            results.post(self.channel, body, self.stop)
+        results.write_termination(self.settings.termination, result, self.log)
         self.log.info("ended", extra={"exit_code": int(code)})
         return int(code)
-
-    def _post_result(self, body: bytes) -> None:
-        """A result is worth several tries, unlike progress; the store has it in any case."""
-        if self.document.operator_url is None:
-            return
-        for wait in RESULT_TRIES:
-            if wait and not self.stop.requested:
-                time.sleep(wait)
-            status = self.channel.post(contract.RESULT_ROUTE, body)
-            if status is not None and status < 500:
-                break
-
-
-def _brief(stage: StageResult) -> StageResult:
-    """A stage as it stands in the result: ingest tells the input, commit what is published; the rest is in `stage.json`."""
-    return stage.model_copy(
-        update={
-            "input": stage.input if stage.kind == "ingest" else None,
-            "files": stage.files if stage.kind == "commit" else (),
-            "tools": {},
-        }
-    )
-
-
-def _write_termination(path: Path, result: RunResult, log: Log) -> None:
-    """The last thing a container does. The default path is never created where no kubelet made it."""
-    body = contract.canonical_json(result.dump())
-    if len(body) > contract.MAX_MESSAGE_BYTES:
-        stub = result.model_copy(
-            update={
-                "stages": (), "reported": (), "failure": _short(result), "sha256": hashlib.sha256(body).hexdigest(), "size_bytes": len(body),
-            }
-        )  # fmt: skip
-        body = contract.canonical_json(stub.dump())
-    if str(path) == contract.TERMINATION_PATH and not path.exists():
-        return
-    try:
-        path.write_bytes(body)
-    except OSError as error:
-        log.error("the termination message could not be written", extra={"error": str(error)})
-
-
-def _short(result: RunResult) -> Any:
-    return None if result.failure is None else result.failure.model_copy(update={"log_tail": None})
 
 
 def _cpu_seconds() -> float:

@@ -28,6 +28,11 @@ class Channel:
         if self._parts is not None and (self._parts.scheme not in ("http", "https") or not self._parts.hostname):
             raise BadConfig("BadDocument", f"operatorUrl {url!r} is not an http or https address with a host")
 
+    @property
+    def open(self) -> bool:
+        """Whether there is anybody to post to."""
+        return self._parts is not None
+
     def post(self, route: str, body: bytes) -> int | None:
         """Send one JSON body; the answer's status, or None when nobody answered. Never raises.
 

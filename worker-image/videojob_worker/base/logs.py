@@ -38,7 +38,7 @@ class Log(logging.LoggerAdapter[logging.Logger]):
 
 def json_log(stream: IO[str] | None = None) -> Log:
     """A fresh log; nobody else's handlers are touched."""
-    logger = logging.Logger("videojob_worker", logging.INFO)
+    logger = logging.Logger("videojob_worker", logging.INFO)  # noqa: LOG001 - apart from the process-wide tree
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(
         JsonFormatter(

@@ -90,7 +90,7 @@ def run(
     deadline: Deadline,
     watchdog: Watchdog | None = None,
     on_line: Callable[[str], None] | None = None,
-    fences: Fences = Fences(),  # noqa: B008 - frozen
+    fences: Fences = Fences(),
     env: Mapping[str, str] | None = None,
     max_stdout: int = 4 << 20,
     grace_seconds: float = GRACE_SECONDS,
@@ -115,7 +115,16 @@ def run(
     stderr = _Tail(STDERR_BYTES)
     try:
         _fence(process.pid, fences)
-        stdout = _pump(process, stop, deadline, watchdog, on_line, max_stdout, stderr, clock)
+        stdout = _pump(
+            process,
+            stop=stop,
+            deadline=deadline,
+            watchdog=watchdog,
+            on_line=on_line,
+            max_stdout=max_stdout,
+            stderr=stderr,
+            clock=clock,
+        )
     except WorkerError as error:
         _end_group(process, grace_seconds)
         error.log_tail = error.log_tail or stderr.text()
@@ -163,6 +172,7 @@ def _fence(pid: int, fences: Fences) -> None:
 
 def _pump(
     process: subprocess.Popen[bytes],
+    *,
     stop: Stop,
     deadline: Deadline,
     watchdog: Watchdog | None,

@@ -73,7 +73,7 @@ def rungs(plans: Sequence[OutputPlan], width: int, height: int, rate: Fraction, 
 
 
 def arguments(
-    program: str, source: Path, demuxer: str, probe: Probe, ladder: Sequence[Rung], folder: Path, threads: int
+    program: str, source: Path, demuxer: str, *, probe: Probe, ladder: Sequence[Rung], folder: Path, threads: int
 ) -> list[str]:
     """The command that makes every rung into `folder` and reports progress on standard output."""
     opened = ffmpeg.input(tools.file_url(source), threads=threads, **_named(tools.input_options(demuxer)))

@@ -211,7 +211,7 @@ def _count(text: Any) -> int | None:
 
 
 def _command(path: Path, demuxer: str, wanted: tuple[str, ...]) -> list[str]:
-    """ffprobe's command, or the same questions to PyAV where there is no ffprobe."""
+    """Command of ffprobe, or the same questions to PyAV where there is no ffprobe."""
     program = tools.find("ffprobe")
     if program is None:
         return [sys.executable, "-m", "videojob_worker.media.pyav", *wanted, demuxer, str(path.absolute())]

@@ -39,7 +39,13 @@ def run(context: Context) -> StageResult:
         params.outputs, found.video.width, found.video.height, found.video.rate, audio=found.audio is not None
     )
     argv = ladder.arguments(
-        tools.ffmpeg(), path, sniffed.demuxer, found, rungs, context.staging, context.document.limits.threads
+        tools.ffmpeg(),
+        path,
+        sniffed.demuxer,
+        probe=found,
+        ladder=rungs,
+        folder=context.staging,
+        threads=context.document.limits.threads,
     )
     reader, watchdog = ProgressReader(found.duration_ms), context.watchdog()
 

@@ -47,7 +47,7 @@ def run(context: Context) -> StageResult:
         if not files.matches(path, ordered.size_bytes, ordered.sha256):
             raise _failed(plan.name, "its bytes changed after it was made")
         measured.append(
-            _film(context, plan, ordered, source, path, params.max_duration_drift_ms)
+            _film(context, plan, ordered, source=source, path=path, drift_ms=params.max_duration_drift_ms)
             if plan.spec.rendition is not None
             else _still(context, plan, ordered, path)
         )
@@ -58,7 +58,7 @@ def run(context: Context) -> StageResult:
 
 
 def _film(
-    context: Context, plan: OutputPlan, ordered: OutputStatus, source: InputStatus, path: Path, drift_ms: int
+    context: Context, plan: OutputPlan, ordered: OutputStatus, *, source: InputStatus, path: Path, drift_ms: int
 ) -> OutputStatus:
     rendition = plan.spec.rendition
     if rendition is None:
