@@ -1,0 +1,57 @@
+"""Token bucket: so many writes a second, with a short burst, and the important ones first."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+
+class Budget:
+    """At most `rate` permits a second on average, `burst` at once.
+
+    Args:
+        rate: permits a second.
+        burst: permits that may be saved up; one second's worth when None.
+        clock: seconds on a clock that never goes back.
+        sleep: waits that many seconds.
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        burst: float | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        if rate <= 0:
+            raise ValueError(f"a budget of {rate} a second lets nothing through: give a rate above zero")
+        self._rate = rate
+        self._burst = max(1.0, rate if burst is None else burst)
+        self._clock = clock
+        self._sleep = sleep
+        self._tokens = self._burst
+        self._last = clock()
+
+    def _refill(self) -> None:
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._last) * self._rate)
+        self._last = now
+
+    def try_take(self, reserve: float = 0.0) -> bool:
+        """Take a permit if there is one beyond `reserve`, which is left for more important work."""
+        self._refill()
+        if self._tokens - 1.0 < reserve:
+            return False
+        self._tokens -= 1.0
+        return True
+
+    async def take(self) -> float:
+        """Take a permit, waiting for it in the order of the calls. Returns the seconds waited."""
+        self._refill()
+        self._tokens -= 1.0  # may go into debt: each caller waits until its own permit is paid back
+        wait = max(0.0, -self._tokens / self._rate)
+        if wait:
+            await self._sleep(wait)
+        return wait
