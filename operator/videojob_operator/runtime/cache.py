@@ -104,6 +104,12 @@ class Store:
         self._unlink(entry.raw)
         return entry.raw
 
+    def revive(self, uid: str) -> None:
+        """An authoritative read found alive what was taken for deleted: a watch with a label selector reports an object
+        that lost its label as deleted.
+        """
+        self._tombstones.pop(uid, None)
+
     def untouched_since(self, moment: float, within: Callable[[Raw], bool]) -> list[Raw]:
         """Objects of which nothing was heard since then: after an authoritative list, these are gone."""
         return [entry.raw for entry in self._entries.values() if entry.touched < moment and within(entry.raw)]

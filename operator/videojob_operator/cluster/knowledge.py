@@ -1,0 +1,233 @@
+"""All the operator knows: one store per kind, who is to look again when something changes, and `Observed` built from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, TypeVar
+
+from videojob_api import names
+from videojob_api.v1alpha1 import MediaStoreSpec, VideoProfileSpec, VideoQueueSpec
+from videojob_api.v1alpha1.base import ApiModel
+
+from ..decide.world import Config, JobView, Observed, ProfileView, VideoJobView
+from ..runtime.cache import Store, owner_of, uid_of, version
+from .api import JOBS, MEDIASTORES, PODS, VIDEOJOBS, VIDEOPROFILES, VIDEOQUEUES, Raw, Resource, metadata
+from .inbox import Inbox
+from .observe import job_is_live, job_view, parallelism, read_spec, trim, videojob_view
+from .slots import Holder, Slots
+
+WATCHED = (VIDEOJOBS, JOBS, PODS, MEDIASTORES, VIDEOQUEUES, VIDEOPROFILES)
+MANAGED = (JOBS, PODS)
+"""Kinds of which only our own objects are looked at: watches and lists select on the label."""
+SELECTOR = f"{names.LABEL_MANAGED_BY}={names.MANAGER}"
+FOREIGN_SECONDS = 60.0
+"""For so long a name that somebody else took is not tried again."""
+
+S = TypeVar("S", bound=ApiModel)
+
+
+class Knowledge:
+    """What is known of the cluster.
+
+    Args:
+        config: what the settings contribute to decisions.
+        slots: requests and holders of slots.
+        inbox: news from workers.
+        enqueue: wants a VideoJob, by UID, looked at.
+        enqueue_queue: wants a VideoQueue, by name, looked at.
+        clock: seconds on a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        slots: Slots,
+        inbox: Inbox,
+        *,
+        enqueue: Callable[[str], None],
+        enqueue_queue: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.config = config
+        self.stores = {resource: Store(clock=clock) for resource in WATCHED}
+        self._slots = slots
+        self._inbox = inbox
+        self._enqueue = enqueue
+        self._enqueue_queue = enqueue_queue
+        self._clock = clock
+        self._foreign: dict[str, dict[str, float]] = {}
+        self._specs: dict[str, tuple[int | None, Any]] = {}
+        self.blocked: dict[str, str] = {}
+        """Why the Job controller cannot make a Job's pod, by the Job's UID."""
+
+    # ------------------------------------------------------------ taking in
+
+    def saw(self, resource: Resource, raw: Raw) -> bool:
+        """Take in an object as a watch, a list or an answer showed it; whoever it concerns looks again if it is news."""
+        slim = trim(resource, raw)
+        news = self.stores[resource].apply(slim)
+        if news:
+            self.changed(resource, slim)
+        return news
+
+    def lost(self, resource: Resource, raw: Raw) -> None:
+        """Take in a deletion."""
+        known = self.stores[resource].remove(uid_of(raw))
+        self.changed(resource, known or trim(resource, raw))
+
+    def learnt(self, resource: Resource, raw: Raw) -> None:
+        """Take in the answer to our own write or read: authoritative, so it also revives what was taken for deleted."""
+        self.stores[resource].revive(uid_of(raw))
+        slim = trim(resource, raw)
+        if self.stores[resource].apply(slim):
+            self._account(resource, slim)
+
+    def changed(self, resource: Resource, raw: Raw) -> None:
+        """Something about this object is new, or it is gone: tell those whom it concerns."""
+        self._account(resource, raw)
+        if resource is VIDEOJOBS:
+            self._enqueue(uid_of(raw))
+        elif resource in MANAGED:
+            owner = self.videojob_of(resource, raw)
+            if owner:
+                self._enqueue(owner)
+        elif resource is MEDIASTORES:
+            self._enqueue_pending(lambda job: job["metadata"].get("namespace") == raw["metadata"].get("namespace"))
+        elif resource is VIDEOPROFILES:
+            namespace = raw["metadata"].get("namespace")
+            shared = namespace == self.config.operator_namespace
+            self._enqueue_pending(lambda job: shared or job["metadata"].get("namespace") == namespace)
+        elif raw["metadata"].get("namespace") == self.config.operator_namespace:
+            name = str(raw["metadata"].get("name"))
+            self._enqueue_queue(name)
+            self._enqueue_pending(lambda job: (job.get("spec") or {}).get("queue", names.DEFAULT_QUEUE) == name)
+
+    def videojob_of(self, resource: Resource, raw: Raw) -> str | None:
+        """UID of the VideoJob behind a Job or pod: by ownership; by label only while the Job itself is not known."""
+        owner = owner_of(raw)
+        if resource is PODS and owner:
+            job = self.stores[JOBS].get(owner)
+            owner = owner_of(job) if job else None
+        return owner or metadata(raw).get("labels", {}).get(names.LABEL_UID)
+
+    def _account(self, resource: Resource, raw: Raw) -> None:
+        """Keep the count of slots in step."""
+        job = raw if resource is JOBS else None
+        if resource is PODS and (owner := owner_of(raw)):
+            job = self.stores[JOBS].get(owner)
+        if job is None:
+            return
+        uid = uid_of(job)
+        known = self.stores[JOBS].get(uid) is not None
+        if not known:
+            self.blocked.pop(uid, None)
+        holder = None
+        labels = metadata(job).get("labels") or {}
+        slot = labels.get(names.LABEL_SLOT)
+        if known and slot and job_is_live(job, self.stores[PODS].children(uid)):
+            attempt = str(labels.get(names.LABEL_ATTEMPT, ""))
+            holder = Holder(
+                queue=str(labels.get(names.LABEL_QUEUE) or names.DEFAULT_QUEUE),
+                uid=owner_of(job) or "",
+                group=str(labels.get(names.LABEL_GROUP, "")),
+                attempt=int(attempt) if attempt.isdecimal() else 0,
+                slot=str(slot),
+                count=parallelism(job),
+            )
+        queue = self._slots.hold(uid, holder)
+        if queue:
+            self._enqueue_queue(queue)
+
+    def _enqueue_pending(self, concerns: Callable[[Raw], bool]) -> None:
+        for job in self.stores[VIDEOJOBS]:
+            if (job.get("status") or {}).get("phase") in {None, names.Phase.PENDING} and concerns(job):
+                self._enqueue(uid_of(job))
+
+    # ------------------------------------------------------------ foreign Jobs
+
+    def note_foreign(self, uid: str, job: str) -> None:
+        """A create found that name taken by somebody else."""
+        self._foreign.setdefault(uid, {})[job] = self._clock() + FOREIGN_SECONDS
+
+    def foreign(self, uid: str) -> frozenset[str]:
+        """Names known to be taken; each is tried again after a minute."""
+        known = self._foreign.get(uid, {})
+        for name in [name for name, until in known.items() if until <= self._clock()]:
+            del known[name]
+        return frozenset(known)
+
+    def forget(self, uid: str) -> None:
+        """The VideoJob is gone."""
+        self._foreign.pop(uid, None)
+        self._inbox.forget(uid)
+
+    # ------------------------------------------------------------ looking
+
+    def videojob(self, uid: str) -> VideoJobView | None:
+        """The VideoJob of that UID."""
+        raw = self.stores[VIDEOJOBS].get(uid)
+        return videojob_view(raw) if raw else None
+
+    def jobs(self, view: VideoJobView) -> tuple[JobView, ...]:
+        """Its Jobs with their pods, oldest first."""
+        found = [
+            job_view(raw, self.stores[PODS].children(uid_of(raw)), view.status, self.blocked.get(uid_of(raw)))
+            for raw in self.stores[JOBS].children(view.uid)
+        ]
+        return tuple(sorted(found, key=lambda job: (job.created, job.attempt, job.name)))
+
+    def observed(self, view: VideoJobView, now: datetime) -> Observed:
+        """Everything a decision about one VideoJob may look at."""
+        store = queue_found = None
+        if view.spec is not None:
+            raw = self.stores[MEDIASTORES].by_name(view.namespace, view.spec.store)
+            store = self._spec(MediaStoreSpec, raw)
+            queue_found = self.queue(view.spec.queue) is not None
+        return Observed(
+            now=now,
+            job=view,
+            config=self.config,
+            jobs=self.jobs(view),
+            foreign=self.foreign(view.uid),
+            store=store,
+            queue_found=bool(queue_found),
+            profiles=tuple(self._profiles(view.namespace)),
+            granted=self._slots.granted(view.uid),
+            waiting_message=self._slots.waiting_message(view.uid),
+            progress=self._inbox.progress(view.uid),
+            results=self._inbox.results(view.uid),
+        )
+
+    def queue(self, name: str) -> VideoQueueSpec | None:
+        """The queue of that name."""
+        return self._spec(VideoQueueSpec, self.stores[VIDEOQUEUES].by_name(self.config.operator_namespace, name))
+
+    def _profiles(self, namespace: str) -> Iterator[ProfileView]:
+        places = dict.fromkeys((namespace, self.config.operator_namespace))
+        for place in places:
+            for raw in self.stores[VIDEOPROFILES]:
+                if raw["metadata"].get("namespace") == place:
+                    spec = self._spec(VideoProfileSpec, raw)
+                    if spec is not None:
+                        yield ProfileView(place, str(raw["metadata"].get("name")), spec)
+
+    def _spec(self, model: type[S], raw: Raw | None) -> S | None:
+        """A parsed spec, remembered by UID and version; None when the object is missing or does not fit."""
+        if raw is None:
+            return None
+        uid, now = uid_of(raw), version(raw)
+        known = self._specs.get(uid)
+        if known is None or known[0] != now:
+            known = self._specs[uid] = (now, read_spec(model, raw.get("spec"))[0])
+        spec = known[1]
+        return spec if isinstance(spec, model) else None
+
+    def phases(self) -> dict[str, int]:
+        """VideoJobs by phase, for the metrics."""
+        counts: dict[str, int] = {}
+        for raw in self.stores[VIDEOJOBS]:
+            phase = str((raw.get("status") or {}).get("phase") or names.Phase.PENDING)
+            counts[phase] = counts.get(phase, 0) + 1
+        return counts

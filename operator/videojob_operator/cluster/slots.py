@@ -1,0 +1,129 @@
+"""Who waits for a slot, who was granted one, and who holds one: the input of `decide.queue.grant`.
+
+Slots in use are counted from live Jobs, never from a counter. Between a grant and the Job's appearance in the cache the
+grant itself is the reservation; it is made before anything is awaited, so that no slot is given out twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from videojob_api.v1alpha1 import VideoQueueSpec
+
+from ..decide.world import Grants, LiveSlot, QueueView, SlotRequest
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A live Job that holds a slot."""
+
+    queue: str
+    uid: str
+    """UID of the owning VideoJob."""
+    group: str
+    attempt: int
+    slot: str
+    count: int
+
+
+class Slots:
+    """Requests, grants and holders of all queues."""
+
+    def __init__(self) -> None:
+        self._holders: dict[str, Holder] = {}
+        self._requests: dict[str, SlotRequest] = {}
+        self._granted: dict[str, SlotRequest] = {}
+        self._waiting: dict[str, str] = {}
+
+    def hold(self, job_uid: str, holder: Holder | None) -> str | None:
+        """Note that a Job holds a slot, or no longer does. Returns the queue whose slots changed."""
+        before = self._holders.get(job_uid)
+        if before == holder:
+            return None
+        if holder is None:
+            self._holders.pop(job_uid, None)
+        else:
+            self._holders[job_uid] = holder
+        changed = holder or before
+        return changed.queue if changed else None
+
+    def ask(self, uid: str, request: SlotRequest | None) -> str | None:
+        """Note what a VideoJob's latest plan asks for. Returns the queue that should look again.
+
+        A plan without a request ends its grant: the Job holds the slot from then on.
+        """
+        before = self._requests.get(uid)
+        granted = self._granted.get(uid)
+        if granted is not None and (request is None or _key(granted) != _key(request)):
+            del self._granted[uid]
+            self._waiting.pop(uid, None)
+        if before == request:
+            return granted.queue if granted is not None and request is None else None
+        if request is None:
+            self._requests.pop(uid, None)
+            self._waiting.pop(uid, None)
+        else:
+            self._requests[uid] = request
+        changed = request or before
+        return changed.queue if changed else None
+
+    def granted(self, uid: str) -> bool:
+        """Whether the VideoJob may start what it asked for."""
+        return uid in self._granted
+
+    def waiting_message(self, uid: str) -> str | None:
+        """What the queue says to a VideoJob that waits."""
+        return None if uid in self._granted else self._waiting.get(uid)
+
+    def view(self, name: str, spec: VideoQueueSpec, now: datetime) -> QueueView:
+        """The queue as `grant` sees it."""
+        holders = [holder for holder in self._holders.values() if holder.queue == name]
+        started = {(holder.uid, holder.group, holder.attempt) for holder in holders}
+        reserved = [
+            LiveSlot(grant.uid, grant.slot, grant.count)
+            for grant in self._granted.values()
+            if grant.queue == name and (grant.uid, grant.group, grant.attempt) not in started
+        ]
+        return QueueView(
+            name=name,
+            now=now,
+            capacity=tuple((slot.name, slot.capacity) for slot in spec.slots),
+            live=(*(LiveSlot(holder.uid, holder.slot, holder.count) for holder in holders), *reserved),
+            requests=tuple(
+                request for uid, request in self._requests.items() if request.queue == name and uid not in self._granted
+            ),
+        )
+
+    def reserve(self, grants: Grants) -> set[str]:
+        """Take in the grants. Returns the VideoJobs that have news."""
+        news = set()
+        for request in grants.granted:
+            if self._requests.get(request.uid) == request:
+                self._granted[request.uid] = request
+                self._waiting.pop(request.uid, None)
+                news.add(request.uid)
+        for uid, message in grants.waiting:
+            if uid in self._requests and self._waiting.get(uid) != message:
+                self._waiting[uid] = message
+                news.add(uid)
+        return news
+
+    def depth(self) -> dict[str, int]:
+        """Waiting requests by queue."""
+        counts: dict[str, int] = {}
+        for uid, request in self._requests.items():
+            counts[request.queue] = counts.get(request.queue, 0) + (uid not in self._granted)
+        return counts
+
+    def in_use(self) -> dict[tuple[str, str], int]:
+        """Slots held by live Jobs, by queue and class."""
+        counts: dict[tuple[str, str], int] = {}
+        for holder in self._holders.values():
+            key = (holder.queue, holder.slot)
+            counts[key] = counts.get(key, 0) + holder.count
+        return counts
+
+
+def _key(request: SlotRequest) -> tuple[str, str, str, int]:
+    return (request.queue, request.slot, request.group, request.attempt)
