@@ -39,10 +39,14 @@ class Budget:
         self._tokens = min(self._burst, self._tokens + (now - self._last) * self._rate)
         self._last = now
 
-    def try_take(self, reserve: float = 0.0) -> bool:
-        """Take a permit if there is one beyond `reserve`, which is left for more important work."""
+    def spare(self, reserve: float = 0.0) -> bool:
+        """Whether a permit is there beyond `reserve`, which is left for more important work. Takes none."""
         self._refill()
-        if self._tokens - 1.0 < reserve:
+        return self._tokens - 1.0 >= reserve
+
+    def try_take(self) -> bool:
+        """Take a permit if there is one."""
+        if not self.spare():
             return False
         self._tokens -= 1.0
         return True

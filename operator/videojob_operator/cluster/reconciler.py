@@ -1,0 +1,355 @@
+"""One look at one key: observe, plan, apply; or, for a queue, grant. All that happens to a VideoJob happens here."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from videojob_api import names
+from videojob_api.names import Condition, Phase, Reason
+from videojob_api.v1alpha1 import ConditionStatus
+
+from ..decide.world import Event, Grants, Observed, Plan, QueueView, VideoJobView
+from ..runtime.budget import Budget
+from ..runtime.queue import WorkQueue
+from .api import CORE_EVENTS, VIDEOJOBS, Api, ApiError, Raw
+from .apply import Applier, Seen
+from .events import Recorder
+from .knowledge import FOREIGN_SECONDS, Knowledge
+from .metrics import Metrics
+from .slots import Slots
+
+log = logging.getLogger(__name__)
+
+COALESCE_SECONDS = 0.005
+"""A queue looks again this long after the first reason to: many jobs that change at once are granted in one go."""
+FIRST_PASS_SECONDS = 30.0
+"""After a start, no slot is granted until every known VideoJob has been looked at once, but at most for this long."""
+PROGRESS_SECONDS = 2.0
+PROGRESS_WRITES_PER_SECOND = 50
+"""A job's progress is written at most every max(2 s, running / 50 s)."""
+POD_LATE_SECONDS = 10.0
+"""A Job without a pod for this long is asked about: quota, Pod Security and the like stand in events only."""
+REFUSED_SECONDS = 30.0
+"""First wait after the API server refused a write as such (403, 422): only a person can mend it."""
+
+PROGRESS, WAKE, LATE, FOREIGN = "progress", "wake", "late", "foreign"
+
+
+class Key(NamedTuple):
+    """What is to be looked at."""
+
+    kind: Literal["job", "queue"]
+    id: str
+    """UID of a VideoJob, or name of a VideoQueue."""
+
+
+def of_job(uid: str) -> Key:
+    """Key of a VideoJob."""
+    return Key("job", uid)
+
+
+def of_queue(name: str) -> Key:
+    """Key of a VideoQueue."""
+    return Key("queue", name)
+
+
+@dataclass(frozen=True)
+class Minds:
+    """Who thinks: the pure functions of `decide`."""
+
+    plan: Callable[[Observed], Plan]
+    grant: Callable[[QueueView], Grants]
+
+
+class Reconciler:
+    """Handles keys.
+
+    Args:
+        api: asked why a pod is late; everything else goes through `applier`.
+        minds: plan and grant.
+        queue: where keys come from and go back to.
+        knowledge: the cache.
+        slots: requests, grants, holders.
+        applier: performs plans.
+        recorder: tells what the API server refused.
+        budget: the status patches' budget, shared with `applier`.
+        metrics: counts looks.
+        now: wall time in UTC.
+        clock: seconds on a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        minds: Minds,
+        *,
+        queue: WorkQueue[Key],
+        knowledge: Knowledge,
+        slots: Slots,
+        applier: Applier,
+        recorder: Recorder,
+        budget: Budget,
+        metrics: Metrics,
+        now: Callable[[], datetime],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._api = api
+        self._minds = minds
+        self._queue = queue
+        self._knowledge = knowledge
+        self._slots = slots
+        self._applier = applier
+        self._recorder = recorder
+        self._budget = budget
+        self._metrics = metrics
+        self._now = now
+        self._clock = clock
+        self._first: set[str] = set()
+        self._first_until = clock()
+        self._progress_written: dict[str, float] = {}
+        self._late_asked: dict[str, float] = {}
+        self._arrived: dict[str, float] = {}
+        self._running = (clock() - 60.0, 0)
+
+    # ------------------------------------------------------------ wanting a look
+
+    def want_job(self, uid: str) -> None:
+        """Something about this VideoJob is new."""
+        self._arrived.setdefault(uid, self._clock())
+        self._queue.add(of_job(uid))
+
+    def want_queue(self, name: str) -> None:
+        """Requests or slots of this queue changed."""
+        key = of_queue(name)
+        if not self._queue.pending(key, WAKE):
+            self._queue.add_after(key, COALESCE_SECONDS, WAKE)
+
+    def want_progress(self, uid: str, urgent: bool) -> None:
+        """A worker has sent news: look when the next progress write is due, at once for a whole result."""
+        key = of_job(uid)
+        wait = 0.0 if urgent else self._progress_wait(uid)
+        if wait <= 0:
+            self._queue.add(key)
+        elif not self._queue.pending(key, PROGRESS):
+            self._queue.add_after(key, wait, PROGRESS)
+
+    def first_pass(self, uids: set[str]) -> None:
+        """These VideoJobs were found at the start; slots are granted once all of them have said what they need."""
+        self._first = set(uids)
+        self._first_until = self._clock() + FIRST_PASS_SECONDS
+        for uid in uids:
+            self._queue.add(of_job(uid))
+
+    def created(self, uid: str) -> None:
+        """A Job was created for this VideoJob."""
+        began = self._arrived.get(uid)
+        if began is not None:
+            self._metrics.event_to_create.observe(self._clock() - began)
+
+    # ------------------------------------------------------------ looking
+
+    async def handle(self, key: Key) -> None:
+        """Look at one key; every error ends here, as a later look."""
+        try:
+            if key.kind == "queue":
+                self._look_at_queue(key)
+            else:
+                await self._look_at_job(key)
+        except ApiError as error:
+            await self._refused(key, error)
+        except Exception:
+            self._metrics.reconciles.labels("error").inc()
+            wait = self._queue.add_failed(key)
+            log.exception("reconcile failed", extra={"kind": key.kind, "id": key.id, "again_in": wait})
+        finally:
+            self._first.discard(key.id)
+
+    def _look_at_queue(self, key: Key) -> None:
+        """Grant slots. Nothing is awaited between counting and reserving."""
+        if self._first and self._clock() < self._first_until:
+            self._queue.add_after(key, 0.05, WAKE)
+            return
+        spec = self._knowledge.queue(key.id)
+        if spec is None:
+            return
+        grants = self._minds.grant(self._slots.view(key.id, spec, self._now()))
+        for uid in self._slots.reserve(grants):
+            self._queue.add(of_job(uid))
+        self._queue.succeeded(key)
+
+    async def _look_at_job(self, key: Key) -> None:
+        uid = key.id
+        raw = self._knowledge.stores[VIDEOJOBS].get(uid)
+        view = self._knowledge.videojob(uid)
+        if raw is None or view is None:
+            self._forget(uid)
+            return
+        observed = self._knowledge.observed(view, self._now())
+        await self._ask_why_late(key, observed)
+        began = self._clock()
+        try:
+            plan = self._minds.plan(observed)
+        except Exception:
+            log.exception("no decision could be made", extra=_whose(view))
+            self._metrics.reconciles.labels("undecided").inc()
+            await self._tell_internal_error(view, raw)
+            self._queue.add_failed(key, at_least=1.0)
+            return
+        self._metrics.plan_seconds.observe(self._clock() - began)
+        if plan.progress_only and not plan.actions and not self._may_write_progress(key):
+            self._settle(key, view, observed, plan)
+            return
+        if plan.progress_only:
+            self._progress_written[uid] = self._clock()
+        if await self._applier.apply(view, raw, plan) == "again":
+            self._metrics.reconciles.labels("again").inc()
+            self._queue.add_failed(key)
+            return
+        self._metrics.reconciles.labels("changed" if _changes(plan) else "unchanged").inc()
+        self._queue.succeeded(key)
+        self._settle(key, view, observed, plan)
+        if _changes(plan) and not plan.progress_only:
+            self._queue.add(key)
+
+    def _settle(self, key: Key, view: VideoJobView, observed: Observed, plan: Plan) -> None:
+        """Note what the plan asks of others: slots, and the time of the next look."""
+        uid = key.id
+        queue = self._slots.ask(uid, plan.request)
+        if queue:
+            self.want_queue(queue)
+        if plan.wake_at is not None:
+            self._queue.add_after(key, max(0.05, (plan.wake_at - self._now()).total_seconds()), WAKE)
+        else:
+            self._queue.cancel(key, WAKE)
+        if observed.foreign:
+            self._queue.add_after(key, FOREIGN_SECONDS + 1.0, FOREIGN)
+        waiting = plan.request is not None and self._slots.waiting_message(uid) is not None
+        if waiting or (plan.request is None and not _changes(plan)):
+            self._arrived.pop(uid, None)
+        if view.status.phase in names.TERMINAL_PHASES:
+            self._knowledge.forget(uid)
+            self._progress_written.pop(uid, None)
+
+    def _forget(self, uid: str) -> None:
+        queue = self._slots.ask(uid, None)
+        if queue:
+            self.want_queue(queue)
+        self._queue.forget(of_job(uid))
+        self._knowledge.forget(uid)
+        self._progress_written.pop(uid, None)
+        self._arrived.pop(uid, None)
+
+    # ------------------------------------------------------------ progress
+
+    def _running_jobs(self) -> int:
+        """VideoJobs in phase Running, counted at most once a second."""
+        counted_at, count = self._running
+        if self._clock() - counted_at >= 1.0:
+            count = self._knowledge.phases().get(Phase.RUNNING, 0)
+            self._running = (self._clock(), count)
+        return count
+
+    def _progress_wait(self, uid: str) -> float:
+        """Seconds until this job's progress may be written again."""
+        last = self._progress_written.get(uid)
+        if last is None:
+            return 0.0
+        interval = max(PROGRESS_SECONDS, self._running_jobs() / PROGRESS_WRITES_PER_SECOND)
+        return last + interval - self._clock()
+
+    def _may_write_progress(self, key: Key) -> bool:
+        """Whether it is this job's turn; else a look is set for then. Half a second's budget stays for transitions."""
+        wait = self._progress_wait(key.id)
+        if wait <= 0 and self._budget.spare(reserve=5.0):
+            return True
+        self._queue.add_after(key, max(wait, 0.5), PROGRESS)
+        return False
+
+    # ------------------------------------------------------------ when things do not work
+
+    async def _refused(self, key: Key, error: ApiError) -> None:
+        """A write was refused or got no answer: later again, no faster than the server asks (cases 21, 23, 24, 35, 49)."""
+        refused = error.status in {400, 403, 422}
+        if "NamespaceTerminating" in error.causes:
+            self._queue.add_failed(key, at_least=5.0)
+            self._metrics.reconciles.labels("terminating").inc()
+            return
+        wait = self._queue.add_failed(key, at_least=max(error.retry_after or 0.0, REFUSED_SECONDS if refused else 0.0))
+        self._metrics.reconciles.labels("refused" if refused else "unanswered").inc()
+        view = self._knowledge.videojob(key.id) if key.kind == "job" else None
+        log.warning(
+            "the API server refused" if refused else "the API server did not answer",
+            extra={"error": str(error), "again_in": wait} | (_whose(view) if view else {"queue": key.id}),
+        )
+        if refused and view is not None:
+            self._recorder.tell(view, Event("ApiRefused", error.message[:900], "Warning"))
+
+    async def _tell_internal_error(self, view: VideoJobView, raw: Raw) -> None:
+        """Say in the status that the operator could not decide (case 9); once, not at every look."""
+        message = "the operator could not decide about this VideoJob; its log has the trace; it tries again later"
+        known = next((entry for entry in view.status.conditions if entry.type == Condition.STALLED), None)
+        if known is not None and known.reason == Reason.INTERNAL_ERROR:
+            return
+        condition = ConditionStatus(
+            type=Condition.STALLED,
+            status="True",
+            reason=Reason.INTERNAL_ERROR,
+            message=message,
+            observed_generation=view.generation,
+            last_transition_time=self._now().replace(microsecond=0),
+        )
+        others = tuple(entry for entry in view.status.conditions if entry.type != Condition.STALLED)
+        status = view.status.model_copy(update={"conditions": (*others, condition)})
+        await self._applier.write_status(view, Seen(raw), status)
+
+    async def _ask_why_late(self, key: Key, observed: Observed) -> None:
+        """Find out, at most once a minute, why the Job controller makes no pod (cases 35, 36)."""
+        for job in observed.jobs:
+            if job.finished or job.pods:
+                self._late_asked.pop(job.uid, None)
+                self._knowledge.blocked.pop(job.uid, None)
+                continue
+            age = (observed.now - job.created).total_seconds()
+            if age < POD_LATE_SECONDS:
+                self._queue.add_after(key, POD_LATE_SECONDS - age + 0.1, LATE)
+                continue
+            asked = self._late_asked.get(job.uid)
+            if asked is not None and self._clock() - asked < 60.0:
+                continue
+            self._late_asked[job.uid] = self._clock()
+            self._queue.add_after(key, 61.0, LATE)
+            sentence = await self._latest_failure(observed.job.namespace, job.uid)
+            if sentence and self._knowledge.blocked.get(job.uid) != sentence:
+                self._knowledge.blocked[job.uid] = sentence
+                self._queue.add(key)
+
+    async def _latest_failure(self, namespace: str, job_uid: str) -> str | None:
+        latest = ("", "")
+        try:
+            fields = f"involvedObject.uid={job_uid},reason=FailedCreate"
+            async for page in self._api.pages(CORE_EVENTS, namespace, fields=fields):
+                for event in page:
+                    when = str(event.get("lastTimestamp") or event.get("eventTime") or "")
+                    latest = max(latest, (when, str(event.get("message") or "")))
+        except ApiError as error:
+            log.info("events could not be read", extra={"namespace": namespace, "error": str(error)})
+        return latest[1] or None
+
+
+def _changes(plan: Plan) -> bool:
+    return bool(plan.actions or plan.labels or plan.status is not None)
+
+
+def _whose(view: VideoJobView) -> dict[str, object]:
+    return {
+        "namespace": view.namespace,
+        "job": view.name,
+        "uid": view.uid,
+        "stage": view.status.stage,
+        "attempt": view.status.attempts,
+    }
