@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     """Evictions and lost nodes a stage group survives."""
     keep_finished_seconds: int = 300
     """Finished Jobs are deleted this long after their result is recorded."""
+    deployment: str | None = None
+    """Name of the operator's Deployment: it becomes the owner of the defaults, so that an uninstall removes them."""
     lease_name: str = "videojob-operator"
     """Lease that fences this operator against another one."""
     pod_uid: str | None = None

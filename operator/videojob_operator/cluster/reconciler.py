@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple
 
 from videojob_api import names
 from videojob_api.names import Condition, Phase, Reason
@@ -15,18 +14,16 @@ from videojob_api.v1alpha1 import ConditionStatus
 
 from ..decide.world import Event, Grants, Observed, Plan, QueueView, VideoJobView
 from ..runtime.budget import Budget
-from ..runtime.queue import WorkQueue
 from .api import CORE_EVENTS, VIDEOJOBS, Api, ApiError, Raw
 from .apply import Applier, Seen
 from .events import Recorder
 from .knowledge import FOREIGN_SECONDS, Knowledge
 from .metrics import Metrics
 from .slots import Slots
+from .wants import WAKE, Key, Wants, of_job
 
 log = logging.getLogger(__name__)
 
-COALESCE_SECONDS = 0.005
-"""A queue looks again this long after the first reason to: many jobs that change at once are granted in one go."""
 FIRST_PASS_SECONDS = 30.0
 """After a start, no slot is granted until every known VideoJob has been looked at once, but at most for this long."""
 PROGRESS_SECONDS = 2.0
@@ -34,28 +31,12 @@ PROGRESS_WRITES_PER_SECOND = 50
 """A job's progress is written at most every max(2 s, running / 50 s)."""
 POD_LATE_SECONDS = 10.0
 """A Job without a pod for this long is asked about: quota, Pod Security and the like stand in events only."""
+PLACE_SECONDS = 10.0
+"""A changed place in the queue is written at most this often: every start moves all who wait."""
 REFUSED_SECONDS = 30.0
 """First wait after the API server refused a write as such (403, 422): only a person can mend it."""
 
-PROGRESS, WAKE, LATE, FOREIGN = "progress", "wake", "late", "foreign"
-
-
-class Key(NamedTuple):
-    """What is to be looked at."""
-
-    kind: Literal["job", "queue"]
-    id: str
-    """UID of a VideoJob, or name of a VideoQueue."""
-
-
-def of_job(uid: str) -> Key:
-    """Key of a VideoJob."""
-    return Key("job", uid)
-
-
-def of_queue(name: str) -> Key:
-    """Key of a VideoQueue."""
-    return Key("queue", name)
+PROGRESS, LATE, FOREIGN, PLACE = "progress", "late", "foreign", "place"
 
 
 @dataclass(frozen=True)
@@ -72,7 +53,7 @@ class Reconciler:
     Args:
         api: asked why a pod is late; everything else goes through `applier`.
         minds: plan and grant.
-        queue: where keys come from and go back to.
+        wants: where keys come from and go back to.
         knowledge: the cache.
         slots: requests, grants, holders.
         applier: performs plans.
@@ -88,7 +69,7 @@ class Reconciler:
         api: Api,
         minds: Minds,
         *,
-        queue: WorkQueue[Key],
+        wants: Wants,
         knowledge: Knowledge,
         slots: Slots,
         applier: Applier,
@@ -100,7 +81,8 @@ class Reconciler:
     ) -> None:
         self._api = api
         self._minds = minds
-        self._queue = queue
+        self._wants = wants
+        self._queue = wants.queue
         self._knowledge = knowledge
         self._slots = slots
         self._applier = applier
@@ -113,21 +95,9 @@ class Reconciler:
         self._first_until = clock()
         self._progress_written: dict[str, float] = {}
         self._late_asked: dict[str, float] = {}
-        self._arrived: dict[str, float] = {}
         self._running = (clock() - 60.0, 0)
 
     # ------------------------------------------------------------ wanting a look
-
-    def want_job(self, uid: str) -> None:
-        """Something about this VideoJob is new."""
-        self._arrived.setdefault(uid, self._clock())
-        self._queue.add(of_job(uid))
-
-    def want_queue(self, name: str) -> None:
-        """Requests or slots of this queue changed."""
-        key = of_queue(name)
-        if not self._queue.pending(key, WAKE):
-            self._queue.add_after(key, COALESCE_SECONDS, WAKE)
 
     def want_progress(self, uid: str, urgent: bool) -> None:
         """A worker has sent news: look when the next progress write is due, at once for a whole result."""
@@ -144,12 +114,6 @@ class Reconciler:
         self._first_until = self._clock() + FIRST_PASS_SECONDS
         for uid in uids:
             self._queue.add(of_job(uid))
-
-    def created(self, uid: str) -> None:
-        """A Job was created for this VideoJob."""
-        began = self._arrived.get(uid)
-        if began is not None:
-            self._metrics.event_to_create.observe(self._clock() - began)
 
     # ------------------------------------------------------------ looking
 
@@ -178,8 +142,12 @@ class Reconciler:
         if spec is None:
             return
         grants = self._minds.grant(self._slots.view(key.id, spec, self._now()))
-        for uid in self._slots.reserve(grants):
+        news = self._slots.reserve(grants)
+        for uid in news.now:
             self._queue.add(of_job(uid))
+        for uid in news.later:
+            if not self._queue.pending(of_job(uid), PLACE):
+                self._queue.add_after(of_job(uid), PLACE_SECONDS, PLACE)
         self._queue.succeeded(key)
 
     async def _look_at_job(self, key: Key) -> None:
@@ -221,7 +189,7 @@ class Reconciler:
         uid = key.id
         queue = self._slots.ask(uid, plan.request)
         if queue:
-            self.want_queue(queue)
+            self._wants.granting(queue)
         if plan.wake_at is not None:
             self._queue.add_after(key, max(0.05, (plan.wake_at - self._now()).total_seconds()), WAKE)
         else:
@@ -230,7 +198,7 @@ class Reconciler:
             self._queue.add_after(key, FOREIGN_SECONDS + 1.0, FOREIGN)
         waiting = plan.request is not None and self._slots.waiting_message(uid) is not None
         if waiting or (plan.request is None and not _changes(plan)):
-            self._arrived.pop(uid, None)
+            self._wants.answered(uid)
         if view.status.phase in names.TERMINAL_PHASES:
             self._knowledge.forget(uid)
             self._progress_written.pop(uid, None)
@@ -238,11 +206,11 @@ class Reconciler:
     def _forget(self, uid: str) -> None:
         queue = self._slots.ask(uid, None)
         if queue:
-            self.want_queue(queue)
+            self._wants.granting(queue)
         self._queue.forget(of_job(uid))
         self._knowledge.forget(uid)
         self._progress_written.pop(uid, None)
-        self._arrived.pop(uid, None)
+        self._wants.answered(uid)
 
     # ------------------------------------------------------------ progress
 

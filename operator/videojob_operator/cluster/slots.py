@@ -27,6 +27,16 @@ class Holder:
     count: int
 
 
+@dataclass(frozen=True)
+class News:
+    """VideoJobs that have news from their queue."""
+
+    now: frozenset[str]
+    """They may start, or hear for the first time that they have to wait."""
+    later: frozenset[str]
+    """Only their place or the numbers differ: each would be a write, so they are told now and then."""
+
+
 class Slots:
     """Requests, grants and holders of all queues."""
 
@@ -95,19 +105,20 @@ class Slots:
             ),
         )
 
-    def reserve(self, grants: Grants) -> set[str]:
-        """Take in the grants. Returns the VideoJobs that have news."""
-        news = set()
+    def reserve(self, grants: Grants) -> News:
+        """Take in the grants. Nothing may be awaited between `view` and this."""
+        now: set[str] = set()
+        later: set[str] = set()
         for request in grants.granted:
             if self._requests.get(request.uid) == request:
                 self._granted[request.uid] = request
                 self._waiting.pop(request.uid, None)
-                news.add(request.uid)
+                now.add(request.uid)
         for uid, message in grants.waiting:
-            if uid in self._requests and self._waiting.get(uid) != message:
+            if uid in self._requests and (before := self._waiting.get(uid)) != message:
                 self._waiting[uid] = message
-                news.add(uid)
-        return news
+                (now if before is None else later).add(uid)
+        return News(frozenset(now), frozenset(later))
 
     def depth(self) -> dict[str, int]:
         """Waiting requests by queue."""

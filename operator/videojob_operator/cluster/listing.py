@@ -1,0 +1,108 @@
+"""Authoritative lists of everything that is watched: the first one fills the cache, later ones repair it."""
+
+from __future__ import annotations
+
+import logging
+
+from ..runtime.cache import Raw as CacheRaw
+from ..runtime.resync import Drift, repair
+from .api import VIDEOJOBS, Api, ApiError, Raw, Resource, metadata
+from .knowledge import MANAGED, SELECTOR, WATCHED, Knowledge
+from .metrics import Metrics
+from .observe import trim
+
+log = logging.getLogger(__name__)
+
+
+class Lister:
+    """Lists the watched namespaces.
+
+    Args:
+        api: the API server.
+        knowledge: what is to be repaired.
+        metrics: counts drift.
+        namespaces: to be served; empty means all.
+        own: the operator's own namespace, always among them.
+    """
+
+    def __init__(self, api: Api, knowledge: Knowledge, metrics: Metrics, namespaces: tuple[str, ...], own: str) -> None:
+        self._api = api
+        self._knowledge = knowledge
+        self._metrics = metrics
+        self._namespaces = tuple(dict.fromkeys((own, *namespaces))) if namespaces else ()
+
+    async def reachable(self) -> tuple[str, ...]:
+        """The namespaces to watch. One that answers 403 or 404 is dropped and reported, the others go on.
+
+        Raises:
+            ApiError: when none is left, or the server fails in another way.
+        """
+        left: list[str] = []
+        refused: ApiError | None = None
+        for namespace in self._namespaces:
+            try:
+                async for _ in self._api.pages(VIDEOJOBS, namespace, limit=1):
+                    break
+            except ApiError as error:
+                if error.status not in {403, 404}:
+                    raise
+                refused = error
+                log.error(  # noqa: TRY400 - the sentence is the whole story, a trace would hide it
+                    "namespace dropped: grant the operator's Role there, or take it off VIDEOJOB_WATCH_NAMESPACES",
+                    extra={"namespace": namespace, "error": str(error)},
+                )
+            else:
+                left.append(namespace)
+        if refused is not None and not left:
+            raise refused
+        self._namespaces = tuple(left)
+        return self._namespaces
+
+    async def repair(self, *, count: bool) -> int:
+        """List all and repair the cache; returns the number of repairs. `count` is False for the first list."""
+        total = 0
+        for resource in WATCHED:
+            for namespace in self._namespaces or (None,):
+                drift = await self._repair_one(resource, namespace)
+                total += drift.total
+                if count and drift.total:
+                    self._report(resource, namespace, drift)
+        return total if count else 0
+
+    async def _repair_one(self, resource: Resource, namespace: str | None) -> Drift:
+        labels = SELECTOR if resource in MANAGED else None
+
+        def within(raw: CacheRaw) -> bool:
+            return namespace is None or metadata(raw).get("namespace") == namespace
+
+        def changed(raw: Raw) -> None:
+            self._knowledge.changed(resource, raw)
+
+        for attempt in (1, 2, 3):
+            try:
+                return await repair(
+                    self._knowledge.stores[resource],
+                    self._api.pages(resource, namespace, labels=labels),
+                    within=within,
+                    changed=changed,
+                    trim=lambda raw: trim(resource, raw),
+                )
+            except ApiError as error:
+                if not error.expired or attempt == 3:
+                    raise
+        return Drift()
+
+    def _report(self, resource: Resource, namespace: str | None, drift: Drift) -> None:
+        for direction in ("missed", "stale", "ghosts"):
+            if number := getattr(drift, direction):
+                self._metrics.drift.labels(resource.kind, direction).inc(number)
+        log.warning(
+            "resync repaired the cache",
+            extra={
+                "kind": resource.kind,
+                "namespace": namespace or "all",
+                "missed": drift.missed,
+                "stale": drift.stale,
+                "ghosts": drift.ghosts,
+            },
+        )

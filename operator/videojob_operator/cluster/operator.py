@@ -1,0 +1,363 @@
+"""The parts put together: start in order, run, stop. Knows everything in this room and nothing of kopf."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from videojob_api.names import TERMINAL_PHASES
+
+from ..decide.job import plan
+from ..decide.queue import grant
+from ..decide.world import Config
+from ..render import RenderConfig, job_manifest
+from ..runtime.budget import Budget
+from ..runtime.cache import uid_of
+from ..runtime.http import Server, health_app
+from ..runtime.lease import Lease
+from ..runtime.queue import WorkQueue, work
+from ..runtime.resync import Health
+from ..settings import Settings
+from .api import JOBS, PODS, VIDEOJOBS, Api, ApiError, Raw, Resource, metadata
+from .apply import Applier
+from .client import connect
+from .defaults import ensure, load
+from .discovery import KindsMissingError, wait_for_kinds
+from .events import Recorder
+from .inbox import Endpoint, Inbox, Sender
+from .knowledge import Knowledge
+from .lease import LeaseObject
+from .listing import Lister
+from .metrics import Metrics
+from .observe import job_view
+from .reconciler import Minds, Reconciler
+from .slots import Slots
+from .wants import Key, Wants
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 15
+FIRST_RESYNC_SECONDS = 20.0
+"""The first repair comes soon: what was deleted between our list and kopf's first one is told by nobody."""
+
+
+def utc_now() -> datetime:
+    """Wall time."""
+    return datetime.now(UTC)
+
+
+class StartError(RuntimeError):
+    """The operator cannot start; the message says why and what to do."""
+
+
+@dataclass
+class _State:
+    problem: str | None = "starting"
+    """What keeps it from being ready."""
+
+
+class Operator:
+    """One operator.
+
+    Args:
+        settings: what an admin set.
+        api: the API server; None connects with the pod's service account or the kubeconfig.
+    """
+
+    def __init__(self, settings: Settings, api: Api | None = None) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.namespaces: tuple[str, ...] = ()
+        """Namespaces to watch, the operator's own included; empty means all. Known after `start`."""
+        self._api = api
+        self._state = _State()
+        self._health = Health(settings.resync_seconds)
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._servers: list[Server] = []
+        self._started = False
+        self._lease: Lease | None = None
+        self._queue: WorkQueue[Key] = WorkQueue()
+        self._wants = Wants(self._queue, self.metrics)
+        self._slots = Slots()
+        self._inbox = Inbox()
+        self._knowledge: Knowledge | None = None
+        self._reconciler: Reconciler | None = None
+        self._recorder: Recorder | None = None
+
+    # ------------------------------------------------------------ life
+
+    async def start(self) -> None:
+        """Come up: health server, API, CRDs, Lease, defaults, cache, workers. Does nothing when it is up already.
+
+        Raises:
+            StartError: when it cannot.
+        """
+        if self._started:
+            return
+        self._started = True
+        await self._serve_health()
+        try:
+            await self._come_up()
+        except (ApiError, KindsMissingError, ValueError) as error:
+            raise StartError(str(error)) from error
+
+    async def _come_up(self) -> None:
+        settings = self.settings
+        api = self._api = self._api or await connect(self.metrics)
+        self._state.problem = "waiting for the CRDs"
+        await wait_for_kinds(api, settings.crd_wait_seconds)
+        if settings.pod_uid:
+            self._state.problem = "waiting for the Lease: another operator holds it"
+            keeper = LeaseObject(api, settings.namespace, settings.lease_name, seconds=LEASE_SECONDS, now=utc_now)
+            self._lease = Lease(keeper, settings.pod_uid, duration=float(LEASE_SECONDS))
+            await self._lease.acquire()
+            log.info("the Lease is held", extra={"holder": settings.pod_uid})
+            self._spawn(self._guard(self._lease), "lease")
+        self._state.problem = "listing"
+        self._build(api)
+        if settings.defaults_file:
+            await ensure(api, settings.namespace, load(settings.defaults_file), settings.deployment)
+        lister = Lister(api, self._known, self.metrics, settings.watch_namespaces, settings.namespace)
+        self.namespaces = await lister.reachable()
+        await lister.repair(count=False)
+        self._health.succeeded(0)
+        await self._serve_workers(api)
+        self._reconciling.first_pass(self._worth_a_look())
+        for number in range(settings.workers):
+            self._spawn(work(self._queue, self._reconciling.handle), f"worker {number}")
+        self._spawn(self._resync(lister), "resync")
+        self._state.problem = None
+        log.info(
+            "ready",
+            extra={
+                "namespaces": list(self.namespaces) or "all",
+                "videojobs": len(self._known.stores[VIDEOJOBS]),
+                "jobs": len(self._known.stores[JOBS]),
+            },
+        )
+
+    async def stop(self) -> None:
+        """Go down within seconds: what is in flight may end, the Lease is given up."""
+        self._state.problem = "stopping"
+        self._queue.close()
+        workers = [task for task in self._tasks if task.get_name().startswith("worker")]
+        if workers:
+            await asyncio.wait(workers, timeout=3.0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._recorder is not None:
+            try:
+                async with asyncio.timeout(1.0):
+                    await self._recorder.drain()
+            except TimeoutError:
+                log.warning("events were left untold")
+        if self._lease is not None:
+            await self._lease.release()
+        for server in self._servers:
+            await server.stop()
+        if self._api is not None:
+            await self._api.close()
+
+    # ------------------------------------------------------------ news
+
+    def saw(self, resource: Resource, kind: str | None, raw: Raw) -> None:
+        """A watch event: `kind` is ADDED, MODIFIED, DELETED, or None in the first list."""
+        if self._knowledge is None:
+            return
+        self.metrics.events_seen.labels(resource.kind).inc()
+        if kind == "DELETED":
+            self._knowledge.lost(resource, raw)
+        else:
+            self._knowledge.saw(resource, raw)
+
+    # ------------------------------------------------------------ parts
+
+    @property
+    def _known(self) -> Knowledge:
+        if self._knowledge is None:
+            raise StartError("the operator has not been started")
+        return self._knowledge
+
+    @property
+    def _reconciling(self) -> Reconciler:
+        if self._reconciler is None:
+            raise StartError("the operator has not been started")
+        return self._reconciler
+
+    def _build(self, api: Api) -> None:
+        settings = self.settings
+        config = Config(
+            worker_image=settings.worker_image,
+            operator_namespace=settings.namespace,
+            progress_url=settings.progress_url,
+            threads=settings.threads,
+            disruption_budget=settings.disruption_budget,
+            keep_finished_seconds=settings.keep_finished_seconds,
+        )
+        self._knowledge = Knowledge(
+            config,
+            self._slots,
+            self._inbox,
+            enqueue=self._wants.job,
+            enqueue_queue=self._wants.granting,
+        )
+        budget = Budget(settings.status_writes_per_second)
+        self._recorder = Recorder(api, instance=socket.gethostname(), metrics=self.metrics, now=utc_now)
+        render = RenderConfig.of(settings)
+        applier = Applier(
+            api,
+            self._knowledge,
+            render=partial(_render, render),
+            recorder=self._recorder,
+            budget=budget,
+            metrics=self.metrics,
+            created=self._wants.created,
+        )
+        self._reconciler = Reconciler(
+            api,
+            Minds(plan, grant),
+            wants=self._wants,
+            knowledge=self._knowledge,
+            slots=self._slots,
+            applier=applier,
+            recorder=self._recorder,
+            budget=budget,
+            metrics=self.metrics,
+            now=utc_now,
+        )
+        self._spawn(self._recorder.run(), "events")
+        self._export()
+
+    def _export(self) -> None:
+        known, metrics = self._known, self.metrics
+        metrics.gauge("video_active_jobs", "VideoJobs at work.", lambda: known.phases().get("Running", 0))
+        metrics.gauge(
+            "processing_queue_size", "Stages that wait for a slot.", lambda: sum(self._slots.depth().values())
+        )
+        metrics.family(
+            "videojob_phase", "VideoJobs by phase.", ("phase",), lambda: {(k,): v for k, v in known.phases().items()}
+        )
+        metrics.family(
+            "videojob_queue_depth",
+            "Stages that wait for a slot, by queue.",
+            ("queue",),
+            lambda: {(k,): v for k, v in self._slots.depth().items()},
+        )
+        metrics.family(
+            "videojob_slots_in_use",
+            "Slots held by live Jobs.",
+            ("queue", "slot"),
+            lambda: {k: float(v) for k, v in self._slots.in_use().items()},
+        )
+        metrics.gauge("videojob_workqueue_depth", "Keys that wait to be looked at.", lambda: len(self._queue))
+        metrics.gauge("videojob_resync_age_seconds", "Seconds since the last whole list.", self._health.age)
+
+    def _worth_a_look(self) -> set[str]:
+        """VideoJobs to look at after a start: all but those that are finished, reported and without Jobs."""
+        found = set()
+        for raw in self._known.stores[VIDEOJOBS]:
+            status = raw.get("status") or {}
+            settled = (
+                status.get("phase") in TERMINAL_PHASES
+                and status.get("observedGeneration") == metadata(raw).get("generation")
+                and not self._known.stores[JOBS].children(uid_of(raw))
+            )
+            if not settled:
+                found.add(uid_of(raw))
+        return found
+
+    async def _serve_health(self) -> None:
+        server = Server(
+            health_app(self._not_alive, lambda: self._state.problem, self.metrics.exposition),
+            self.settings.host,
+            self.settings.http_port,
+        )
+        await self._listen(server, "VIDEOJOB_HTTP_PORT")
+
+    async def _serve_workers(self, api: Api) -> None:
+        endpoint = Endpoint(
+            api, self._inbox, sender=self._sender, taken=self._reconciling.want_progress, metrics=self.metrics
+        )
+        await self._listen(
+            Server(endpoint.app(), self.settings.host, self.settings.worker_port), "VIDEOJOB_WORKER_PORT"
+        )
+
+    async def _listen(self, server: Server, setting: str) -> None:
+        try:
+            await server.start()
+        except OSError as error:
+            raise StartError(
+                f"{self.settings.host}:{server.port} cannot be listened on: {error}; set {setting}"
+            ) from error
+        self._servers.append(server)
+
+    def _sender(self, uid: str, pod_uid: str) -> Sender | None:
+        """Which attempt of that VideoJob the pod runs, as far as the cache knows."""
+        pod = self._known.stores[PODS].get(pod_uid)
+        if pod is None or self._known.videojob_of(PODS, pod) != uid:
+            return None
+        owners = metadata(pod).get("ownerReferences") or ()
+        job = self._known.stores[JOBS].get(str(owners[0]["uid"])) if owners else None
+        if job is None:
+            return None
+        view = job_view(job)
+        return Sender(view.group, view.attempt)
+
+    def _not_alive(self) -> str | None:
+        if self._state.problem is not None or self._health.alive():
+            return None
+        return f"no whole list for {self._health.age():.0f} s"
+
+    # ------------------------------------------------------------ background
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """A background task that dies takes the process with it: a half-dead operator is worse than a restart."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("a background task died", extra={"task": task.get_name()}, exc_info=error)
+            die(f"{task.get_name()} died: {error}")
+
+    async def _guard(self, lease: Lease) -> None:
+        reason = await lease.keep()
+        die(f"the Lease is lost: {reason}")
+
+    async def _resync(self, lister: Lister) -> None:
+        period = float(self.settings.resync_seconds)
+        await asyncio.sleep(min(FIRST_RESYNC_SECONDS, period))
+        first = True
+        while True:
+            try:
+                drift = await lister.repair(count=True)
+            except ApiError as error:
+                self._health.failed()
+                log.warning("resync failed", extra={"error": str(error)})
+            else:
+                self._health.succeeded(0 if first else drift)
+                first = False
+            if verdict := self._health.verdict():
+                die(verdict)
+            await asyncio.sleep(period)
+
+
+def _render(config: RenderConfig, action: Any, owner: Any) -> Raw:
+    return job_manifest(action, owner, config)
+
+
+def die(reason: str) -> None:
+    """End the process at once: a restart costs nothing, going on without the fence would."""
+    log.critical("the operator ends", extra={"reason": reason})
+    sys.stderr.flush()
+    os._exit(1)
