@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+from pydantic import field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -56,7 +57,10 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     """Level of the JSON logs (X-017)."""
 
+    @field_validator("watch_namespaces", mode="before")
     @classmethod
-    def split(cls, value: str) -> tuple[str, ...]:
-        """Names from a comma-separated list."""
-        return tuple(part.strip() for part in value.split(",") if part.strip())
+    def _split(cls, value: object) -> object:
+        """Names from a comma-separated list; the chart gives an empty text for all namespaces."""
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
