@@ -197,16 +197,20 @@ def _after_report(
     spent: int = 0,
     failure: FailureStatus | None = None,
 ) -> Verdict:
-    """Let a report Job read the result from the store; `failure` is what is known without it, None means success."""
+    """Let a report Job read the result from the store; `failure` is what is known without it, None means success.
+
+    At most one report Job an attempt: `stages[].job` names it from its launch on, and one that was deleted has failed.
+    """
     attempt = job.attempt
     name = report_group(group.name)
     report = find(seen, name, attempt)
-    if report is None:
+    lost = job_name(seen.job.uid, seen.job.name, name, attempt) if report is None else None
+    if report is None and all(stage.job != lost for stage in group.stages):
         return Verdict("Reading", job, pod, needs_report=True)
-    if live(report):
+    if report is not None and live(report):
         return Verdict("Reading", report, pod)
     found = None
-    if report.pods and failing(report.pods[-1]) is None:
+    if report is not None and report.pods and failing(report.pods[-1]) is None:
         for container in report.pods[-1].containers:
             found = read(seen, (name, group.name), attempt, container, any_container=True) or found
     if failure is not None:
@@ -215,13 +219,13 @@ def _after_report(
             failure = _failure(
                 seen, group, attempt, cause, failure.message, exit_code=failure.exit_code, details=found.failure
             )
-        return Verdict("Failed", job, pod, found.stages if found is not None else (), failure, spent)
+        return Verdict("Failed", job, pod, found.stages if found is not None else (), failure, spent, confirm=lost)
     if found is not None and found.failure is None and problem_of(seen, group, found.stages) is None:
         return Verdict("Succeeded", job, pod, found.stages, active_ms=spent)
     why = "none was found" if found is None else (problem_of(seen, group, found.stages) or "it says that it failed")
     text = f"attempt {attempt} ended with exit code 0 but without a valid result: {why}"
     invalid = _failure(seen, group, attempt, FailureClass.RECOVERABLE, text, exit_code=0, default_code="ResultInvalid")
-    return Verdict("Failed", job, pod, (), invalid, spent)
+    return Verdict("Failed", job, pod, (), invalid, spent, confirm=lost)
 
 
 def read(

@@ -31,7 +31,9 @@ def launch(seen: Observed, draft: Draft) -> None:
         return
     if draft.flight is not None:
         if draft.flight[2].needs_report:
-            _create(seen, draft, report(seen, draft.status, spec, draft.flight[0], draft.flight[1]))
+            action = report(seen, draft.status, spec, draft.flight[0], draft.flight[1])
+            if _create(seen, draft, action):
+                draft.stages(draft.flight[0].name, job=action.name)
         return
     group = next((group for group in draft.groups() if not group.succeeded), None)
     if group is None:

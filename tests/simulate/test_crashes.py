@@ -1,0 +1,78 @@
+"""A crash after, and before, every write of the happy path ends in the same world (case 1, case 2, case 3; I1, I4)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+
+from builders import a_videojob
+from simcluster import Cluster, Outcome
+from simoperator import Operator, check_history, drive
+from videojob_operator.decide.job import plan
+
+WELL = Outcome()
+UID = "11111111-2222-3333-4444-555555555555"
+
+
+def run(
+    mode: str, crash: tuple[int, Literal["before", "after"]] | None = None, *, outcome: Outcome = WELL
+) -> tuple[Cluster, Operator]:
+    """One VideoJob from apply to the deletion of its last Job."""
+    cluster = Cluster(lambda _uid, _group, _attempt, _container: outcome)
+    cluster.apply(a_videojob(mode))
+    cluster.crash_at = crash
+    return cluster, drive(cluster, Operator(cluster))
+
+
+def end(cluster: Cluster) -> tuple[object, ...]:
+    """What counts at the end: everything but times."""
+    status = cluster.objects["videojob", UID].value.status
+    stages = tuple((s.name, s.state, s.attempt, s.failures, s.disruptions, s.job, s.key) for s in status.stages)
+    return status.phase, stages, status.outputs, status.input, status.plan, sorted(set(cluster.created))
+
+
+WRITES = {mode: len(run(mode)[0].writes) for mode in ("Compact", "Spread")}
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+@pytest.mark.parametrize(("mode", "write"), [(m, w) for m, count in WRITES.items() for w in range(1, count + 1)])
+def test_a_crash_at_any_write_changes_nothing(mode: str, write: int, where: Literal["before", "after"]) -> None:
+    plain, _ = run(mode)
+    crashed, _ = run(mode, (write, where))
+    assert end(crashed) == end(plain)
+    assert len(crashed.created) == len(set(crashed.created)), "a Job was created twice"
+    assert check_history(crashed.history[UID]) == []
+    assert crashed.published[UID] == plain.published[UID]
+
+
+@pytest.mark.parametrize("mode", WRITES)
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_a_crash_at_any_write_while_every_pod_object_is_lost(mode: str, where: Literal["before", "after"]) -> None:
+    """Case 4: the result comes from the store, by at most one report Job an attempt; nothing runs twice."""
+    gone = Outcome(gone=True)
+    plain, _ = run(mode, outcome=gone)
+    for write in range(1, len(plain.writes) + 1):
+        crashed, _ = run(mode, (write, where), outcome=gone)
+        assert crashed.objects["videojob", UID].value.status.phase == "Succeeded", write
+        assert len(crashed.created) == len(set(crashed.created)), "a Job was created twice"
+        assert len(crashed.published[UID]) == 1, "committed twice"
+
+
+@pytest.mark.parametrize("mode", WRITES)
+def test_the_number_of_writes_is_small(mode: str) -> None:
+    """O3: the operator's own writes of one VideoJob, without Events; the controllers' come on top."""
+    assert WRITES[mode] <= {"Compact": 6, "Spread": 20}[mode]
+
+
+@pytest.mark.parametrize("mode", WRITES)
+def test_a_converged_world_gives_an_empty_plan(mode: str) -> None:
+    """I4: a restart over a converged cluster writes nothing (case 7)."""
+    cluster, operator = run(mode)
+    before = list(cluster.writes)
+    operator.stop()
+    fresh = Operator(cluster)
+    fresh.run()
+    assert cluster.writes == before
+    found = plan(fresh.observe(UID))
+    assert (found.actions, found.status, found.labels, found.events, found.request) == ((), None, (), (), None)

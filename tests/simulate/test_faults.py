@@ -1,0 +1,166 @@
+"""Seeded chaos: attempts fail in every way, events are lost, doubled and late, the operator crashes, people interfere.
+
+Every run must end, with every invariant kept at every step. A failing seed stands in the test's name: replay it with
+`pytest tests/simulate --seed N`.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import timedelta
+
+from builders import CONFIG, a_videojob
+from simcluster import Cluster, CrashError, Outcome
+from simoperator import Faults, Operator, check, check_history, drive
+from videojob_api.v1alpha1 import VideoJobStatus
+from videojob_operator.decide.naming import share
+
+HOWS = (
+    "recoverable", "resource", "stalled", "external", "stopped", "oom", "oom-hidden", "disrupted", "evicted",
+    "pod-deleted", "job-deleted", "garbage", "lost", "stub", "stub-unposted", "hang", "permanent", "config",
+)  # fmt: skip
+CAPACITY = (("cpu", 2),)
+
+
+def story(seed: int) -> tuple[Cluster, Operator, random.Random]:
+    """Up to five VideoJobs, each container's end drawn from its own hash, so that it does not depend on the order of calls."""
+    rng = random.Random(seed)
+    trouble = rng.choice((0.0, 0.15, 0.4))
+
+    def script(uid: str, group: str, attempt: int, container: str) -> Outcome:
+        def roll(what: str) -> float:
+            return share(str(seed), uid, group, str(attempt), container, what)
+
+        how = HOWS[int(roll("how") * len(HOWS))] if roll("trouble") < trouble else "ok"
+        if group.startswith("report-") and how == "permanent":
+            how = "recoverable"
+        return Outcome(how, seconds=0.5 + roll("seconds") * 60, gone=roll("gone") < trouble)
+
+    cluster = Cluster(script)
+    for number in range(rng.randint(1, 5)):
+        fields = {
+            "priority": rng.choice(("High", "Normal", "Low")),
+            "retry": {"maxAttempts": rng.randint(1, 5)},
+            "timeoutSeconds": rng.choice((120, 600, 3600)),
+        }
+        job = a_videojob(rng.choice(("Compact", "Spread")), name=f"job-{number}", uid=f"uid-{seed}-{number}", **fields)
+        cluster.after(rng.random() * 30, lambda job=job: cluster.apply(replace(job, created=cluster.now)))  # type: ignore[misc]
+    faults = Faults(
+        *rng.choice(((0, 0, 0), (0.05, 0.1, 0.2), (0.3, 0.2, 0.3))), skipped_progress=rng.choice((0.0, 0.7))
+    )
+    operator = Operator(cluster, config=CONFIG, capacity=CAPACITY, faults=faults, rng=random.Random(seed + 1))
+    return cluster, operator, rng
+
+
+def interfere(cluster: Cluster, rng: random.Random) -> None:
+    """People and accidents: suspend and resume, another priority, a wiped status, a deleted Job, a crash of the operator."""
+
+    def somebody(act: str) -> None:
+        living = [s for s in cluster.all("videojob") if s.value.status.phase not in ("Succeeded", "Failed")]
+        if not living:
+            return
+        stored = rng.choice(living)
+        job = stored.value
+        match act:
+            case "suspend":
+                spec = job.spec.model_copy(update={"suspend": True})
+                cluster.edit(job.uid, spec=spec, generation=job.generation + 1)
+                cluster.after(rng.random() * 300, lambda: resume(job.uid))
+            case "priority":
+                spec = job.spec.model_copy(update={"priority": rng.choice(("High", "Low"))})
+                cluster.edit(job.uid, spec=spec, generation=job.generation + 1)
+            case "wipe":
+                cluster.edit(job.uid, status=VideoJobStatus())
+                cluster.history[job.uid] = []
+            case "delete-job":
+                for mine in [s for s in cluster.all("job") if s.owner == job.uid][:1]:
+                    cluster.remove_job(mine.key)
+            case "crash":
+                cluster.crash_at = (len(cluster.writes) + rng.randint(1, 4), rng.choice(("before", "after")))
+
+    def resume(uid: str) -> None:
+        job = cluster.objects["videojob", uid].value
+        cluster.edit(uid, spec=job.spec.model_copy(update={"suspend": False}), generation=job.generation + 1)
+
+    for _ in range(rng.randint(0, 8)):
+        act = rng.choice(("suspend", "priority", "wipe", "delete-job", "crash", "crash", "crash"))
+        cluster.after(rng.random() * 200, lambda act=act: somebody(act))  # type: ignore[misc]
+
+
+def test_chaos_ends_and_keeps_the_invariants(seed: int) -> None:
+    """I1, I2, I3, I4, I7, I9, I10; cases 1, 2, 4, 17, 18, 19, 28, 29, 30, 37, 38, 43, 52, 56."""
+    cluster, operator, rng = story(seed)
+    interfere(cluster, rng)
+    while not cluster.all("videojob"):
+        cluster.step()
+    operator = drive(cluster, operator)
+    for stored in cluster.all("videojob"):
+        assert check_history(cluster.history[stored.key]) == []
+        if stored.value.status.phase == "Succeeded":
+            assert cluster.published[stored.key], "Succeeded, and nothing was published"
+    operator.stop()
+    before = list(cluster.writes)
+    fresh = Operator(cluster, config=CONFIG, capacity=CAPACITY)
+    fresh.run()
+    assert cluster.writes == before, "I4: a restart over a converged cluster writes"
+
+
+def test_two_operators_by_mistake_do_no_harm(few: int) -> None:
+    """Case 12: without a Lease, and each with its own late view, I1 to I3 hold; only writes are wasted."""
+    cluster, first, rng = story(few)
+    late = Faults(late=0.3, late_seconds=5)
+    first.faults = late
+    second = Operator(cluster, config=CONFIG, capacity=(("cpu", 99),), faults=late, rng=rng)
+    first.capacity = second.capacity
+    end = cluster.now + timedelta(hours=24)
+    while cluster.now < end:
+        for operator in (first, second):
+            operator.run()
+        assert check(cluster, ()) == []
+        living = [s for s in cluster.all("videojob") if s.value.status.phase not in ("Succeeded", "Failed")]
+        if cluster.all("videojob") and not living and not cluster.all("job"):
+            break
+        cluster.step()
+    else:
+        raise AssertionError("no end")
+    for stored in cluster.all("videojob"):
+        assert check_history(cluster.history[stored.key]) == []
+
+
+def test_an_operator_that_was_away_finds_results_whose_pods_are_gone() -> None:
+    """Case 4: away for an hour in the middle of the work; nothing runs twice, one report Job an attempt at most."""
+    for mode in ("Compact", "Spread"):
+        cluster = Cluster(lambda _uid, _group, _attempt, _container: Outcome(seconds=30, gone=True))
+        cluster.apply(a_videojob(mode))
+        operator = Operator(cluster)
+        while not cluster.all("pod"):
+            operator.run()
+            cluster.step()
+        operator.stop()
+        away = cluster.now + timedelta(hours=1)
+        cluster.at(away, lambda: None)
+        while cluster.now < away:
+            cluster.step()
+        assert not cluster.all("pod")
+        drive(cluster, Operator(cluster))
+        status = cluster.all("videojob")[0].value.status
+        assert status.phase == "Succeeded"
+        reports = [name for name in cluster.created if "-report-" in name]
+        assert len(reports) == 1
+        assert len(cluster.created) == len(set(cluster.created)) == len(status.plan.groups) + 1
+
+
+def test_a_crash_raises_out_of_the_write_it_was_set_for() -> None:
+    """The simulator itself: the write before the crash has happened, or has not."""
+    for where, written in (("before", 0), ("after", 1)):
+        cluster = Cluster()
+        cluster.apply(a_videojob())
+        cluster.crash_at = (1, where)  # type: ignore[assignment]
+        operator = Operator(cluster)
+        try:
+            operator.run()
+        except CrashError:
+            assert len(cluster.history.get("11111111-2222-3333-4444-555555555555", [])) == written
+        else:
+            raise AssertionError("no crash")

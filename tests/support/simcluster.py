@@ -1,0 +1,458 @@
+"""A cluster in memory: an API server that refuses stale writes, a Job controller, a kubelet and a worker model, on one clock.
+
+Nothing here knows how the operator decides. What a real cluster does is modelled as it was measured: a pod follows its Job
+after a moment, its phase follows its containers a second later, the Job's condition another second later.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal, Protocol
+
+from builders import NOW, a_stage
+from videojob_api import names
+from videojob_api.contract import CommitParams, ReportParams, RunResult, TaskDocument, canonical_json, result_path
+from videojob_api.v1alpha1 import FailureStatus, PlannedOutput, VideoJobStatus
+from videojob_operator.decide.world import ContainerView, JobView, PodView, VideoJobView
+
+Kind = Literal["videojob", "job", "pod"]
+
+
+class ConflictError(Exception):
+    """409: the object is not the one you read."""
+
+
+class ExistsError(Exception):
+    """409: the name is taken."""
+
+
+class CrashError(Exception):
+    """The operator's process is gone."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One object of the API server."""
+
+    kind: Kind
+    key: str
+    owner: str
+    """UID of the VideoJob."""
+    version: int
+    value: Any
+    manifest: dict[str, Any] = field(default_factory=dict)
+    job: str = ""
+    """For a pod, the name of its Job."""
+
+
+class Watcher(Protocol):
+    """Somebody who watches."""
+
+    def event(self, kind: Kind, key: str, now: Stored | None) -> None:
+        """An object changed, or is gone."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one container ends."""
+
+    how: str = "ok"
+    seconds: float = 10
+    gone: bool = False
+    """The pod object disappears as soon as the Job has its condition."""
+
+
+Script = Callable[[str, str, int, str], Outcome]
+"""Outcome of (VideoJob's UID, group, attempt, container)."""
+EXITS = {
+    "permanent": 65,
+    "external": 69,
+    "resource": 73,
+    "stalled": 74,
+    "recoverable": 75,
+    "config": 78,
+    "stopped": 143,
+}
+CLASSES = {
+    "permanent": "Permanent", "external": "External", "resource": "Resource", "stalled": "Stalled",
+    "recoverable": "Recoverable", "config": "Permanent", "stopped": "Disruption",
+}  # fmt: skip
+
+
+def all_well(_uid: str, _group: str, _attempt: int, _container: str) -> Outcome:
+    """Nothing ever fails."""
+    return Outcome()
+
+
+class Cluster:
+    """API server, controllers and workers. `crash_at` is the number of an operator's write, from 1, and where it dies."""
+
+    def __init__(self, script: Script = all_well) -> None:
+        self.now: datetime = NOW
+        self.script = script
+        self.objects: dict[tuple[Kind, str], Stored] = {}
+        self.watchers: list[Watcher] = []
+        self.writes: list[str] = []
+        self.crash_at: tuple[int, Literal["before", "after"]] | None = None
+        self.created: list[str] = []
+        self.history: dict[str, list[VideoJobStatus]] = {}
+        self.store: dict[tuple[str, str], RunResult] = {}
+        self.produced: set[tuple[str, str, str]] = set()
+        self.published: dict[str, list[tuple[str, ...]]] = {}
+        self.post: Callable[[RunResult], None] = lambda _result: None
+        self.broken: list[str] = []
+        self._numbers = itertools.count(1)
+        self._heap: list[tuple[datetime, int, Callable[[], None]]] = []
+
+    # ------------------------------------------------------------ the clock
+
+    def after(self, seconds: float, what: Callable[[], None]) -> None:
+        """Let something happen later."""
+        self.at(self.now + timedelta(seconds=seconds), what)
+
+    def at(self, when: datetime, what: Callable[[], None]) -> None:
+        """Let something happen at a time, at once if it has passed."""
+        heapq.heappush(self._heap, (max(when, self.now), next(self._numbers), what))
+
+    def step(self) -> bool:
+        """Go on to what happens next; False when nothing will."""
+        if not self._heap:
+            return False
+        self.now, _, what = heapq.heappop(self._heap)
+        what()
+        return True
+
+    # ------------------------------------------------------------ reading
+
+    def all(self, kind: Kind) -> list[Stored]:
+        """All objects of a kind."""
+        return [stored for (of, _), stored in sorted(self.objects.items()) if of == kind]
+
+    def get(self, kind: Kind, key: str) -> Stored | None:
+        """One object."""
+        return self.objects.get((kind, key))
+
+    def pods(self, job: str) -> list[PodView]:
+        """Pods of a Job."""
+        return [stored.value for stored in self.all("pod") if stored.job == job]
+
+    # ------------------------------------------------------------ the operator's writes
+
+    def _write(self, what: str, perform: Callable[[], Stored | None]) -> Stored | None:
+        number = len(self.writes) + 1
+        if self.crash_at == (number, "before"):
+            self.crash_at = None
+            raise CrashError(what)
+        done = perform()
+        self.writes.append(what)
+        if self.crash_at == (number, "after"):
+            self.crash_at = None
+            raise CrashError(what)
+        return done
+
+    def create_job(self, owner: VideoJobView, manifest: dict[str, Any]) -> Stored:
+        """POST a Job."""
+        name = manifest["metadata"]["name"]
+
+        def perform() -> Stored:
+            if ("job", name) in self.objects:
+                raise ExistsError(name)
+            phase = self.objects["videojob", owner.uid].value.status.phase
+            if phase in names.TERMINAL_PHASES:
+                self.broken.append(f"I3: Job {name} was created in phase {phase}")
+            labels = manifest["metadata"]["labels"]
+            view = JobView(
+                name=name, uid=f"job-{next(self._numbers)}", group=labels[names.LABEL_GROUP],
+                attempt=int(labels[names.LABEL_ATTEMPT]), created=self.now, slot=labels.get(names.LABEL_SLOT),
+            )  # fmt: skip
+            self.created.append(name)
+            stored = self._put("job", name, owner.uid, view, manifest=manifest)
+            self.after(0.1, lambda: self._make_pod(view))
+            return stored
+
+        stored = self._write(f"create {name}", perform)
+        assert stored is not None
+        return stored
+
+    def delete_job(self, name: str, uid: str) -> None:
+        """DELETE a Job in the background, if it is the one that is meant."""
+
+        def perform() -> None:
+            stored = self.get("job", name)
+            if stored is not None and stored.value.uid == uid:
+                self.remove_job(name)
+
+        self._write(f"delete {name}", perform)
+
+    def patch_status(self, uid: str, version: int, status: VideoJobStatus) -> Stored:
+        """PATCH /status with a precondition."""
+
+        def perform() -> Stored:
+            stored = self.objects["videojob", uid]
+            if stored.version != version:
+                raise ConflictError(uid)
+            body = status.dump()
+            if len(json.dumps(body)) > 32 * 1024:
+                self.broken.append(f"the status of {uid} exceeds 32 KiB")
+            kept = VideoJobStatus.model_validate(body)
+            self.history.setdefault(uid, []).append(kept)
+            return self._put("videojob", uid, uid, replace(stored.value, status=kept))
+
+        stored = self._write(f"status {status.phase}", perform)
+        assert stored is not None
+        return stored
+
+    def patch_labels(self, uid: str, version: int, labels: Iterable[tuple[str, str | None]]) -> Stored:
+        """PATCH metadata.labels with a precondition."""
+
+        def perform() -> Stored:
+            stored = self.objects["videojob", uid]
+            if stored.version != version:
+                raise ConflictError(uid)
+            merged = dict(stored.value.labels) | dict(labels)
+            kept = tuple(sorted((name, value) for name, value in merged.items() if value is not None))
+            return self._put("videojob", uid, uid, replace(stored.value, labels=kept))
+
+        stored = self._write("labels", perform)
+        assert stored is not None
+        return stored
+
+    # ------------------------------------------------------------ people
+
+    def apply(self, job: VideoJobView) -> None:
+        """`kubectl apply`."""
+        self._put("videojob", job.uid, job.uid, job)
+
+    def edit(self, uid: str, **fields: Any) -> None:
+        """Change parts of a VideoJob by hand, status included."""
+        stored = self.objects["videojob", uid]
+        self._put("videojob", uid, uid, replace(stored.value, **fields))
+
+    def remove_job(self, name: str) -> None:
+        """A Job goes, and its pods with it."""
+        self._drop("job", name)
+        for pod in [stored for stored in self.all("pod") if stored.job == name]:
+            self._drop("pod", pod.key)
+
+    # ------------------------------------------------------------ controllers
+
+    def _put(self, kind: Kind, key: str, owner: str, value: Any, **extra: Any) -> Stored:
+        old = self.objects.get((kind, key))
+        if old is not None:
+            extra = {"manifest": old.manifest, "job": old.job} | extra
+        stored = Stored(kind, key, owner, next(self._numbers), value, **extra)
+        self.objects[kind, key] = stored
+        for watcher in tuple(self.watchers):
+            watcher.event(kind, key, stored)
+        return stored
+
+    def _drop(self, kind: Kind, key: str) -> None:
+        if self.objects.pop((kind, key), None) is not None:
+            for watcher in tuple(self.watchers):
+                watcher.event(kind, key, None)
+
+    def _make_pod(self, job: JobView) -> None:
+        stored = self.get("job", job.name)
+        if stored is None or stored.value.uid != job.uid:
+            return
+        spec = stored.manifest["spec"]["template"]["spec"]
+        parts = [*spec.get("initContainers", []), *spec["containers"]]
+        key = f"{job.name}-{job.uid}"
+        pod = PodView(key, f"uid-{key}", "Pending", tuple(ContainerView(c["name"], "Waiting") for c in parts))
+        self._put("pod", key, stored.owner, pod, job=job.name)
+        self.after(0.4, lambda: self._start(key, 0))
+
+    def _container(self, key: str, index: int, **fields: Any) -> PodView | None:
+        stored = self.get("pod", key)
+        if stored is None:
+            return None
+        old: PodView = stored.value
+        part = replace(old.containers[index], **fields)
+        phase = "Running" if old.phase == "Pending" else old.phase
+        pod = replace(old, phase=phase, containers=(*old.containers[:index], part, *old.containers[index + 1 :]))
+        self._put("pod", key, stored.owner, pod)
+        return pod
+
+    def _start(self, key: str, index: int) -> None:
+        pod = self._container(key, index, state="Running", started_at=self.now)
+        if pod is None:
+            return
+        stored = self.objects["pod", key]
+        manifest = self.objects["job", stored.job].manifest
+        document = self.document(stored.job)
+        outcome = self.script(stored.owner, document.group, document.attempt, pod.containers[index].name)
+        if outcome.how == "hang":
+            limit = document.limits.timeout_seconds
+            seconds: float = manifest["spec"]["template"]["spec"]["activeDeadlineSeconds"]
+            if limit is not None and limit < seconds:
+                seconds, outcome = limit, replace(outcome, how="stalled")
+            self.after(seconds, lambda: self._end(key, index, outcome))
+            return
+        self.after(outcome.seconds, lambda: self._end(key, index, outcome))
+
+    def document(self, job: str) -> TaskDocument:
+        """The task document of a Job."""
+        template = self.objects["job", job].manifest["spec"]["template"]
+        return TaskDocument.model_validate_json(template["metadata"]["annotations"][names.ANNOTATION_TASK])
+
+    def _end(self, key: str, index: int, outcome: Outcome) -> None:
+        stored = self.get("pod", key)
+        if stored is None or stored.value.phase != "Running":
+            return
+        how = outcome.how
+        if how == "job-deleted":
+            self.remove_job(stored.job)
+            return
+        extra: dict[str, Any] = {}
+        code, reason, message = self._work(stored, index, how)
+        match how:
+            case "disrupted":
+                extra = {"disruption": "EvictionByEvictionAPI", "deleting": True}
+            case "evicted":
+                extra = {"reason": "Evicted"}
+            case "pod-deleted":
+                extra = {"deleting": True}
+            case "hang":
+                extra = {"reason": "DeadlineExceeded"}
+        if extra:
+            self._put("pod", key, stored.owner, replace(stored.value, **extra))
+        pod = self._container(
+            key, index, state="Terminated", exit_code=code, reason=reason, message=message, finished_at=self.now
+        )
+        if pod is None:
+            return
+        stuck = how == "oom-hidden" and index + 1 < len(pod.containers)
+        if stuck:
+            return  # the pod stays initializing for good
+        if code == 0 and index + 1 < len(pod.containers):
+            self.after(0.9, lambda: self._start(key, index + 1))
+            return
+        self.after(1, lambda: self._phase(key, code, index, outcome))
+
+    def _phase(self, key: str, code: int, index: int, outcome: Outcome) -> None:
+        stored = self.get("pod", key)
+        if stored is None:
+            return
+        pod = replace(stored.value, phase="Succeeded" if code == 0 else "Failed")
+        self._put("pod", key, stored.owner, pod)
+        text = None
+        if code != 0:
+            name = pod.containers[index].name
+            text = (
+                f"Pod team-a/{pod.name} has condition DisruptionTarget matching FailJob rule at index 0"
+                if pod.disruption
+                else f"Container {name} for pod team-a/{pod.name} failed with exit code {code} "
+                "matching FailJob rule at index 1"
+            )
+        gone = outcome.gone or outcome.how in ("disrupted", "pod-deleted")
+        self.after(1, lambda: self._condition(key, stored.job, text, gone=gone))
+
+    def _condition(self, key: str, job: str, text: str | None, *, gone: bool) -> None:
+        stored = self.get("job", job)
+        if stored is None:
+            return
+        view = replace(
+            stored.value,
+            finished="Complete" if text is None else "Failed",
+            condition_reason=None if text is None else "PodFailurePolicy",
+            condition_message=text,
+            finished_at=self.now,
+        )
+        self._put("job", job, stored.owner, view)
+        if gone:
+            self._drop("pod", key)
+
+    # ------------------------------------------------------------ the worker
+
+    def _work(self, pod: Stored, index: int, how: str) -> tuple[int, str | None, str | None]:
+        """Exit code, the kubelet's reason and termination message of a container."""
+        document = self.document(pod.job)
+        name = pod.value.containers[index].name
+        mine = [stage for stage in document.stages if stage.container == name]
+        if how in ("oom", "disrupted", "pod-deleted", "hang", "evicted"):
+            return (143, None, None) if how == "disrupted" else (137, "OOMKilled" if how == "oom" else None, None)
+        if how == "oom-hidden":
+            return 0, "OOMKilled", None
+        missing = [
+            i.stage for s in mine for i in s.inputs if (pod.owner, i.stage, i.key) not in self.produced_by(mine, pod)
+        ]
+        if missing:
+            self.broken.append(f"{pod.job}: {name} reads {missing}, which no stage has made")
+        if how in EXITS:
+            failure = FailureStatus(
+                failure_class=CLASSES[how],
+                code=how.title(),
+                stage=None,
+                message=f"{how}, as scripted",
+                log_tail="x" * 500,
+            )
+            return EXITS[how], None, self._leave(pod, document, name, EXITS[how], failure=failure)
+        if document.stages[0].kind == "report":
+            return self._report(pod, document, name)
+        for stage in mine:
+            self.produced.add((pod.owner, stage.kind, stage.key))
+        result = self._leave(pod, document, name, 0, keep=how != "lost")
+        if how in ("garbage", "lost"):
+            return 0, None, "\ufffd{not json"
+        if how in ("stub", "stub-unposted"):
+            whole = self.store[pod.owner, result_path(document.group, document.attempt, name)]
+            digest = f"{next(self._numbers):064x}"
+            if how == "stub":
+                self.post(whole.model_copy(update={"sha256": digest}))
+            stub = whole.model_copy(update={"stages": (), "sha256": digest, "size_bytes": 4000})
+            return 0, None, canonical_json(stub.dump()).decode()
+        return 0, None, result
+
+    def produced_by(self, mine: Iterable[Any], pod: Stored) -> set[tuple[str, str, str]]:
+        """What a stage of this container finds: everything made before, and what its own container makes."""
+        return self.produced | {(pod.owner, stage.kind, stage.key) for stage in mine}
+
+    def _leave(
+        self,
+        pod: Stored,
+        document: TaskDocument,
+        name: str,
+        code: int,
+        *,
+        failure: FailureStatus | None = None,
+        keep: bool = True,
+    ) -> str:
+        stages = []
+        for task in document.stages if code == 0 else ():
+            if task.container != name:
+                continue
+            planned = CommitParams.model_validate(task.params).outputs if task.kind == "commit" else ()
+            outputs = [PlannedOutput(profile=o.profile, name=o.name, spec=o.spec.dump()) for o in planned]
+            stages.append(a_stage(task.kind, pod.owner, outputs))
+            if task.kind == "commit":
+                self.published.setdefault(pod.owner, []).append(tuple(output.name for output in outputs))
+        result = RunResult(
+            uid=pod.owner, group=document.group, attempt=document.attempt, container=name, exit_code=code,
+            stages=tuple(stages), failure=failure,
+        )  # fmt: skip
+        if keep:
+            self.store[pod.owner, result_path(document.group, document.attempt, name)] = result
+        return canonical_json(result.dump()).decode()
+
+    def _report(self, pod: Stored, document: TaskDocument, name: str) -> tuple[int, str | None, str | None]:
+        wanted = ReportParams.model_validate(document.stages[0].params)
+        prefix = result_path(wanted.group, wanted.attempt, "")
+        folder = prefix.rpartition("/")[0]
+        found = [
+            r
+            for (uid, path), r in sorted(self.store.items(), reverse=True)
+            if uid == pod.owner and path.startswith(f"{folder}/")
+        ]
+        if not found:
+            return 75, None, None
+        merged = RunResult(
+            uid=pod.owner, group=document.group, attempt=document.attempt, container=name, exit_code=0,
+            stages=tuple(stage for result in found for stage in result.stages),
+            failure=next((result.failure for result in found if result.failure is not None), None),
+        )  # fmt: skip
+        return 0, None, canonical_json(merged.dump()).decode()

@@ -1,0 +1,366 @@
+"""The operator in the simulated cluster: real plan, grant and render; a cache, a queue and an apply as simple as can be.
+
+What it sees may be late, doubled or lost (`Faults`); what it wrote itself it has seen. A resync repairs the rest.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from builders import BUILTINS, CONFIG, STORE
+from simcluster import Cluster, ConflictError, CrashError, ExistsError, Kind, Stored
+from videojob_api import names
+from videojob_api.contract import RunResult
+from videojob_api.v1alpha1 import VideoJobStatus
+from videojob_operator.decide.job import TRANSITIONS, live, plan
+from videojob_operator.decide.queue import grant
+from videojob_operator.decide.world import (
+    Config,
+    ConfirmGone,
+    CreateJob,
+    DeleteJob,
+    JobView,
+    LiveSlot,
+    Observed,
+    Plan,
+    QueueView,
+    SlotRequest,
+    VideoJobView,
+)
+from videojob_operator.render import RenderConfig, job_manifest
+
+RESYNC_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Faults:
+    """How unreliable the watch streams are, as shares of all events."""
+
+    lost: float = 0.0
+    doubled: float = 0.0
+    late: float = 0.0
+    late_seconds: float = 30.0
+    skipped_progress: float = 0.0
+
+
+class Operator:
+    """One process of the operator, from its first list to its crash."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        config: Config = CONFIG,
+        capacity: tuple[tuple[str, int], ...] = (("cpu", 4),),
+        faults: Faults | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.cluster = cluster
+        self.config = config
+        self.capacity = capacity
+        self.faults = faults or Faults()
+        self.rng = rng or random.Random(0)
+        self.cache: dict[tuple[Kind, str], Stored] = {}
+        self.foreign: set[str] = set()
+        self.results: list[RunResult] = []
+        self.requests: dict[str, SlotRequest] = {}
+        self.reserved: dict[str, SlotRequest] = {}
+        self.sentences: dict[str, str] = {}
+        self.dirty: set[str] = set()
+        self.wakes: dict[str, datetime] = {}
+        self.dead = False
+        cluster.watchers.append(self)
+        cluster.post = self.results.append
+        self.resync()
+
+    def stop(self) -> None:
+        """SIGKILL."""
+        self.dead = True
+        self.cluster.watchers.remove(self)
+        self.cluster.post = lambda _result: None
+
+    # ------------------------------------------------------------ seeing
+
+    def event(self, kind: Kind, key: str, now: Stored | None) -> None:
+        """What the watch stream delivers, if it does."""
+        dice = self.rng.random()
+        if dice < self.faults.lost:
+            return
+        if dice < self.faults.lost + self.faults.late:
+            self.cluster.after(self.rng.random() * self.faults.late_seconds, lambda: self._arrive(kind, key, now))
+            return
+        self._arrive(kind, key, now)
+        if dice > 1 - self.faults.doubled:
+            self._arrive(kind, key, now)
+
+    def _arrive(self, kind: Kind, key: str, now: Stored | None) -> None:
+        if self.dead:
+            return
+        old = self.cache.get((kind, key))
+        if now is None:
+            if old is not None:
+                del self.cache[kind, key]
+                self.dirty.add(old.owner)
+        elif old is None or old.version < now.version:
+            self.cache[kind, key] = now
+            self.dirty.add(now.owner)
+
+    def resync(self) -> None:
+        """List everything: prune what is gone, learn what was missed, look at everybody."""
+        if self.dead:
+            return
+        self.cache = dict(self.cluster.objects)
+        self.dirty |= {stored.owner for stored in self.cache.values()}
+        self.cluster.after(RESYNC_SECONDS, self.resync)
+
+    def _of(self, kind: Kind, uid: str) -> list[Stored]:
+        return [stored for (of, _), stored in sorted(self.cache.items()) if of == kind and stored.owner == uid]
+
+    def job_views(self, uid: str) -> tuple[JobView, ...]:
+        """Jobs of a VideoJob with their pods, oldest first."""
+        pods = self._of("pod", uid)
+        views = [
+            replace(stored.value, pods=tuple(pod.value for pod in pods if pod.job == stored.key))
+            for stored in self._of("job", uid)
+        ]
+        return tuple(sorted(views, key=lambda view: (view.created, view.name)))
+
+    def observe(self, uid: str) -> Observed:
+        """One Observed from the cache."""
+        return Observed(
+            now=self.cluster.now,
+            job=self.cache["videojob", uid].value,
+            config=self.config,
+            jobs=self.job_views(uid),
+            foreign=frozenset(self.foreign),
+            store=STORE,
+            profiles=BUILTINS,
+            granted=uid in self.reserved,
+            waiting_message=self.sentences.get(uid),
+            results=tuple(self.results),
+        )
+
+    # ------------------------------------------------------------ working
+
+    def run(self) -> None:
+        """Work until nobody is left to look at. Raises CrashError when the cluster says so."""
+        for _ in range(2000):
+            self._grant()
+            if not self.dirty:
+                return
+            uid = min(self.dirty)
+            self.dirty.discard(uid)
+            if ("videojob", uid) in self.cache:
+                self.reconcile(uid)
+        raise AssertionError(f"the operator does not come to rest: {sorted(self.dirty)}")
+
+    def reconcile(self, uid: str) -> None:
+        """Observe, decide, apply."""
+        observed = self.observe(uid)
+        wanted = plan(observed)
+        assert wanted == plan(observed), "plan is not deterministic"
+        self._slots(uid, wanted)
+        if wanted.wake_at is not None and self.wakes.get(uid) != wanted.wake_at:
+            self.wakes[uid] = wanted.wake_at
+            self.cluster.at(wanted.wake_at, lambda: self._wake(uid))
+        if wanted.progress_only and self.rng.random() < self.faults.skipped_progress:
+            return
+        try:
+            done = self._apply(self.cache["videojob", uid], wanted)
+        except ConflictError:
+            done = False
+            self._read_again(uid)
+        if done and wanted.request is None:
+            self.reserved.pop(uid, None)
+        if not done:
+            self.dirty.add(uid)
+
+    def _wake(self, uid: str) -> None:
+        if not self.dead:
+            self.wakes.pop(uid, None)
+            self.dirty.add(uid)
+
+    def _read_again(self, uid: str) -> None:
+        fresh = self.cluster.get("videojob", uid)
+        if fresh is None:
+            self.cache.pop(("videojob", uid), None)
+        else:
+            self.cache["videojob", uid] = fresh
+
+    def _apply(self, stored: Stored, wanted: Plan) -> bool:
+        job: VideoJobView = stored.value
+        version = stored.version
+        if wanted.status_first and wanted.status is not None:
+            version = self._learn(self.cluster.patch_status(job.uid, version, wanted.status))
+        for action in wanted.actions:
+            match action:
+                case CreateJob():
+                    if not self._create(job, action):
+                        return False
+                case DeleteJob():
+                    self.cluster.delete_job(action.name, action.uid)
+                case ConfirmGone():
+                    found = self.cluster.get("job", action.name)
+                    if found is not None:
+                        self.cache["job", action.name] = found
+                        return False
+        if wanted.status is not None and not wanted.status_first:
+            version = self._learn(self.cluster.patch_status(job.uid, version, wanted.status))
+        if wanted.labels:
+            self._learn(self.cluster.patch_labels(job.uid, version, wanted.labels))
+        return True
+
+    def _create(self, job: VideoJobView, action: CreateJob) -> bool:
+        try:
+            stored = self.cluster.create_job(job, job_manifest(action, job, RenderConfig()))
+        except ExistsError:
+            found = self.cluster.get("job", action.name)
+            if found is None:
+                return False
+            if found.owner != job.uid:
+                self.foreign.add(action.name)
+                return False
+            stored = found
+        self._learn(stored)
+        return True
+
+    def _learn(self, stored: Stored) -> int:
+        old = self.cache.get((stored.kind, stored.key))
+        if old is None or old.version < stored.version:
+            self.cache[stored.kind, stored.key] = stored
+            self.dirty.add(stored.owner)
+        return stored.version
+
+    # ------------------------------------------------------------ slots
+
+    def _slots(self, uid: str, wanted: Plan) -> None:
+        if wanted.request is None:
+            self.requests.pop(uid, None)
+            self.sentences.pop(uid, None)
+            return
+        if self.reserved.get(uid) not in (None, wanted.request):
+            del self.reserved[uid]
+        if uid not in self.reserved:
+            self.requests[uid] = wanted.request
+
+    def _grant(self) -> None:
+        held = [
+            LiveSlot(uid, view.slot)
+            for uid in sorted({stored.owner for stored in self.cache.values()})
+            for view in self.job_views(uid)
+            if view.slot is not None and live(view)
+        ]
+        held += [LiveSlot(uid, request.slot) for uid, request in self.reserved.items()]
+        requests = tuple(request for uid, request in self.requests.items() if uid not in self.reserved)
+        answer = grant(QueueView("default", self.cluster.now, self.capacity, tuple(held), requests))
+        for request in answer.granted:
+            self.reserved[request.uid] = request
+            self.requests.pop(request.uid, None)
+            self.sentences.pop(request.uid, None)
+            self.dirty.add(request.uid)
+        for uid, sentence in answer.waiting:
+            if self.sentences.get(uid) != sentence:
+                self.sentences[uid] = sentence
+                self.dirty.add(uid)
+
+
+# ---------------------------------------------------------------- what must always hold
+
+
+def check(cluster: Cluster, capacity: tuple[tuple[str, int], ...]) -> list[str]:
+    """Violations of the invariants in the cluster as it is (never in anybody's view of it)."""
+    broken = list(cluster.broken)
+    views = [(s.owner, replace(s.value, pods=tuple(cluster.pods(s.key)))) for s in cluster.all("job")]
+    alive = [(owner, view) for owner, view in views if live(view)]
+    groups = [(owner, view.group) for owner, view in alive]
+    broken += [
+        f"I1: two live Jobs of {group} of {owner}" for owner, group in set(groups) if groups.count((owner, group)) > 1
+    ]
+    for slot, most in capacity:
+        used = sum(view.slot == slot for _, view in alive)
+        if used > most:
+            broken.append(f"I7: {used} live Jobs hold slot {slot}, capacity {most}")
+    return broken
+
+
+def check_history(history: list[VideoJobStatus]) -> list[str]:
+    """Violations of the invariants over all statuses a VideoJob ever had."""
+    broken: list[str] = []
+    before = VideoJobStatus()
+    for status in history:
+        if status.phase != before.phase and (status.phase is None or status.phase not in TRANSITIONS[before.phase]):
+            broken.append(f"I3: {before.phase} became {status.phase}")
+        if before.phase in names.TERMINAL_PHASES and _absorbed(before) != _absorbed(status):
+            broken.append(f"I3: a status in {before.phase} changed")
+        if not 0 <= status.progress.percent <= 100:
+            broken.append(f"I10: {status.progress.percent} %")
+        same = [s.attempt for s in status.stages] == [s.attempt for s in before.stages]
+        if same and status.progress.percent < before.progress.percent:
+            broken.append(f"I10: percent fell from {before.progress.percent} to {status.progress.percent}")
+        if status.phase == names.Phase.FAILED:
+            failure = status.failure
+            if failure is None or not (failure.failure_class and failure.code and failure.message):
+                broken.append("I9: Failed without class, code and message")
+        if status.phase == names.Phase.SUCCEEDED and not status.outputs:
+            broken.append("I2: Succeeded without outputs")
+        if status.phase != names.Phase.SUCCEEDED and status.outputs:
+            broken.append(f"I2: outputs in phase {status.phase}")
+        before = status
+    return broken
+
+
+def _absorbed(status: VideoJobStatus) -> VideoJobStatus:
+    return status.model_copy(
+        update={
+            "observed_generation": 0,
+            "conditions": tuple(c.model_copy(update={"observed_generation": 0}) for c in status.conditions),
+        }
+    )
+
+
+# ---------------------------------------------------------------- a whole run
+
+
+def drive(cluster: Cluster, operator: Operator, *, hours: float = 48, restarts: int = 200) -> Operator:
+    """Let the cluster and the operator work until nothing is left to do. A crash is followed by another process.
+
+    Checks the invariants after every step. Raises AssertionError when they are broken or there is no end.
+    """
+    end = cluster.now + timedelta(hours=hours)
+    while True:
+        try:
+            operator.run()
+        except CrashError:
+            operator.stop()
+            restarts -= 1
+            assert restarts > 0, "the operator crashes for ever"
+            operator = Operator(
+                cluster, config=operator.config, capacity=operator.capacity, faults=operator.faults, rng=operator.rng
+            )
+            continue
+        broken = check(cluster, operator.capacity)
+        assert not broken, broken
+        if settled(cluster):
+            return operator
+        assert cluster.now < end, f"no end after {hours} simulated hours: {summary(cluster)}"
+        cluster.step()
+
+
+def settled(cluster: Cluster) -> bool:
+    """Every VideoJob has ended, and its Jobs are gone."""
+    over = all(stored.value.status.phase in names.TERMINAL_PHASES for stored in cluster.all("videojob"))
+    return over and not cluster.all("job")
+
+
+def summary(cluster: Cluster) -> dict[str, object]:
+    """Where everything stands, for the message of a failing run."""
+    return {
+        "videojobs": {s.key: (s.value.status.phase, s.value.status.queue) for s in cluster.all("videojob")},
+        "jobs": {
+            s.key: (s.value.finished, [c.state for p in cluster.pods(s.key) for c in p.containers])
+            for s in cluster.all("job")
+        },
+        "writes": cluster.writes[-12:],
+    }
