@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from importlib.metadata import version as distribution_version
@@ -14,6 +15,7 @@ from videojob_api.names import API_VERSION, Phase
 
 from . import init as make_ready
 from . import manifests, show, sources
+from . import run as local
 from .client import VideoJobs, is_finished, phase_of
 from .errors import CliError, Exit
 from .kube import Json, connect
@@ -278,6 +280,39 @@ def init(
         print(f"Namespace/{where} created")
     for each in make_ready.needed(api, wanted):
         print(f"{each['kind']}/{each['metadata']['name']} {make_ready.ensure(api, each)}")
+
+
+@app.command()
+def run(
+    manifest: Annotated[list[Path], typer.Argument(help="Manifests with VideoJobs (and VideoProfiles).")],
+    file: Clip = None,
+    output: Annotated[
+        Path, typer.Option("--output", help="Folder for the outputs: one folder a VideoJob in it.")
+    ] = Path("videojob-output"),
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Folder to use as store and to keep; a repeated run takes finished stages from it."),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the workers' logs.")] = False,
+) -> None:
+    """Run manifests on this machine without any cluster: the same planner, the same stages, the same outputs."""
+    with show.Follower() as follower:
+        ended = local.run(
+            manifest,
+            file=file,
+            output=output,
+            store=store,
+            changed=lambda view: follower(local.as_object(view)),
+            log=show.say if verbose else None,
+        )
+    for one in ended:
+        if one.view.status.outputs:
+            print(f"{one.folder}{os.sep}")
+            print(show.outputs([each.dump() for each in one.view.status.outputs]))
+    stuck = [f"VideoJob {one.view.name}: {text}" for one in ended if (text := local.obstacle(one.view)) is not None]
+    if stuck:
+        raise CliError("\n".join(stuck))
+    _judge([one.as_object() for one in ended])
 
 
 @app.command()

@@ -1,0 +1,216 @@
+"""`videojob run`: manifests and files of this machine in, outputs in a folder, no cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from videojob_api.contract import canonical_json
+from videojob_api.names import Condition, Phase
+from videojob_api.v1alpha1 import VideoJobSpec, VideoJobStatus
+from videojob_operator.decide.world import ProfileView, VideoJobView
+
+from . import sources
+from .embedded import Embedded, config
+from .errors import CliError
+from .kube import Json
+from .localjob import Folders, LocalJob
+
+NAMESPACE = "default"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """One VideoJob at its end."""
+
+    view: VideoJobView
+    folder: Path
+    """Where its outputs lie, or, after a failure, what helps to understand it."""
+
+    def as_object(self) -> Json:
+        """In the API server's form, as everything that shows VideoJobs takes it."""
+        return as_object(self.view)
+
+
+def as_object(view: VideoJobView) -> Json:
+    """A VideoJob in the API server's form."""
+    return {
+        "metadata": {"namespace": view.namespace, "name": view.name, "uid": view.uid},
+        "spec": view.spec.dump() if view.spec is not None else {},
+        "status": view.status.dump(),
+    }
+
+
+def find_ffmpeg(environ: dict[str, str]) -> dict[str, str]:
+    """The environment in which workers find FFmpeg: $FFMPEG_PATH, else PATH (S-054). CliError when neither has it."""
+    named = environ.get("FFMPEG_PATH")
+    found = shutil.which(named, path=environ.get("PATH")) if named else shutil.which("ffmpeg", path=environ.get("PATH"))
+    if found is None:
+        where = f"FFMPEG_PATH={named}" if named else "PATH"
+        raise CliError(
+            f"ffmpeg was not found ({where}): install it (apt-get install ffmpeg), or set FFMPEG_PATH to it."
+        )
+    result = {**environ, "FFMPEG_PATH": found, "VIDEOJOB_FFMPEG": found}
+    probe = Path(found).with_name("ffprobe")
+    if named and probe.exists():
+        result["VIDEOJOB_FFPROBE"] = str(probe)
+    return result
+
+
+def _uid(name: str, namespace: str, spec: VideoJobSpec) -> str:
+    """The same manifest has the same UID, so that a run in a kept store goes on where an earlier one ended."""
+    digest = hashlib.sha256(canonical_json(spec.dump())).hexdigest()
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{namespace}/{name}/{digest}"))
+
+
+@dataclass(frozen=True)
+class _Job:
+    view: VideoJobView
+    source: sources.LocalFile | None
+
+
+def _prepare(path: Path, document: Json, file: Path | None) -> _Job:
+    local = sources.local_file(file) if file is not None else sources.beside(path, document)
+    complete = sources.with_file(document, local) if file is not None and local is not None else document
+    spec = sources.job_spec(path, complete)
+    if spec.transcode is not None:
+        if local is not None:
+            sources.check_size(local, spec.transcode.limits.max_input_size)
+        elif spec.transcode.source.sha256 is not None:
+            name = spec.transcode.source.filename
+            raise CliError(
+                f"{path}: {sources.title(document)}: the source is an upload, and "
+                + (f"{name} is neither beside the manifest nor in media/" if name else "it has no filename to look for")
+                + ": give the file with --file."
+            )
+    metadata = document["metadata"]
+    namespace = metadata.get("namespace", NAMESPACE)
+    prefix = metadata.get("name") or metadata.get("generateName")
+    if not prefix:
+        raise CliError(f"{path}: a VideoJob needs metadata.name.")
+    uid = _uid(prefix, namespace, spec)
+    name = metadata.get("name") or prefix + uid[:5]
+    status = VideoJobStatus(phase=None)
+    return _Job(VideoJobView(namespace, name, uid, 1, datetime.now(UTC), spec, status), local)
+
+
+def load(paths: Sequence[Path], file: Path | None) -> tuple[list[_Job], list[ProfileView]]:
+    """VideoJobs and profiles of the manifests, checked; CliError naming file, object and field."""
+    found = sources.read_manifests(paths)
+    jobs = [(path, document) for path, document in found if document["kind"] == "VideoJob"]
+    if not jobs:
+        raise CliError(f"{', '.join(map(str, paths))}: no VideoJob in it.")
+    if file is not None and len(jobs) != 1:
+        raise CliError(f"--file goes with one VideoJob, the manifests have {len(jobs)}.")
+    profiles = [
+        ProfileView(
+            document["metadata"].get("namespace", NAMESPACE),
+            str(document["metadata"].get("name", "")),
+            sources.profile_spec(path, document),
+        )
+        for path, document in found
+        if document["kind"] == "VideoProfile"
+    ]
+    prepared = [_prepare(path, document, file) for path, document in jobs]
+    names = [(job.view.namespace, job.view.name) for job in prepared]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise CliError(f"VideoJob {twice[1]} stands in the manifests twice: rename one.")
+    return prepared, profiles
+
+
+@contextlib.contextmanager
+def _store(given: Path | None, output: Path) -> Iterator[Path]:
+    """The folder in the place of a volume: a kept one, or one beside the outputs that goes at the end."""
+    if given is not None:
+        given.mkdir(parents=True, exist_ok=True)
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix=".videojob-store-", dir=output, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def run(
+    paths: Sequence[Path],
+    *,
+    file: Path | None,
+    output: Path,
+    store: Path | None = None,
+    changed: Callable[[VideoJobView], None] | None = None,
+    log: Callable[[str], None] | None = None,
+    cores: int | None = None,
+) -> list[Ended]:
+    """Run every VideoJob of the manifests on this machine to its end; outputs are in `output/<name>/`.
+
+    Raises CliError for what stands in the way before anything has started.
+    """
+    environ = find_ffmpeg(dict(os.environ))
+    jobs, profiles = load(paths, file)
+    settings = config()
+    slots = max(1, (cores or os.cpu_count() or 1) // settings.threads)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CliError(f"Folder {output} cannot be made: {error.strerror}. Choose another --output.") from error
+    with _store(store, output) as root:
+        folders = Folders(root)
+        for job in jobs:
+            if job.source is not None:
+                _put(job.source, folders.inbox(job.view.namespace))
+        embedded = Embedded(
+            lambda action, news: LocalJob(action, folders, environ=environ, changed=news, log=log),
+            capacity={"cpu": slots},
+            profiles=profiles,
+            settings=settings,
+            changed=changed,
+        )
+        for job in jobs:
+            embedded.add(job.view)
+        return [_collect(view, folders, output) for view in embedded.run()]
+
+
+def _put(file: sources.LocalFile, inbox: Path) -> None:
+    """A copy under its digest: a link would let a later edit of the file reach a job that runs."""
+    inbox.mkdir(parents=True, exist_ok=True)
+    target = inbox / file.sha256
+    if target.is_file() and target.stat().st_size == file.size:
+        return
+    part = inbox / f".{file.sha256}.part"
+    shutil.copyfile(file.path, part)
+    part.replace(target)
+
+
+def _collect(view: VideoJobView, folders: Folders, output: Path) -> Ended:
+    """Bring a job's files out of the store: outputs and manifest, or after a failure what helps to understand it."""
+    target = output / view.name
+    job = folders.job(view.namespace, view.uid)
+    target.mkdir(parents=True, exist_ok=True)
+    if view.status.phase == Phase.SUCCEEDED:
+        for one in view.status.outputs:
+            shutil.copyfile(job / one.path, target / Path(one.path).name)
+        shutil.copyfile(job / "manifest.json", target / "manifest.json")
+    elif (job / "debug").is_dir():
+        shutil.copytree(job / "debug", target / "debug", dirs_exist_ok=True)
+    (target / "status.json").write_text(json.dumps(view.status.dump(), indent=2, ensure_ascii=False) + "\n")
+    return Ended(view, target)
+
+
+def obstacle(view: VideoJobView) -> str | None:
+    """Why a VideoJob that has not ended cannot go on by itself."""
+    if view.status.phase in {Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED}:
+        return None
+    accepted = next((c for c in view.status.conditions if c.type == Condition.ACCEPTED), None)
+    if accepted is not None and accepted.status == "False":
+        return accepted.message
+    if view.spec is not None and view.spec.suspend:
+        return "spec.suspend is set: nothing starts"
+    return "it does not go on by itself"
