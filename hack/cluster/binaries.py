@@ -32,7 +32,9 @@ FLAGS: Mapping[str, str] = {
     # Without the stamps the control plane calls itself v0.0.0, which kubelet and Helm refuse.
     "kubernetes": f"-s -w -X {_VERSION}.gitVersion={KUBERNETES} -X {_VERSION}.gitMajor=1 -X {_VERSION}.gitMinor=34"
     f" -X {_VERSION}.gitTreeState=clean",
-    "helm": f"-s -w -X helm.sh/helm/v3/internal/version.version={HELM}",
+    # Without a cluster at hand, as in `helm template`, Helm would take itself to be talking to Kubernetes 1.20.
+    "helm": f"-s -w -X helm.sh/helm/v3/internal/version.version={HELM}"
+    " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=34",
     "kind": "-s -w",
 }
 

@@ -1,0 +1,144 @@
+"""The generated parts of charts/videojob-operator: values, their schema and table, defaults, rights, CRD copies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+from chart_values import ChartValues
+from text import MARK, dump_yaml, table, wrap_comment
+from videojob_api import names
+from videojob_api.profiles import BUILTIN_PROFILES
+from videojob_api.v1alpha1 import DEFAULT_SLOTS, VIDEOPROFILE, VIDEOQUEUE, Kind, VideoQueueSpec
+
+CHART = "charts/videojob-operator"
+
+
+def _shared(kind: Kind, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """One object that the operator creates in its own namespace if it is absent."""
+    labels = {names.LABEL_BUILTIN: "true", names.LABEL_MANAGED_BY: names.MANAGER}
+    metadata = {"name": name, "labels": labels}
+    return {"apiVersion": names.API_VERSION, "kind": kind.kind, "metadata": metadata, "spec": spec}
+
+
+def defaults() -> list[dict[str, Any]]:
+    """The default queue (X-004) and the built-in profiles (T-006)."""
+    queue = _shared(VIDEOQUEUE, names.DEFAULT_QUEUE, VideoQueueSpec(slots=DEFAULT_SLOTS).dump())
+    return [queue, *(_shared(VIDEOPROFILE, name, spec.dump()) for name, spec in BUILTIN_PROFILES.items())]
+
+
+def _fields(model: type[BaseModel]) -> Iterator[tuple[str, str, Any]]:
+    """(key, sentence, default) of each field, by its public name."""
+    for name, field in model.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        yield field.alias or name, " ".join((field.description or "").split()), default
+
+
+def _plain(value: Any) -> Any:
+    """A default as it stands in a values file."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True)
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return value
+
+
+def values_yaml() -> str:
+    """The chart's values.yaml: every value with its default and its sentence."""
+    lines = [f"# {MARK.replace('crds/videojob_api', 'hack/chart_values.py')}"]
+
+    def write(value: BaseModel, depth: int) -> None:
+        for key, sentence, _ in _fields(type(value)):
+            current = getattr(value, _attribute(type(value), key))
+            lines.extend(wrap_comment(sentence, depth))
+            if isinstance(current, BaseModel):
+                lines.append(f"{'  ' * depth}{key}:")
+                write(current, depth + 1)
+            else:
+                text = dump_yaml({key: _plain(current)}).rstrip("\n")
+                lines.extend("  " * depth + line for line in text.splitlines())
+
+    write(ChartValues(), 0)
+    return "\n".join(lines) + "\n"
+
+
+def _attribute(model: type[BaseModel], alias: str) -> str:
+    """The Python name behind a public one."""
+    return next(name for name, field in model.model_fields.items() if alias in (name, field.alias))
+
+
+def values_schema() -> str:
+    """The chart's values.schema.json: Helm refuses a key or a value that does not fit."""
+    schema = ChartValues.model_json_schema(by_alias=True)
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
+
+
+def values_table() -> str:
+    """The table of values in the chart's README."""
+    rows: list[tuple[str, ...]] = []
+
+    def walk(value: BaseModel, prefix: str) -> None:
+        for key, sentence, _ in _fields(type(value)):
+            current = getattr(value, _attribute(type(value), key))
+            path = f"{prefix}{key}"
+            if isinstance(current, BaseModel):
+                walk(current, f"{path}.")
+                continue
+            shown = [{}] if isinstance(current, tuple) and current and isinstance(current[0], BaseModel) else current
+            rows.append((f"`{path}`", f"`{json.dumps(_plain(shown))}`", sentence))
+            if isinstance(current, tuple) and current and isinstance(current[0], BaseModel):
+                walk(current[0], f"{path}[].")
+
+    walk(ChartValues(), "")
+    return table(("value", "default", "meaning"), rows)
+
+
+README = """\
+# videojob-operator
+
+One Kubernetes resource, `VideoJob`, for every kind of video work. Kubernetes 1.34 or later.
+
+```
+helm install videojob charts/videojob-operator -n videojob-system --create-namespace \\
+  --set operator.image.repository=registry.example/videojob-operator \\
+  --set worker.image.repository=registry.example/videojob-worker
+kubectl get videojobs -A
+```
+
+- **CRDs** come as templates, so that an upgrade of the release upgrades them, and stay when the release goes
+  (`crds.keep`). Where `kubectl apply -f crds/` or a GitOps tool brings them, set `crds.enabled: false`.
+- **The default queue and the built-in profiles** are created by the operator if they are absent; what you change in them
+  is not changed back.
+- **Stores.** Each entry of `namespaces` gets a claim and a MediaStore, made once, never changed or removed by the release.
+  `videojob init -n NAMESPACE` makes the same for others; `-o yaml` prints it for Git.
+- **Rights.** `files/rbac.yaml` is written from the table in the operator's code. With `watch.namespaces` the operator needs
+  Roles only, in those namespaces and its own, and one cluster-wide right: to create tokenreviews.
+- **People** get VideoJobs through the built-in roles view, edit and admin. File transfer by the `videojob` command needs
+  `videojob-uploader` besides: `kubectl create rolebinding -n NS up --clusterrole videojob-uploader --user WHO`.
+- **Uninstall** in any order: there are no finalizers. CRDs, VideoJobs and stores stay until you delete them.
+
+## Values
+
+"""
+
+
+def readme() -> str:
+    """The chart's README: what to know before installing, and every value."""
+    mark = MARK.replace("crds/videojob_api", "hack/chart.py and hack/chart_values.py")
+    return f"<!-- {mark} -->\n{README}{values_table()}"
+
+
+def files(crds: dict[str, str], rules: dict[str, Any]) -> dict[str, str]:
+    """Every generated file of the chart, by its path below the project's root."""
+    return {
+        **{f"{CHART}/files/{name}": text for name, text in crds.items()},
+        f"{CHART}/files/defaults.yaml": f"# {MARK}\n{dump_yaml(*defaults())}",
+        f"{CHART}/files/rbac.yaml": f"# {MARK.replace('crds/videojob_api', 'videojob_operator.cluster.rbac')}\n"
+        + dump_yaml(rules),
+        f"{CHART}/values.yaml": values_yaml(),
+        f"{CHART}/values.schema.json": values_schema(),
+        f"{CHART}/README.md": readme(),
+    }
