@@ -4,13 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-DEFAULT_SEEDS = 240
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--seed", type=int, action="append", default=None, help="replay this seed; may be repeated")
-    parser.addoption("--seeds", type=int, default=DEFAULT_SEEDS, help=f"number of seeds ({DEFAULT_SEEDS})")
-
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     many = metafunc.config.getoption("--seeds")

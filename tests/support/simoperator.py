@@ -349,8 +349,11 @@ def drive(cluster: Cluster, operator: Operator, *, hours: float = 48, restarts: 
 
 
 def settled(cluster: Cluster) -> bool:
-    """Every VideoJob has ended, and its Jobs are gone."""
-    over = all(stored.value.status.phase in names.TERMINAL_PHASES for stored in cluster.all("videojob"))
+    """Every VideoJob has ended, its latest edit was looked at (I6), and its Jobs are gone."""
+    jobs: list[VideoJobView] = [stored.value for stored in cluster.all("videojob")]
+    over = all(
+        job.status.phase in names.TERMINAL_PHASES and job.status.observed_generation == job.generation for job in jobs
+    )
     return over and not cluster.all("job")
 
 

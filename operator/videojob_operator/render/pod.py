@@ -34,12 +34,10 @@ def pod_spec(action: CreateJob, namespace: str, config: RenderConfig) -> dict[st
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": containers[-1:],
-        "volumes": volumes(action, config),
     }
     if containers[:-1]:
         spec["initContainers"] = containers[:-1]
-    return spec
+    return spec | {"containers": containers[-1:], "volumes": volumes(action, config)}
 
 
 def container(action: CreateJob, name: str, namespace: str, config: RenderConfig) -> dict[str, Any]:

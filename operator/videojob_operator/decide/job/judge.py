@@ -59,6 +59,11 @@ def find(seen: Observed, group: str, attempt: int) -> JobView | None:
     return next((job for job in seen.jobs if job.group == group and job.attempt == attempt), None)
 
 
+def has_later(seen: Observed, group: Group, attempt: int) -> bool:
+    """Whether a later attempt of the group was launched, so that this one must have failed."""
+    return any(job.group == group.name and job.attempt > attempt for job in seen.jobs)
+
+
 def ended(pod: PodView) -> bool:
     """Whether no container of the pod runs or will run: they run one after another, and the first failure ends the pod.
 
@@ -93,7 +98,7 @@ def live(job: JobView) -> bool:
 
 
 def _missing(seen: Observed, group: Group, attempt: int) -> Verdict:
-    later = any(job.group == group.name and job.attempt > attempt for job in seen.jobs)
+    later = has_later(seen, group, attempt)
     started = max((s.start_time for s in group.stages if s.start_time is not None), default=None)
     name = job_name(seen.job.uid, seen.job.name, group.name, attempt)
     if (
@@ -204,8 +209,9 @@ def _after_report(
     attempt = job.attempt
     name = report_group(group.name)
     report = find(seen, name, attempt)
-    lost = job_name(seen.job.uid, seen.job.name, name, attempt) if report is None else None
-    if report is None and all(stage.job != lost for stage in group.stages):
+    later = has_later(seen, group, attempt)  # then this one was judged before, and its report went with the status
+    lost = job_name(seen.job.uid, seen.job.name, name, attempt) if report is None and not later else None
+    if lost is not None and all(stage.job != lost for stage in group.stages):
         return Verdict("Reading", job, pod, needs_report=True)
     if report is not None and live(report):
         return Verdict("Reading", report, pod)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from pydantic import ValidationError
+
 from videojob_api import contract
 from videojob_api.names import Phase, Reason
 from videojob_api.stages import REPORT
-from videojob_api.v1alpha1 import VideoJobSpec, VideoJobStatus
+from videojob_api.v1alpha1 import FailureStatus, VideoJobSpec, VideoJobStatus
 
 from .. import recipes
 from ..naming import job_name, report_group
@@ -41,9 +43,14 @@ def launch(seen: Observed, draft: Draft) -> None:
     if _waits(seen, draft, spec, group):
         return
     attempt = group.settled + 1
+    try:
+        task = document(seen, draft.status, spec, group, attempt)
+    except (ValidationError, KeyError) as error:
+        _unreadable(seen, draft, error)
+        return
     action = CreateJob(
         name=job_name(seen.job.uid, seen.job.name, group.name, attempt),
-        document=document(seen, draft.status, spec, group, attempt),
+        document=task,
         claim_name=plan.claim_name or "",
         image=plan.image,
         slot=group.plan.slot,
@@ -67,6 +74,18 @@ def _create(seen: Observed, draft: Draft, action: CreateJob) -> bool:
     draft.wait(action.queue, Reason.NAME_CONFLICT, text, seen.now)
     draft.wakes.append(seen.now + timedelta(seconds=CONFLICT_LOOK_SECONDS))
     return False
+
+
+def _unreadable(seen: Observed, draft: Draft, error: Exception) -> None:
+    """A recorded plan that this version cannot follow: written by another version, or edited by hand (case 55)."""
+    failure = FailureStatus(
+        failure_class=contract.FailureClass.PERMANENT,
+        code=Reason.INVALID_SPEC,
+        message=f"status.plan does not fit this version of the operator: {error}"[:1000],
+        hint="create the VideoJob anew",
+        time=seen.now,
+    )
+    draft.fail(Reason.INVALID_SPEC, failure, seen.now)
 
 
 def _waits(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> bool:

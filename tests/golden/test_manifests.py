@@ -1,0 +1,47 @@
+"""Manifests are held by golden files: `pytest tests/golden --update-golden` writes them anew, a person reviews them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from builders import CONFIG, Scene
+from videojob_operator.decide.world import CreateJob
+from videojob_operator.render import RenderConfig, job_manifest
+
+GOLDEN = Path(__file__).resolve().parent / "manifests"
+
+
+def created(mode: str, group: str) -> tuple[CreateJob, Scene]:
+    """The action that launches a group."""
+    scene = Scene.of(mode).settle()
+    for name in ("ingest", "transcode", "verify", "commit"):
+        if mode == "Spread" and name != group and group not in scene.jobs and f"{group}-a1" not in scene.jobs:
+            scene.succeed(f"{name}-a1").settle()
+    if group.startswith("report-"):
+        main = group.removeprefix("report-")
+        scene.finish(f"{main}-a1", pods=False).settle()
+    actions = [action for plan in scene.plans for action in plan.actions if isinstance(action, CreateJob)]
+    return next(action for action in actions if action.document.group == group), scene
+
+
+@pytest.mark.parametrize(
+    ("mode", "group"), [("Compact", "main"), ("Compact", "report-main"), ("Spread", "transcode"), ("Spread", "commit")]
+)
+def test_the_manifest_is_the_golden_one(mode: str, group: str, request: pytest.FixtureRequest) -> None:
+    action, scene = created(mode, group)
+    manifest = job_manifest(action, scene.seen.job, RenderConfig())
+    assert job_manifest(action, scene.seen.job, RenderConfig()) == manifest
+    path = GOLDEN / f"{mode.lower()}-{group}.yaml"
+    text = yaml.safe_dump(manifest, sort_keys=False, width=120)
+    if request.config.getoption("--update-golden"):
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text, f"review the change, then --update-golden; {path.name}"
+
+
+def test_every_golden_file_is_used() -> None:
+    used = {"compact-main.yaml", "compact-report-main.yaml", "spread-transcode.yaml", "spread-commit.yaml"}
+    assert {path.name for path in GOLDEN.iterdir()} == used
+    assert CONFIG.worker_image in (GOLDEN / "compact-main.yaml").read_text(encoding="utf-8")
