@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .base import ApiModel, Rule
 
@@ -28,3 +28,9 @@ class MediaStoreSpec(ApiModel):
 
     pvc: PvcStore | None = None
     """A volume of this namespace."""
+
+    @model_validator(mode="after")
+    def _a_kind_of_store(self) -> MediaStoreSpec:
+        if self.pvc is None:
+            raise ValueError(self.cel[0].message)
+        return self

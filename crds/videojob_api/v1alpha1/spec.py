@@ -37,6 +37,15 @@ def quantity_bytes(text: str) -> int:
 class Source(ApiModel):
     """The video to work on. It lies in the namespace's store; `videojob submit --file` puts it there."""
 
+    cel = (
+        Rule(
+            "self.uri.startsWith('store://inbox/') || self.uri.startsWith('store://stock/')",
+            "source.uri names a file of the namespace's store: store://inbox/<sha256> for an upload (videojob submit --file "
+            "prints it), or store://stock/<path>",
+            field_path=".uri",
+        ),
+    )
+
     uri: Annotated[str, Field(pattern=SOURCE_URI, max_length=512)]
     """`store://inbox/<sha256>` for an upload (`videojob submit --file` prints it), or `store://stock/<path>` for a file
     the team keeps in the store."""
@@ -108,6 +117,14 @@ class TranscodeSpec(ApiModel):
 class Retry(ApiModel):
     """When an attempt of a stage fails (X-006, A-033)."""
 
+    cel = (
+        Rule(
+            "self.backoffSeconds <= self.maxBackoffSeconds",
+            "retry.maxBackoffSeconds must be at least retry.backoffSeconds",
+            field_path=".maxBackoffSeconds",
+        ),
+    )
+
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
     """Attempts of each stage, the first included. Disruptions (eviction, node loss) have a budget of their own."""
     backoff_seconds: Annotated[int, Field(ge=0, le=3600)] = 2
@@ -116,6 +133,12 @@ class Retry(ApiModel):
     """Factor by which each further wait grows."""
     max_backoff_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
     """Longest wait."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Retry:
+        if self.backoff_seconds > self.max_backoff_seconds:
+            raise ValueError(self.cel[0].message)
+        return self
 
 
 class Execution(ApiModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .base import ApiModel, Rule
 
@@ -64,6 +64,13 @@ class Rendition(ApiModel):
     audio: AudioEncoding | None = None
     """The sound; leave it out for a silent output."""
 
+    @model_validator(mode="after")
+    def _codecs_fit(self) -> Rendition:
+        video, audio, rule = ("h264", "aac", 0) if self.container == "mp4" else ("vp9", "opus", 1)
+        if self.video.codec != video or (self.audio is not None and self.audio.codec != audio):
+            raise ValueError(self.cel[rule].message)
+        return self
+
 
 class Thumbnail(ApiModel):
     """One still picture, JPEG."""
@@ -95,3 +102,9 @@ class VideoProfileSpec(ApiModel):
     """A playable file."""
     thumbnail: Thumbnail | None = None
     """A still picture."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> VideoProfileSpec:
+        if (self.rendition is None) == (self.thumbnail is None):
+            raise ValueError(self.cel[0].message)
+        return self
