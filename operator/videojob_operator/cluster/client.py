@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import aiohttp
@@ -29,33 +30,46 @@ MERGE = "application/merge-patch+json"
 USER_AGENT = f"{FIELD_MANAGER}/{__version__}"
 
 
-async def connect(metrics: Metrics | None = None) -> Client:
-    """Connect with the pod's service account, else with the kubeconfig.
+async def connect(
+    metrics: Metrics | None = None, *, kubeconfig: Path | None = None, user_agent: str = USER_AGENT
+) -> Client:
+    """Connect with the named kubeconfig, else with the pod's service account, else with the user's kubeconfig.
 
     Raises:
         ApiError: neither is there, or it cannot be read.
     """
     configuration = Configuration()
     try:
-        if "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG"):
+        if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG"):
             kube_config.load_incluster_config(client_configuration=configuration)
         else:
-            await kube_config.load_kube_config(client_configuration=configuration)
+            file = str(kubeconfig) if kubeconfig else None
+            await kube_config.load_kube_config(config_file=file, client_configuration=configuration)
     except Exception as error:
-        where = os.environ.get("KUBECONFIG") or str(Path("~/.kube/config"))
+        where = kubeconfig or os.environ.get("KUBECONFIG") or Path("~/.kube/config")
         raise ApiError(
             0, "NoCredentials", f"no service account in this environment and no usable kubeconfig at {where}: {error}"
         ) from error
-    return Client(configuration, metrics)
+    return Client(configuration, metrics, user_agent)
 
 
 class Client:
     """A connection to one API server."""
 
-    def __init__(self, configuration: Any, metrics: Metrics | None = None) -> None:
+    def __init__(self, configuration: Any, metrics: Metrics | None = None, user_agent: str = USER_AGENT) -> None:
         self._client = ApiClient(configuration)
-        self._client.user_agent = USER_AGENT
+        self._client.user_agent = user_agent
         self._metrics = metrics
+
+    @property
+    def host(self) -> str:
+        """URL of the API server."""
+        return str(self._client.configuration.host)
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        """Certificates of both sides, for requests that are no calls, such as a test's watch."""
+        return cast("ssl.SSLContext", self._client.rest_client.ssl_context)
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Raw:
         """See Api.get."""
