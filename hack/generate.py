@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import chart
+import reference
 from text import MARK, dump_yaml
 from videojob_api import schema
 from videojob_api.v1alpha1 import KINDS
@@ -25,7 +26,7 @@ def files() -> dict[str, str]:
     """Every generated file, by its path below the project's root."""
     definitions = crds()
     rules = {scope: rbac.rules(scope) for scope in ("watched", "own", "cluster")}
-    return {**definitions, **chart.files(definitions, rules)}
+    return {**definitions, "crds/REFERENCE.md": reference.reference(), **chart.files(definitions, rules)}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -46,6 +46,7 @@ class ExitCode(IntEnum):
     """What a worker's exit says (sysexits.h, where it has a word for it)."""
 
     OK = 0
+    """All stages of the container succeeded."""
     PERMANENT = 65
     """The input or the request cannot work; no retry."""
     EXTERNAL = 69
