@@ -20,6 +20,7 @@ from cluster.paths import RUN_DIR, State
 
 _OUR_CHAINS = ("KUBE-", "CNI-")
 _LOG_LINKS = Path("/var/log/containers")
+_KUBELET = "/.cluster/kubelet"
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -67,10 +68,17 @@ def _jumps_to(rule: str, chains: list[str]) -> bool:
 
 
 def mounts_below(mountinfo: str, roots: Iterable[Path]) -> list[str]:
-    """Mount points in or below the folders, the deepest and latest first, out of /proc/self/mountinfo."""
+    """Mount points in or below the folders, the latest first, out of /proc/self/mountinfo.
+
+    Pods' volumes are known by their path as well, since a checkout may have been moved while its cluster ran.
+    """
     prefixes = [str(root) for root in roots]
     points = [line.split()[4].encode().decode("unicode_escape") for line in mountinfo.splitlines()]
-    found = [point for point in points if any(point == prefix or point.startswith(f"{prefix}/") for prefix in prefixes)]
+    found = [
+        point
+        for point in points
+        if any(f"{point}/".startswith(f"{prefix}/") for prefix in prefixes) or f"{_KUBELET}/" in f"{point}/"
+    ]
     return found[::-1]
 
 

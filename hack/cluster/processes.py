@@ -77,15 +77,15 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def stop(processes: Iterable[Process]) -> None:
+def stop(processes: Iterable[Process], *, seconds: float = STOP_SECONDS) -> None:
     """End the processes one after the other, politely at first; those that are gone are passed over."""
     for process in processes:
         if not process.alive():
             continue
         _signal(process, signal.SIGTERM)
-        if not wait_until(lambda current=process: not _still(current), STOP_SECONDS):  # type: ignore[misc]
+        if not wait_until(lambda current=process: not _still(current), seconds):  # type: ignore[misc]
             _signal(process, signal.SIGKILL)
-            wait_until(lambda current=process: not _still(current), STOP_SECONDS)  # type: ignore[misc]
+            wait_until(lambda current=process: not _still(current), seconds)  # type: ignore[misc]
 
 
 def _still(process: Process) -> bool:
