@@ -1,0 +1,69 @@
+"""Every row of every table leads somewhere."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+
+import pytest
+
+from videojob_api.profiles import BUILTIN_PROFILES, DEFAULT_PROFILES, object_name
+from videojob_api.stages import COMMIT, INGEST, KINDS, TRANSCODE, VERIFY, StageKind
+from videojob_api.v1alpha1 import DEFAULT_SLOTS
+from videojob_operator.cluster.rbac import ROLE_RULES, Rule
+
+by_stage = pytest.mark.parametrize("row", KINDS.values(), ids=lambda row: row.kind)
+
+
+@by_stage
+def test_a_stage_kind_leads_to_the_module_that_runs_it(row: StageKind) -> None:
+    """Rows are resolved on use, so that no import follows from adding one; here each is."""
+    module = importlib.import_module(f"videojob_worker.stages.{row.kind}")
+    assert list(inspect.signature(module.run).parameters) == ["context"]
+
+
+@by_stage
+def test_a_stage_kind_is_found_under_its_own_name(row: StageKind) -> None:
+    assert KINDS[row.kind] is row
+
+
+@by_stage
+def test_a_stage_asks_for_less_memory_than_its_limit(row: StageKind) -> None:
+    assert 0 < row.memory_mib <= row.memory_limit_mib
+
+
+@by_stage
+def test_a_stage_waits_for_a_slot_that_the_default_queue_has(row: StageKind) -> None:
+    """X-004, A-005: a class that no queue lists would wait for ever."""
+    assert row.slot is None or row.slot in {slot.name for slot in DEFAULT_SLOTS}
+
+
+@by_stage
+def test_every_parameter_says_what_it_means(row: StageKind) -> None:
+    assert [name for name, field in row.params.model_fields.items() if not field.description] == []
+
+
+def test_the_percent_of_a_transcode_rises_without_a_gap() -> None:
+    bands = [row.band for row in (INGEST, TRANSCODE, VERIFY, COMMIT)]
+    assert [bands[0][0], *(end for _, end in bands)] == [*(start for start, _ in bands), 100]
+
+
+def test_what_decodes_strangers_bytes_never_publishes() -> None:
+    assert {row.kind for row in KINDS.values() if row.trust == "decode"} == {"ingest", "transcode", "verify"}
+
+
+@pytest.mark.parametrize("name", DEFAULT_PROFILES)
+def test_a_default_profile_is_built_in(name: str) -> None:
+    assert object_name(name) in BUILTIN_PROFILES
+
+
+@pytest.mark.parametrize("name", BUILTIN_PROFILES)
+def test_a_built_in_profile_bears_a_name_that_kubernetes_takes(name: str) -> None:
+    assert object_name(name) == name
+
+
+@pytest.mark.parametrize("rule", ROLE_RULES, ids=lambda rule: f"{rule.scope}: {', '.join(rule.resources)}")
+def test_a_right_of_the_operator_is_narrow_and_has_a_reason(rule: Rule) -> None:
+    assert rule.reason
+    assert "secrets" not in rule.resources
+    assert not {"*", "escalate", "bind", "impersonate"} & {*rule.verbs, *rule.resources, rule.api_group}
