@@ -75,8 +75,8 @@ class Sniffed:
 def sniff(path: Path, allowed: tuple[str, ...] = ALLOWED_TYPES) -> Sniffed:
     """Judge a file by its content.
 
-    Raises Permanent: EmptyFile, InvalidFileType, UnsafeInput (a playlist in a video's clothes), CorruptMedia (it ends
-    before its own structure says it does).
+    Raises Permanent: EmptyFile, InvalidFileType (a playlist in a video's clothes, too), CorruptMedia (it ends before its
+    own structure says it does).
     """
     size = path.stat().st_size
     if size == 0:
@@ -87,10 +87,9 @@ def sniff(path: Path, allowed: tuple[str, ...] = ALLOWED_TYPES) -> Sniffed:
         head = file.read(HEAD_BYTES)
         container, finding = _container(head)
         if container is None:
-            unsafe = finding is not None and any(finding == name for _, name in _PLAYLISTS)
-            raise _refusal("UnsafeInput" if unsafe else "InvalidFileType", finding or "of no known form", allowed)
+            raise _refusal(finding or "of no known form", allowed)
         if container not in allowed:
-            raise _refusal("InvalidFileType", container, allowed)
+            raise _refusal(container, allowed)
         announced = _announced_size(container, head, file, size)
     if announced is not None and announced > size:
         raise Permanent(
@@ -101,9 +100,9 @@ def sniff(path: Path, allowed: tuple[str, ...] = ALLOWED_TYPES) -> Sniffed:
     return Sniffed(container)
 
 
-def _refusal(code: str, finding: str, allowed: tuple[str, ...]) -> Permanent:
+def _refusal(finding: str, allowed: tuple[str, ...]) -> Permanent:
     return Permanent(
-        code,
+        "InvalidFileType",
         f"Invalid file type: this is {finding}; allowed: {', '.join(allowed)}",
         hint="judged by content, not by name: convert it to MP4 (H.264 and AAC) and submit again",
     )
