@@ -1,0 +1,178 @@
+"""What every worker pod must be, whatever it runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from builders import Scene, a_videojob
+from videojob_api import contract, names
+from videojob_api.stages import KINDS
+from videojob_operator.decide.world import CreateJob
+from videojob_operator.render import DocumentTooLargeError, RenderConfig, job_manifest
+from videojob_operator.settings import Settings
+
+
+def action(mode: str = "Compact", **fields: Any) -> CreateJob:
+    scene = Scene.of(mode, **fields).settle()
+    return next(a for plan in scene.plans for a in plan.actions if isinstance(a, CreateJob))
+
+
+def manifest(given: CreateJob | None = None) -> dict[str, Any]:
+    return job_manifest(given or action(), a_videojob(), RenderConfig())
+
+
+def pod(given: CreateJob | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = manifest(given)["spec"]["template"]["spec"]
+    return found
+
+
+def containers(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*spec.get("initContainers", []), *spec["containers"]]
+
+
+def test_the_pod_fits_the_restricted_profile_and_has_no_rights() -> None:
+    """Design section 8: every field that Pod Security `restricted` asks for, no token of the API server."""
+    spec = pod()
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["enableServiceLinks"] is False
+    assert spec["serviceAccountName"] == names.WORKER_SERVICE_ACCOUNT
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+    assert {spec["securityContext"][key] for key in ("runAsUser", "runAsGroup", "fsGroup")} == {65532}
+    for container in containers(spec):
+        context = container["securityContext"]
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert "hostPath" not in json.dumps(spec)
+
+
+def test_one_job_is_one_pod_and_one_try() -> None:
+    """BackoffLimit 0; a disruption and any exit code but 0 stay readable in the Job's condition."""
+    job = manifest()["spec"]
+    assert (job["backoffLimit"], job["completions"], job["parallelism"]) == (0, 1, 1)
+    assert job["podReplacementPolicy"] == "Failed"
+    first, second = job["podFailurePolicy"]["rules"]
+    assert (first["action"], first["onPodConditions"][0]["type"]) == ("FailJob", "DisruptionTarget")
+    assert (second["action"], second["onExitCodes"]) == ("FailJob", {"operator": "NotIn", "values": [0]})
+    assert job["template"]["spec"]["restartPolicy"] == "Never"
+
+
+def test_the_deadline_is_the_pods_and_there_is_no_ttl() -> None:
+    """A Job's deadline runs while it is queued and deletes the evidence; a TTL would, too."""
+    job = manifest(action(timeoutSeconds=100))["spec"]
+    assert "activeDeadlineSeconds" not in job
+    assert "ttlSecondsAfterFinished" not in job
+    assert job["template"]["spec"]["activeDeadlineSeconds"] == 160
+
+
+def test_the_videojob_controls_the_job() -> None:
+    """Case 2, I8: it goes with its owner, and only its owner adopts it."""
+    (owner,) = manifest()["metadata"]["ownerReferences"]
+    assert (owner["controller"], owner["blockOwnerDeletion"], owner["uid"]) == (True, True, a_videojob().uid)
+    assert (owner["apiVersion"], owner["kind"]) == ("videojob.dev/v1alpha1", "VideoJob")
+
+
+def test_init_containers_run_first_and_the_last_container_is_the_main_one() -> None:
+    spec = pod()
+    assert [c["name"] for c in spec["initContainers"]] == ["work"]
+    assert [c["name"] for c in spec["containers"]] == ["commit"]
+    spread = pod(action("Spread"))
+    assert "initContainers" not in spread
+    assert [c["name"] for c in spread["containers"]] == ["work"]
+
+
+def mounted(container: dict[str, Any]) -> dict[str, tuple[str, bool]]:
+    return {
+        m["mountPath"]: (m["subPath"], m.get("readOnly", False)) for m in container["volumeMounts"] if "subPath" in m
+    }
+
+
+def test_only_commit_writes_the_cache_and_nobody_sees_another_job() -> None:
+    work, commit = containers(pod())
+    uid = a_videojob().uid
+    assert mounted(work) == {
+        "/store/job": (f"team-a/jobs/{uid}", False),
+        "/store/inbox": ("team-a/inbox", True),
+        "/store/stock": ("team-a/stock", True),
+        "/store/cache": ("team-a/cache", True),
+    }
+    assert mounted(commit) == mounted(work) | {"/store/cache": ("team-a/cache", False)}
+
+
+def test_the_document_reaches_the_pod_as_a_file_and_names_its_container() -> None:
+    found = manifest()
+    text = found["spec"]["template"]["metadata"]["annotations"][names.ANNOTATION_TASK]
+    document = contract.TaskDocument.model_validate_json(text)
+    assert document == action().document
+    volume = next(v for v in pod()["volumes"] if v["name"] == "task")
+    mount = next(m for m in containers(pod())[0]["volumeMounts"] if m["name"] == "task")
+    assert f"{mount['mountPath']}/{volume['downwardAPI']['items'][0]['path']}" == contract.TASK_PATH
+    for container in containers(pod()):
+        assert {"name": "VIDEOJOB_CONTAINER", "value": container["name"]} in container["env"]
+
+
+def test_the_token_is_for_one_videojob_and_for_the_operator_only() -> None:
+    volume = next(v for v in pod()["volumes"] if v["name"] == "token")
+    token = volume["projected"]["sources"][0]["serviceAccountToken"]
+    assert token["audience"] == names.audience(a_videojob().uid)
+    mount = next(m for m in containers(pod())[0]["volumeMounts"] if m["name"] == "token")
+    assert f"{mount['mountPath']}/{token['path']}" == contract.TOKEN_PATH
+    assert token["expirationSeconds"] >= 600, "the API server refuses less"
+
+
+def test_a_container_gets_what_its_most_demanding_stage_needs() -> None:
+    work, commit = containers(pod())
+    rows = [KINDS[kind] for kind in ("ingest", "transcode", "verify")]
+    assert work["resources"] == {
+        "requests": {"cpu": f"{max(r.cpu_millis for r in rows)}m", "memory": f"{max(r.memory_mib for r in rows)}Mi"},
+        "limits": {"memory": f"{max(r.memory_limit_mib for r in rows)}Mi"},
+    }
+    assert commit["resources"]["limits"] == {"memory": f"{KINDS['commit'].memory_limit_mib}Mi"}
+
+
+def test_more_memory_after_an_attempt_that_ran_out_of_it() -> None:
+    """Case 30."""
+    plain = containers(pod())[0]["resources"]
+    more = containers(pod(replace(action(), memory_percent=150)))[0]["resources"]
+    assert plain["limits"]["memory"] == "3072Mi"
+    assert more["limits"]["memory"] == "4608Mi"
+    assert more["requests"]["cpu"] == plain["requests"]["cpu"]
+
+
+def test_labels_are_the_same_on_job_and_pod_and_valid_for_any_name() -> None:
+    """Case 57."""
+    given = action()
+    document = given.document.model_copy(
+        update={"job": given.document.job.model_copy(update={"name": "a." * 126 + "b"})}
+    )
+    found = manifest(replace(given, document=document))
+    labels = found["metadata"]["labels"]
+    assert labels == found["spec"]["template"]["metadata"]["labels"]
+    assert len(labels[names.LABEL_NAME]) <= 63
+    assert labels[names.LABEL_NAME][-1].isalnum()
+    assert labels[names.LABEL_SLOT] == "cpu"
+    assert names.LABEL_SLOT not in manifest(replace(given, slot=None))["metadata"]["labels"]
+
+
+def test_a_document_above_32_kib_is_refused_with_the_remedy() -> None:
+    given = action()
+    document = given.document.model_copy(
+        update={"job": given.document.job.model_copy(update={"external_id": "ü" * 17_000})}
+    )
+    with pytest.raises(DocumentTooLargeError, match=r"has \d+ bytes, 32768 is the most: name fewer profiles"):
+        manifest(replace(given, document=document))
+
+
+def test_the_settings_reach_the_pod() -> None:
+    config = RenderConfig.of(Settings(image_pull_policy="Never"))
+    spec = job_manifest(action(), a_videojob(), config)["spec"]["template"]["spec"]
+    assert {c["imagePullPolicy"] for c in containers(spec)} == {"Never"}
+    assert {c["image"] for c in containers(spec)} == {"videojob-worker:test"}
+    scratch = next(v for v in spec["volumes"] if v["name"] == "scratch")
+    assert scratch["emptyDir"]["sizeLimit"] == "1Gi"
