@@ -128,6 +128,11 @@ def a_result(
     )  # fmt: skip
 
 
+def a_report(*results: RunResult, group: str = "main", attempt: int = 1) -> RunResult:
+    """What a report Job tells about an attempt."""
+    return a_result("commit", group=f"report-{group}", attempt=attempt, reported=results)
+
+
 def a_failure(code: str = "InvalidFileType", cause: str = "Permanent", stage: str | None = "Ingest") -> FailureStatus:
     """What a worker says about a failure."""
     return FailureStatus(

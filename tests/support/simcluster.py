@@ -452,7 +452,6 @@ class Cluster:
             return 75, None, None
         merged = RunResult(
             uid=pod.owner, group=document.group, attempt=document.attempt, container=name, exit_code=0,
-            stages=tuple(stage for result in found for stage in result.stages),
-            failure=next((result.failure for result in found if result.failure is not None), None),
+            reported=tuple(found),
         )  # fmt: skip
         return 0, None, canonical_json(merged.dump()).decode()

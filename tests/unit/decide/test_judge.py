@@ -7,7 +7,21 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from builders import NOW, SHA, UID, Scene, a_failure, a_pod, a_result, a_stage, an_input, ended, running, waiting
+from builders import (
+    NOW,
+    SHA,
+    UID,
+    Scene,
+    a_failure,
+    a_pod,
+    a_report,
+    a_result,
+    a_stage,
+    an_input,
+    ended,
+    running,
+    waiting,
+)
 from videojob_api.contract import StageResult
 from videojob_api.v1alpha1 import VideoJobSpec, VideoJobStatus
 from videojob_operator.decide.job import live
@@ -232,17 +246,38 @@ def test_a_report_saves_what_the_pod_object_took_along() -> None:
     scene = Scene.of().settle()
     scene.tick(60).finish("main-a1", pods=False).settle()
     kinds = ["ingest", "transcode", "verify", "commit"]
-    scene.pod("report-main-a1", ended("commit", 0, scene.result("commit", kinds, group="report-main"))).settle()
+    work, commit = scene.result("work", kinds[:3]), scene.result("commit", kinds[3:])
+    scene.pod("report-main-a1", ended("commit", 0, a_report(work, commit))).settle()
     assert scene.status.phase == "Succeeded"
     assert len(scene.status.outputs) == 3
     assert sorted(scene.jobs) == ["main-a1", "report-main-a1"]
     assert scene.status.attempts == 1
 
 
+FOREIGN = (
+    ("of another VideoJob", {"uid": "other"}),
+    ("of another attempt", {"attempt": 2}),
+    ("of another group", {"group": "transcode"}),
+    ("that failed", {"failure": a_failure()}),
+)
+
+
+@pytest.mark.parametrize(("name", "changes"), FOREIGN, ids=[name for name, _ in FOREIGN])
+def test_a_report_of_something_else_does_not_help(name: str, changes: dict[str, object]) -> None:
+    """Case 44: exit code 0 and a result that is not this attempt's, or contradicts it."""
+    scene = Scene.of().settle()
+    scene.tick(60).finish("main-a1", pods=False).settle()
+    parts = [scene.result("work", ["ingest", "transcode", "verify"]), scene.result("commit", ["commit"])]
+    told = a_report(*(part.model_copy(update=changes) for part in parts))
+    scene.pod("report-main-a1", ended("commit", 0, told)).look()
+    assert scene.status.failure is not None
+    assert scene.status.failure.code == "ResultInvalid"
+
+
 def test_a_report_tells_why_an_attempt_failed_whose_pod_is_gone() -> None:
     scene = Scene.of().settle()
     scene.finish("main-a1", "Failed", EXITED.format(65), pods=False).settle()
-    said = a_result("commit", group="report-main", failure=a_failure())
+    said = a_report(a_result("work", exit_code=65, failure=a_failure()))
     scene.pod("report-main-a1", ended("commit", 0, said)).settle()
     assert scene.status.phase == "Failed"
     assert scene.status.failure is not None
@@ -301,7 +336,7 @@ def test_a_failure_of_which_only_the_stub_came_is_read_from_the_store() -> None:
     stub = a_result("work", exit_code=65).model_copy(update={"sha256": "cd" * 32})
     main(scene, ended("work", 65, stub), waiting("commit")).settle()
     assert "report-main-a1" in scene.jobs
-    scene.pod("report-main-a1", ended("commit", 0, a_result("commit", group="main", failure=a_failure()))).settle()
+    scene.pod("report-main-a1", ended("commit", 0, a_report(a_result("work", failure=a_failure())))).settle()
     assert scene.status.failure is not None
     assert scene.status.failure.code == "InvalidFileType"
 

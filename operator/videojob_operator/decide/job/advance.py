@@ -59,7 +59,7 @@ def _containers(seen: Observed, draft: Draft, group: Group, attempt: int, verdic
     for container in verdict.pod.containers if verdict.pod is not None else ():
         if container.state != "Terminated" or container.exit_code != 0 or killed(container):
             break
-        found = read(seen, (group.name,), attempt, container)
+        found = read(seen, group.name, attempt, container)
         if isinstance(found, RunResult):
             record(seen, draft, group, found.stages)
             finished.extend(stage for stage, name in place.items() if name == container.name)

@@ -114,7 +114,7 @@ def _missing(seen: Observed, group: Group, attempt: int) -> Verdict:
 
 
 def _by_pod(seen: Observed, group: Group, attempt: int, job: JobView, pod: PodView) -> Verdict:
-    results = {c.name: read(seen, (group.name,), attempt, c) for c in pod.containers if c.state == "Terminated"}
+    results = {c.name: read(seen, group.name, attempt, c) for c in pod.containers if c.state == "Terminated"}
     good = tuple(stage for result in results.values() if isinstance(result, RunResult) for stage in result.stages)
     spent = _active_ms(seen.now, job, pod)
     culprit = failing(pod)
@@ -215,35 +215,45 @@ def _after_report(
         return Verdict("Reading", job, pod, needs_report=True)
     if report is not None and live(report):
         return Verdict("Reading", report, pod)
-    found = None
-    if report is not None and report.pods and failing(report.pods[-1]) is None:
-        for container in report.pods[-1].containers:
-            found = read(seen, (name, group.name), attempt, container, any_container=True) or found
+    told = _reported(seen, group, attempt, report)
+    stages = tuple(stage for result in told for stage in result.stages)
+    said = next((result.failure for result in told if result.failure is not None), None)
     if failure is not None:
-        if found is not None and found.failure is not None:
+        if said is not None:
             cause = FailureClass(failure.failure_class)
-            failure = _failure(
-                seen, group, attempt, cause, failure.message, exit_code=failure.exit_code, details=found.failure
-            )
-        return Verdict("Failed", job, pod, found.stages if found is not None else (), failure, spent, confirm=lost)
-    if found is not None and found.failure is None and problem_of(seen, group, found.stages) is None:
-        return Verdict("Succeeded", job, pod, found.stages, active_ms=spent)
-    why = "none was found" if found is None else (problem_of(seen, group, found.stages) or "it says that it failed")
+            failure = _failure(seen, group, attempt, cause, failure.message, exit_code=failure.exit_code, details=said)
+        return Verdict("Failed", job, pod, stages, failure, spent, confirm=lost)
+    if said is None and problem_of(seen, group, stages) is None:
+        return Verdict("Succeeded", job, pod, stages, active_ms=spent)
+    why = "none was found" if not told else (problem_of(seen, group, stages) or "it says that it failed")
     text = f"attempt {attempt} ended with exit code 0 but without a valid result: {why}"
     invalid = _failure(seen, group, attempt, FailureClass.RECOVERABLE, text, exit_code=0, default_code="ResultInvalid")
     return Verdict("Failed", job, pod, (), invalid, spent, confirm=lost)
 
 
-def read(
-    seen: Observed, groups: tuple[str, ...], attempt: int, container: ContainerView, *, any_container: bool = False
-) -> RunResult | None:
+def _reported(seen: Observed, group: Group, attempt: int, report: JobView | None) -> tuple[RunResult, ...]:
+    """What a report Job read of this attempt, container by container; nothing if it failed."""
+    if report is None or not report.pods or failing(report.pods[-1]) is not None:
+        return ()
+    own = [read(seen, report_group(group.name), attempt, container) for container in report.pods[-1].containers]
+    return tuple(
+        result
+        for found in own
+        if found is not None
+        for result in found.reported
+        if (result.uid, result.group, result.attempt) == (seen.job.uid, group.name, attempt)
+    )
+
+
+def read(seen: Observed, group: str, attempt: int, container: ContainerView) -> RunResult | None:
     """A container's result: its termination message, or the whole result that its stub stands for; else None."""
     found = parse(container)
     if found is not None and found.sha256 is not None:
         found = next((result for result in seen.results if result.sha256 == found.sha256), None)
-    if found is None or found.uid != seen.job.uid or found.group not in groups or found.attempt != attempt:
+    wanted = (seen.job.uid, group, attempt, container.name)
+    if found is None or (found.uid, found.group, found.attempt, found.container) != wanted:
         return None
-    return found if any_container or found.container == container.name else None
+    return found
 
 
 def parse(container: ContainerView) -> RunResult | None:
