@@ -1,0 +1,268 @@
+"""Every constraint of the CRDs on a real API server: one manifest that passes, one that is refused, and in which words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from cluster import binaries
+from controlplane import ControlPlane
+from kube import Done, Kube
+from videojob_api import names
+
+INBOX = "store://inbox/" + "0123456789abcdef" * 4
+
+
+@pytest.fixture(scope="module")
+def kube(plane: ControlPlane) -> Kube:
+    """Kubectl as administrator."""
+    return Kube(plane.kubeconfig, str(binaries.path("kubectl")))
+
+
+def videojob(**spec: Any) -> dict[str, Any]:
+    """A VideoJob that is right but for what the case changes; None leaves a field out."""
+    whole = {"transcode": {"source": {"uri": INBOX, "filename": "clip.mp4"}}, **spec}
+    return _object("VideoJob", {key: value for key, value in whole.items() if value is not None})
+
+
+def source(**fields: Any) -> dict[str, Any]:
+    """A VideoJob with another source."""
+    return videojob(transcode={"source": {"uri": INBOX, **fields}})
+
+
+def limits(**fields: Any) -> dict[str, Any]:
+    """A VideoJob with other limits."""
+    return videojob(transcode={"source": {"uri": INBOX}, "limits": fields})
+
+
+def profiles(*wanted: str) -> dict[str, Any]:
+    """A VideoJob with other profiles."""
+    return videojob(transcode={"source": {"uri": INBOX}, "profiles": list(wanted)})
+
+
+def rendition(*, video: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    """A VideoProfile of 720p with what the case changes."""
+    picture = {"width": 1280, "height": 720, "bitrate": "2500k", **(video or {})}
+    return _object("VideoProfile", {"rendition": {"video": picture, **fields}})
+
+
+def thumbnail(**fields: Any) -> dict[str, Any]:
+    """A VideoProfile for a still picture."""
+    return _object("VideoProfile", {"thumbnail": fields})
+
+
+def profile(**spec: Any) -> dict[str, Any]:
+    """A VideoProfile with this spec."""
+    return _object("VideoProfile", spec)
+
+
+def queue(*slots: tuple[str, int]) -> dict[str, Any]:
+    """A VideoQueue with these slots."""
+    return _object("VideoQueue", {"slots": [{"name": name, "capacity": capacity} for name, capacity in slots]})
+
+
+def store(**spec: Any) -> dict[str, Any]:
+    """A MediaStore with this spec."""
+    return _object("MediaStore", spec)
+
+
+def _object(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": names.API_VERSION, "kind": kind, "metadata": {"name": "tried"}, "spec": spec}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A manifest, and the server's words against it; without words it passes."""
+
+    name: str
+    given: dict[str, Any]
+    expect: str = field(default="")
+
+
+EXACTLY_ONE = "a VideoJob asks for exactly one kind of work: set one of spec.transcode, spec.story, spec.avatar"
+VP9 = {"codec": "vp9"}
+OPUS = {"codec": "opus", "bitrate": "96k"}
+
+CASES = (
+    # ------------------------------------------------------------ VideoJob: what is asked for
+    Case("one source and nothing else", videojob()),
+    Case("no kind of work", videojob(transcode=None, priority="Normal"), EXACTLY_ONE),
+    Case("two kinds of work at once", videojob(story={"script": "Hello."}), EXACTLY_ONE),
+    Case(
+        "a story, which comes later", videojob(transcode=None, story={}), "spec.story is not available in this version"
+    ),
+    Case("an avatar, which comes later", videojob(transcode=None, avatar={}), "spec.avatar is not available in this"),
+    Case("a transcode without a source", videojob(transcode={}), "spec.transcode.source: Required value"),
+    Case("no spec at all", {**videojob(), "spec": None}, "spec: Required value"),
+    Case("a misspelt field", videojob(prioritty="High"), 'unknown field "spec.prioritty"'),
+    Case("a misspelt field further down", source(file="a.mp4"), 'unknown field "spec.transcode.source.file"'),
+    # ------------------------------------------------------------ VideoJob: the source
+    Case("an upload by its digest", source(uri=INBOX)),
+    Case("a file in the stock", source(uri="store://stock/intros/2026/open.mp4")),
+    Case("a path of the machine", source(uri="file:///etc/passwd"), "source.uri names a file of the namespace's store"),
+    Case("an address", source(uri="http://169.254.169.254/a.mp4"), "source.uri names a file of the namespace's store"),
+    Case(
+        "a way out of the stock", source(uri="store://stock/../jobs/x.mp4"), "spec.transcode.source.uri in body should"
+    ),
+    Case(
+        "a way out further down", source(uri="store://stock/a/../../x.mp4"), "spec.transcode.source.uri in body should"
+    ),
+    Case("a hidden file", source(uri="store://stock/.hidden"), "spec.transcode.source.uri in body should match"),
+    Case("somebody else's outputs", source(uri="store://jobs/x/videos/a.mp4"), "source.uri names a file of the"),
+    Case("a digest cut short", source(uri="store://inbox/0123"), "spec.transcode.source.uri in body should match"),
+    Case("a digest in capitals", source(uri=INBOX.upper()), "spec.transcode.source.uri in body should match"),
+    Case("a path of 600 characters", source(uri="store://stock/" + "a" * 600), "Too long: may not be more than 512"),
+    Case("a name of a file", source(filename="Mein Urlaub (2).MOV")),
+    Case("a path as the name of a file", source(filename="../x.mp4"), "spec.transcode.source.filename in body should"),
+    Case("an empty name of a file", source(filename=""), "should be at least 1 chars long"),
+    # ------------------------------------------------------------ VideoJob: limits and profiles
+    Case("a limit in gibibytes", limits(maxInputSize="2Gi")),
+    Case("a negative size", limits(maxInputSize="-5Mi"), "spec.transcode.limits.maxInputSize in body should match"),
+    Case("a size of nothing", limits(maxInputSize="0"), "limits.maxInputSize must be above zero, for example 500Mi"),
+    Case("a size of nothing with a unit", limits(maxInputSize="0.0Gi"), "limits.maxInputSize must be above zero"),
+    Case("a size that is a number", limits(maxInputSize=500), "must be of type string"),
+    Case("the longest duration", limits(maxDurationSeconds=86400)),
+    Case("a duration of nothing", limits(maxDurationSeconds=0), "should be greater than or equal to 1"),
+    Case("more than a day", limits(maxDurationSeconds=86401), "should be less than or equal to 86400"),
+    Case("one type", limits(allowedTypes=["webm"])),
+    Case("no type", limits(allowedTypes=[]), "should have at least 1 items"),
+    Case("an unknown type", limits(allowedTypes=["gif"]), 'supported values: "mp4", "mov", "avi", "mkv", "webm"'),
+    Case("a type twice", limits(allowedTypes=["mp4", "mp4"]), "Duplicate value"),
+    Case("the seeds' spelling of a profile", profiles("webm_720p")),
+    Case("no profile", profiles(), "should have at least 1 items"),
+    Case("a profile twice", profiles("720p", "720p"), "Duplicate value"),
+    Case("a profile in capitals", profiles("HD"), "spec.transcode.profiles[0] in body should match"),
+    Case("seventeen profiles", profiles(*(f"p{n}" for n in range(17))), "must have at most 16 items"),
+    # ------------------------------------------------------------ VideoJob: how to run it
+    Case("high priority", videojob(priority="High")),
+    Case("an unknown priority", videojob(priority="Urgent"), 'supported values: "High", "Normal", "Low"'),
+    Case("one pod a stage", videojob(execution={"mode": "Spread"})),
+    Case(
+        "an unknown way to run", videojob(execution={"mode": "Fast"}), 'supported values: "Auto", "Compact", "Spread"'
+    ),
+    Case("a week", videojob(timeoutSeconds=604800)),
+    Case(
+        "no time at all", videojob(timeoutSeconds=0), "spec.timeoutSeconds in body should be greater than or equal to 1"
+    ),
+    Case("a single attempt", videojob(retry={"maxAttempts": 1})),
+    Case("no attempt", videojob(retry={"maxAttempts": 0}), "should be greater than or equal to 1"),
+    Case("twenty-one attempts", videojob(retry={"maxAttempts": 21}), "should be less than or equal to 20"),
+    Case("a multiplier of nothing", videojob(retry={"multiplier": 0}), "should be greater than or equal to 1"),
+    Case("waits that stay the same", videojob(retry={"backoffSeconds": 300})),
+    Case(
+        "a first wait beyond the longest",
+        videojob(retry={"backoffSeconds": 301}),
+        "retry.maxBackoffSeconds must be at least retry.backoffSeconds",
+    ),
+    Case("a negative wait", videojob(retry={"backoffSeconds": -1}), "should be greater than or equal to 0"),
+    Case("another queue", videojob(queue="overnight")),
+    Case("a queue that is no name", videojob(queue="Over Night"), "spec.queue in body should match"),
+    Case("another store", videojob(store="archive.team")),
+    Case("a store that is a path", videojob(store="../archive"), "spec.store in body should match"),
+    Case("an identifier of one's own", videojob(externalId="order/4711 ü")),
+    Case("an identifier of 254 characters", videojob(externalId="x" * 254), "may not be more than 253"),
+    # ------------------------------------------------------------ VideoProfile
+    Case("a rendition", rendition()),
+    Case("a silent rendition", rendition(container="mp4")),
+    Case("a rendition in VP9", rendition(container="webm", video=VP9, audio=OPUS)),
+    Case("a still picture", thumbnail(width=640, height=360)),
+    Case("a still picture of the usual size", thumbnail()),
+    Case("a profile of nothing", profile(outputName="x"), "a VideoProfile describes exactly one output"),
+    Case(
+        "a profile of two outputs",
+        profile(thumbnail={}, rendition={"video": {"width": 16, "height": 16, "bitrate": "1k"}}),
+        "set either spec.rendition or spec.thumbnail",
+    ),
+    Case("VP9 in mp4", rendition(video=VP9), "rendition.container mp4 carries video.codec h264 and audio.codec aac"),
+    Case("opus in mp4", rendition(audio=OPUS), "use container webm for vp9 and opus"),
+    Case("H.264 in webm", rendition(container="webm"), "rendition.container webm carries video.codec vp9"),
+    Case("aac in webm", rendition(container="webm", video=VP9, audio={}), "use container mp4 for h264 and aac"),
+    Case("an unknown container", rendition(container="avi"), 'supported values: "mp4", "webm"'),
+    Case("an odd width", rendition(video={"width": 1279}), "should be a multiple of 2"),
+    Case("a picture beyond 8K", rendition(video={"width": 7682}), "should be less than or equal to 7680"),
+    Case("a picture without a bit rate", profile(rendition={"video": {"width": 16, "height": 16}}), "Required value"),
+    Case("a bit rate of nothing", rendition(video={"bitrate": "0k"}), "rendition.video.bitrate in body should match"),
+    Case("a bit rate in megabits", rendition(video={"bitrate": "5M"}), "rendition.video.bitrate in body should match"),
+    Case("an unknown preset", rendition(video={"preset": "placebo"}), "Unsupported value"),
+    Case("a frame rate of nothing", rendition(video={"maxFrameRate": 0}), "should be greater than or equal to 1"),
+    Case("raw arguments for the encoder", rendition(video={"args": "-f null"}), "unknown field"),
+    Case("six channels of sound", rendition(audio={"channels": 6}), "should be less than or equal to 2"),
+    Case("a moment after the end", thumbnail(atPercent=101), "should be less than or equal to 100"),
+    Case("a quality of nothing", thumbnail(quality=0), "should be greater than or equal to 1"),
+    Case("an output's name of its own", profile(outputName="webm_720p", thumbnail={})),
+    Case("an output's name that is a path", profile(outputName="a/b", thumbnail={}), "spec.outputName in body should"),
+    # ------------------------------------------------------------ VideoQueue
+    Case("two classes of slots", queue(("cpu", 4), ("yolo", 0))),
+    Case("a class twice", queue(("cpu", 1), ("cpu", 2)), "Duplicate value"),
+    Case("fewer than no slots", queue(("cpu", -1)), "should be greater than or equal to 0"),
+    Case("a class in capitals", queue(("CPU", 1)), "spec.slots[0].name in body should match"),
+    Case("thirty-three classes", queue(*((f"c{n}", 1) for n in range(33))), "must have at most 32 items"),
+    # ------------------------------------------------------------ MediaStore
+    Case("a claim", store(pvc={"claimName": "videojob-store"})),
+    Case("a store of no kind", store(), "set spec.pvc.claimName: a PersistentVolumeClaim is the one kind of store"),
+    Case("a claim without a name", store(pvc={}), "spec.pvc.claimName: Required value"),
+    Case("a claim in capitals", store(pvc={"claimName": "Store"}), "spec.pvc.claimName in body should match"),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.given['kind']}: {case.name}")
+def test_the_server_takes_it_or_says_why_not(kube: Kube, case: Case) -> None:
+    manifest = json.dumps(case.given)
+    done = kube.run("create", "--dry-run=server", "-n", "default", "-f", "-", stdin=manifest, check=False)
+    if case.expect:
+        assert done.code != 0, "it was taken"
+        assert case.expect in done.err
+    else:
+        assert done.code == 0, done.err
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of a VideoJob that exists, and the server's words against it; without words it is taken."""
+
+    name: str
+    given: dict[str, Any]
+    expect: str = ""
+
+
+CHANGES = (
+    Change("a stop and another priority", {"suspend": True, "priority": "Low"}),
+    Change("more attempts", {"retry": {"maxAttempts": 5}}),
+    Change("another source", {"transcode": {"source": {"uri": "store://stock/b.mp4"}}}, "spec.transcode is immutable"),
+    Change("another profile", {"transcode": {"profiles": ["360p"]}}, "create another VideoJob to work on other input"),
+    Change("another limit", {"transcode": {"limits": {"maxDurationSeconds": 1}}}, "spec.transcode is immutable"),
+    Change("another store", {"store": "archive"}, "spec.store is immutable: the job's files are already there"),
+    Change("no work any more", {"transcode": None}, EXACTLY_ONE),
+)
+
+
+@pytest.fixture(scope="module")
+def existing(kube: Kube) -> Iterator[Callable[[dict[str, Any]], Done]]:
+    """Patches a VideoJob that exists; suspended, so that no operator touches it."""
+    body = videojob(suspend=True)
+    body["metadata"]["name"] = "existing"
+    kube.run("create", "-n", "default", "-f", "-", stdin=json.dumps(body))
+
+    def patch(spec: dict[str, Any]) -> Done:
+        change = json.dumps({"spec": spec})
+        return kube.run("patch", "vj", "existing", "-n", "default", "--type=merge", "-p", change, check=False)
+
+    yield patch
+    kube.run("delete", "vj", "existing", "-n", "default")
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
+def test_an_input_stays_as_it_was_and_the_rest_may_change(
+    existing: Callable[[dict[str, Any]], Done], change: Change
+) -> None:
+    """Case 47: what is immutable is refused at admission, with the way out."""
+    done = existing(change.given)
+    if change.expect:
+        assert done.code != 0, "it was taken"
+        assert change.expect in done.err
+    else:
+        assert done.code == 0, done.err
