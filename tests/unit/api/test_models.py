@@ -1,0 +1,101 @@
+"""The models refuse what the CRDs refuse, in the same words: `videojob run` never meets an API server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from videojob_api.v1alpha1 import MediaStoreSpec, Source, VideoJobSpec, VideoProfileSpec
+from videojob_api.v1alpha1.base import ApiModel
+from videojob_api.v1alpha1.spec import quantity_bytes
+
+URI = "store://stock/a.mp4"
+PICTURE = {"width": 1280, "height": 720, "bitrate": "2500k"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A spec that does not pass, and what is said."""
+
+    name: str
+    model: type[ApiModel]
+    given: dict[str, Any]
+    expect: str
+
+
+def transcode(**fields: Any) -> dict[str, Any]:
+    """A VideoJob's spec."""
+    return {"transcode": {"source": {"uri": URI}}, **fields}
+
+
+REFUSED = (
+    Case("nothing asked for", VideoJobSpec, {}, "asks for exactly one kind of work"),
+    Case("two kinds of work", VideoJobSpec, transcode(story={}), "asks for exactly one kind of work"),
+    Case("a story", VideoJobSpec, {"story": {}}, "spec.story is not available in this version"),
+    Case("an avatar", VideoJobSpec, {"avatar": {}}, "spec.avatar is not available in this version"),
+    Case("a misspelt field", VideoJobSpec, transcode(prioritty="High"), "Extra inputs are not permitted"),
+    Case(
+        "a first wait beyond the longest",
+        VideoJobSpec,
+        transcode(retry={"backoffSeconds": 400}),
+        "retry.maxBackoffSeconds must be at least retry.backoffSeconds",
+    ),
+    Case(
+        "a size of nothing",
+        VideoJobSpec,
+        {"transcode": {"source": {"uri": URI}, "limits": {"maxInputSize": "0"}}},
+        "limits.maxInputSize must be above zero",
+    ),
+    Case("a path of the machine", VideoJobSpec, {"transcode": {"source": {"uri": "file:///x"}}}, "String should match"),
+    Case("a profile of nothing", VideoProfileSpec, {}, "describes exactly one output"),
+    Case(
+        "a profile of two outputs", VideoProfileSpec, {"thumbnail": {}, "rendition": {"video": PICTURE}}, "exactly one"
+    ),
+    Case("VP9 in mp4", VideoProfileSpec, {"rendition": {"video": {**PICTURE, "codec": "vp9"}}}, "use container webm"),
+    Case(
+        "H.264 in webm", VideoProfileSpec, {"rendition": {"container": "webm", "video": PICTURE}}, "use container mp4"
+    ),
+    Case("a store of no kind", MediaStoreSpec, {}, "set spec.pvc.claimName"),
+)
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
+def test_a_spec_is_refused_in_words_that_help(case: Case) -> None:
+    with pytest.raises(ValidationError, match=case.expect.replace(".", r"\.")):
+        case.model.model_validate(case.given)
+
+
+@pytest.mark.parametrize(
+    ("text", "expect"),
+    [
+        ("524288000", 524288000),
+        ("500Mi", 500 * 2**20),
+        ("2G", 2 * 10**9),
+        ("1.5Gi", 3 * 2**29),
+        ("3k", 3000),
+        ("1Ti", 2**40),
+    ],
+)
+def test_t_014_a_quantity_in_bytes(text: str, expect: int) -> None:
+    assert quantity_bytes(text) == expect
+
+
+@pytest.mark.parametrize("text", ["", "Mi", "5MB", "-1", "1 Gi", "1e9"])
+def test_what_is_no_quantity_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a quantity of bytes such as 500Mi or 2G"):
+        quantity_bytes(text)
+
+
+@pytest.mark.parametrize(("uri", "expect"), [("store://inbox/" + "ab" * 32, "ab" * 32), (URI, None)])
+def test_an_upload_promises_its_digest(uri: str, expect: str | None) -> None:
+    assert Source(uri=uri).sha256 == expect
+
+
+def test_a_spec_survives_the_way_through_the_server() -> None:
+    spec = VideoJobSpec.model_validate(transcode(externalId="order-7", timeoutSeconds=30))
+    assert VideoJobSpec.model_validate(spec.dump()) == spec
+    assert spec.dump()["externalId"] == "order-7"
+    assert "story" not in spec.dump()
