@@ -103,6 +103,8 @@ def _waits(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> bo
         draft.note = (Reason.STAGE_RUNNING, "an earlier attempt's Job is being removed")
         return True
     slot = group.plan.slot
+    if job_name(seen.job.uid, seen.job.name, group.name, group.settled + 1) in seen.foreign:
+        return False  # a slot would not help: the launch says what is in the way
     if _recorded(seen, group) and (slot is None or seen.granted):
         return False
     if slot is None:
