@@ -44,6 +44,8 @@ def test_a_crash_at_any_write_changes_nothing(mode: str, write: int, where: Lite
     assert len(crashed.created) == len(set(crashed.created)), "a Job was created twice"
     assert check_history(crashed.history[UID]) == []
     assert crashed.published[UID] == plain.published[UID]
+    for event in set(plain.told):
+        assert crashed.told.count(event) <= plain.told.count(event), "told twice"
 
 
 @pytest.mark.parametrize("mode", WRITES)

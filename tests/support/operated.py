@@ -81,7 +81,13 @@ class OperatorProcess:
         await self._probe("readyz", seconds)
         return self
 
-    async def _probe(self, route: str, seconds: float) -> None:
+    async def waits_for(self, reason: str, seconds: float = 30) -> None:
+        """Wait until `/readyz` gives that reason for not being ready."""
+        await self._probe("readyz", seconds, lambda status, text: status == 503 and reason in text)
+
+    async def _probe(
+        self, route: str, seconds: float, wanted: Callable[[int, str], bool] = lambda status, _: status == 200
+    ) -> None:
         last = "no answer"
         try:
             async with asyncio.timeout(seconds), aiohttp.ClientSession() as session:
@@ -91,7 +97,7 @@ class OperatorProcess:
                     try:
                         async with session.get(f"http://127.0.0.1:{self.http_port}/{route}") as answer:
                             last = await answer.text()
-                            if answer.status == 200:
+                            if wanted(answer.status, last):
                                 return
                     except aiohttp.ClientError as error:
                         last = str(error)
@@ -159,22 +165,31 @@ class Cluster:
         last: Raw = {}
         try:
             async with asyncio.timeout(seconds):
-                async with self._session.get(self._host + resource.path(namespace), params=query) as stream:
-                    buffer = b""
-                    async for chunk in stream.content.iter_any():
-                        buffer += chunk
-                        *lines, buffer = buffer.split(b"\n")
-                        for line in lines:
-                            event = json.loads(line)
+                while True:
+                    try:
+                        async for event in self._watch(resource.path(namespace), query):
+                            if event.get("type") == "ERROR" or "object" not in event:
+                                break  # the server is starting, or has forgotten: watch anew
                             last = event["object"]
                             if event["type"] in {"ADDED", "MODIFIED"} and wanted(last):
                                 return last
+                    except aiohttp.ClientError:
+                        await asyncio.sleep(0.1)  # no server: nothing to watch until it listens again
         except TimeoutError:
             pass
         raise AssertionError(
             f"{resource.plural} {namespace}/{name or '*'}: not as wanted within {seconds} s; last seen:\n"
             f"{yaml.safe_dump(last)[-3000:]}\n{because()}"
         )
+
+    async def _watch(self, path: str, query: dict[str, str]) -> AsyncIterator[Raw]:
+        """Events of one watch; it ends when the server cuts it."""
+        async with self._session.get(self._host + path, params=query) as stream:
+            buffer = b""
+            async for chunk in stream.content.iter_any():
+                *lines, buffer = (buffer + chunk).split(b"\n")
+                for line in lines:
+                    yield json.loads(line)
 
     async def gone(self, resource: Resource, namespace: str, name: str, seconds: float = 30) -> None:
         """Wait until the API server reports that object deleted."""
@@ -183,12 +198,9 @@ class Cluster:
         if not present:
             return
         query["resourceVersion"] = present[0]["metadata"]["resourceVersion"]
-        async with (
-            asyncio.timeout(seconds),
-            self._session.get(self._host + resource.path(namespace), params=query) as stream,
-        ):
-            async for line in stream.content:
-                if json.loads(line)["type"] == "DELETED":
+        async with asyncio.timeout(seconds):
+            async for event in self._watch(resource.path(namespace), query):
+                if event["type"] == "DELETED":
                     return
         raise AssertionError(f"{resource.plural} {namespace}/{name} was not deleted within {seconds} s")
 

@@ -106,6 +106,7 @@ class Cluster:
         self.published: dict[str, list[tuple[str, ...]]] = {}
         self.post: Callable[[RunResult], None] = lambda _result: None
         self.broken: list[str] = []
+        self.told: list[tuple[str, str]] = []
         self._numbers = itertools.count(1)
         self._heap: list[tuple[datetime, int, Callable[[], None]]] = []
 

@@ -1,4 +1,4 @@
-"""The operator in the simulated cluster: real plan, grant and render; a cache, a queue and an apply as simple as can be.
+"""The operator in the simulated cluster: real plan, grant, render and apply; a cache and a queue as simple as can be.
 
 What it sees may be late, doubled or lost (`Faults`); what it wrote itself it has seen. A resync repairs the rest.
 """
@@ -8,19 +8,22 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any, cast
 
 from builders import BUILTINS, CONFIG, STORE
-from simcluster import Cluster, ConflictError, CrashError, ExistsError, Kind, Stored
+from simapi import NoMetrics, SimApi, raw_of, run_now
+from simcluster import Cluster, CrashError, Kind, Stored
 from videojob_api import names
 from videojob_api.contract import RunResult
 from videojob_api.v1alpha1 import VideoJobStatus
+from videojob_operator.cluster.api import JOBS, Raw, Resource
+from videojob_operator.cluster.apply import Applier
 from videojob_operator.decide.job import TRANSITIONS, live, plan
 from videojob_operator.decide.queue import grant
 from videojob_operator.decide.world import (
     Config,
-    ConfirmGone,
     CreateJob,
-    DeleteJob,
+    Event,
     JobView,
     LiveSlot,
     Observed,
@@ -167,11 +170,7 @@ class Operator:
             self.cluster.at(wanted.wake_at, lambda: self._wake(uid))
         if wanted.progress_only and self.rng.random() < self.faults.skipped_progress:
             return
-        try:
-            done = self._apply(self.cache["videojob", uid], wanted)
-        except ConflictError:
-            done = False
-            self._read_again(uid)
+        done = self._apply(self.cache["videojob", uid], wanted)
         if done and wanted.request is None:
             self.reserved.pop(uid, None)
         if not done:
@@ -182,49 +181,36 @@ class Operator:
             self.wakes.pop(uid, None)
             self.dirty.add(uid)
 
-    def _read_again(self, uid: str) -> None:
-        fresh = self.cluster.get("videojob", uid)
-        if fresh is None:
-            self.cache.pop(("videojob", uid), None)
-        else:
-            self.cache["videojob", uid] = fresh
-
     def _apply(self, stored: Stored, wanted: Plan) -> bool:
-        job: VideoJobView = stored.value
-        version = stored.version
-        if wanted.status_first and wanted.status is not None:
-            version = self._learn(self.cluster.patch_status(job.uid, version, wanted.status))
-        for action in wanted.actions:
-            match action:
-                case CreateJob():
-                    if not self._create(job, action):
-                        return False
-                case DeleteJob():
-                    self.cluster.delete_job(action.name, action.uid)
-                case ConfirmGone():
-                    found = self.cluster.get("job", action.name)
-                    if found is not None:
-                        self.cache["job", action.name] = found
-                        return False
-        if wanted.status is not None and not wanted.status_first:
-            version = self._learn(self.cluster.patch_status(job.uid, version, wanted.status))
-        if wanted.labels:
-            self._learn(self.cluster.patch_labels(job.uid, version, wanted.labels))
-        return True
+        """The real apply, against the cluster in memory. False: the world was not as the plan assumed."""
+        applier = Applier(
+            SimApi(self.cluster), cast("Any", self), render=self._render, recorder=cast("Any", self),
+            budget=cast("Any", self), metrics=cast("Any", NoMetrics()), created=lambda _uid: None,
+        )  # fmt: skip
+        outcome: str = run_now(applier.apply(stored.value, raw_of(stored), wanted))
+        return outcome == "done"
 
-    def _create(self, job: VideoJobView, action: CreateJob) -> bool:
-        try:
-            stored = self.cluster.create_job(job, job_manifest(action, job, RenderConfig()))
-        except ExistsError:
-            found = self.cluster.get("job", action.name)
-            if found is None:
-                return False
-            if found.owner != job.uid:
-                self.foreign.add(action.name)
-                return False
-            stored = found
-        self._learn(stored)
-        return True
+    def _render(self, action: CreateJob, job: VideoJobView) -> dict[str, Any]:
+        return job_manifest(action, job, RenderConfig())
+
+    def learnt(self, resource: Resource, raw: Raw) -> None:
+        """Apply hands in every answer: what we wrote ourselves we have seen."""
+        kind: Kind = "job" if resource is JOBS else "videojob"
+        found = self.cluster.get(kind, raw["metadata"]["name" if kind == "job" else "uid"])
+        if found is not None:
+            self._learn(found)
+
+    def note_foreign(self, _uid: str, name: str) -> None:
+        """Apply found a name taken by somebody else."""
+        self.foreign.add(name)
+
+    def tell(self, job: VideoJobView, event: Event) -> None:
+        """An event about a VideoJob."""
+        self.cluster.told.append((job.uid, event.reason))
+
+    async def take(self) -> float:
+        """The budget of status writes, without an end."""
+        return 0.0
 
     def _learn(self, stored: Stored) -> int:
         old = self.cache.get((stored.kind, stored.key))

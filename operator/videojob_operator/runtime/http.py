@@ -83,14 +83,16 @@ class Server:
     """
 
     def __init__(self, app: web.Application, host: str, port: int) -> None:
-        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=120.0, handle_signals=False)
+        self._runner = web.AppRunner(
+            app, access_log=None, keepalive_timeout=120.0, handle_signals=False, shutdown_timeout=1.0
+        )
         self._host = host
         self.port = port
 
     async def start(self) -> None:
         """Listen. Raises OSError naming the address when it is taken."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self.port, shutdown_timeout=1.0)
+        site = web.TCPSite(self._runner, self._host, self.port)
         await site.start()
         for address in self._runner.addresses:
             self.port = int(address[1])
