@@ -15,7 +15,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Switches of the golden and simulate layers."""
     parser.addoption("--update-golden", action="store_true", help="write golden files anew, for a person to review")
     parser.addoption("--seed", type=int, action="append", help="simulate: replay this seed; may be repeated")
-    parser.addoption("--seeds", type=int, default=240, help="simulate: number of seeds")
+    parser.addoption("--seeds", type=int, default=200, help="simulate: number of seeds")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

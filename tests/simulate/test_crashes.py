@@ -10,6 +10,7 @@ from builders import a_videojob
 from simcluster import Cluster, Outcome
 from simoperator import Operator, check_history, drive
 from videojob_operator.decide.job import plan
+from videojob_operator.decide.world import DeleteJob
 
 WELL = Outcome()
 UID = "11111111-2222-3333-4444-555555555555"
@@ -78,3 +79,23 @@ def test_a_converged_world_gives_an_empty_plan(mode: str) -> None:
     assert cluster.writes == before
     found = plan(fresh.observe(UID))
     assert (found.actions, found.status, found.labels, found.events, found.request) == ((), None, (), (), None)
+
+
+def test_a_restart_at_any_time_of_a_full_queue_writes_nothing_by_itself() -> None:
+    """I4, case 7: six VideoJobs for two slots; whenever the operator has come to rest, another one finds nothing to write."""
+    cluster = Cluster()
+    for number in range(6):
+        cluster.apply(a_videojob(("Compact", "Spread")[number % 2], name=f"job-{number}", uid=f"uid-{number}"))
+    operator = Operator(cluster, capacity=(("cpu", 2),))
+    for _ in range(400):
+        operator.run()
+        other = Operator(cluster, capacity=(("cpu", 2),))
+        other.stop()
+        for number in range(6):
+            found = plan(other.observe(f"uid-{number}"))
+            assert (found.status, found.labels, found.events) == (None, (), ())
+            assert {type(action) for action in found.actions} <= {DeleteJob}, "at most what is due this very moment"
+        cluster.post = operator.results.append
+        if not cluster.step():
+            break
+    assert {stored.value.status.phase for stored in cluster.all("videojob")} == {"Succeeded"}

@@ -109,6 +109,7 @@ def test_chaos_ends_and_keeps_the_invariants(seed: int) -> None:
 def test_two_operators_by_mistake_do_no_harm(few: int) -> None:
     """Case 12: without a Lease, and each with its own late view, I1 to I3 hold; only writes are wasted."""
     cluster, first, rng = story(few)
+    cluster.late_reports = True
     late = Faults(late=0.3, late_seconds=5)
     first.faults = late
     second = Operator(cluster, config=CONFIG, capacity=(("cpu", 99),), faults=late, rng=rng)

@@ -66,8 +66,8 @@ def progress(before: VideoJobStatus, draft: Draft) -> ProgressStatus:
     message = status.failure.message if status.phase == Phase.FAILED and status.failure is not None else draft.message
     if draft.problem is not None and status.phase == Phase.PENDING:
         message = draft.problem[1]
-    if status.phase == Phase.QUEUED and message is None:
-        message = status.progress.message
+    if message is None and (status.phase, status.stage) == (before.phase, before.stage):
+        message = status.progress.message  # no news, for example after a restart of the operator, is no reason to write
     running = status.phase == Phase.RUNNING
     return ProgressStatus(
         percent=found,

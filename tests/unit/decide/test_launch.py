@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -154,12 +156,47 @@ def test_progress_that_stops_coming_does_not_fall_back() -> None:
     """I10; a restarted operator has no news."""
     scene = Scene.of().settle()
     scene.pod("main-a1", running("work"), waiting("commit")).news("transcode", 50).settle()
-    assert scene.set(progress=None).look().status is None or scene.status.progress.percent == 50
-    assert scene.status.progress.percent == 50
+    assert scene.set(progress=None).look().status is None
     scene.fail("main-a1", 75).settle()
     assert scene.status.progress.percent == 50, "until another attempt begins"
     scene.tick(3).settle()
     assert scene.status.progress.percent == 0
+
+
+def running_with_news(scene: Scene) -> Scene:
+    scene.settle().pod("main-a1", running("work"), waiting("commit"))
+    return scene.news("transcode", 50, message="half", speed="2x", eta_seconds=9).settle()
+
+
+def waiting_for_a_slot(scene: Scene) -> Scene:
+    scene.look()
+    return scene.set(waiting_message="slot cpu: 4 of 4 taken, 3 ahead").settle(granted=False)
+
+
+def blocked(scene: Scene) -> Scene:
+    return scene.settle().change("main-a1", blocked="exceeded quota").settle()
+
+
+def waiting_for_a_retry(scene: Scene) -> Scene:
+    return scene.settle().fail("main-a1", 75).settle()
+
+
+@pytest.mark.parametrize("given", [running_with_news, waiting_for_a_slot, blocked, waiting_for_a_retry])
+def test_a_restarted_operator_that_has_heard_no_news_yet_writes_nothing(given: Callable[[Scene], Scene]) -> None:
+    """I4, case 7: progress, places in the queue and reasons are in nobody's memory after a restart."""
+    scene = given(Scene.of())
+    scene.set(progress=None, waiting_message=None)
+    scene.set(jobs=tuple(replace(job, blocked=None) for job in scene.seen.jobs))
+    found = plan(replace(scene.seen, now=scene.seen.now + timedelta(seconds=0.5)))
+    assert (found.actions, found.status, found.events) == ((), None, ())
+
+
+def test_a_new_attempt_forgets_the_speed_of_the_last_one() -> None:
+    scene = running_with_news(Scene.of())
+    assert scene.status.progress.speed == "2x"
+    scene.set(progress=None).fail("main-a1", 143, deleting=True).settle()
+    assert scene.status.phase == "Running"
+    assert scene.status.progress.speed is None
 
 
 def test_progress_after_the_end_is_ignored() -> None:

@@ -26,7 +26,7 @@ def advance(seen: Observed, draft: Draft) -> None:
         return
     group, attempt, verdict = draft.flight
     draft.update(phase=Phase.RUNNING, next_retry_time=None)
-    reason = pending(verdict)
+    reason = pending(verdict) or _still_blocked(draft, verdict)
     if reason is not None:
         draft.wait(seen.job.spec.queue, Reason.POD_PENDING, reason[:500], seen.now)
         draft.note = (Reason.POD_PENDING, reason[:500])
@@ -50,6 +50,13 @@ def pending(verdict: Verdict) -> str | None:
         return pod.unschedulable
     stuck = next((c for c in pod.containers if c.state == "Waiting" and c.reason in WAITING_REASONS), None)
     return f"container {stuck.name}: {stuck.reason}: {stuck.message or 'no message'}" if stuck is not None else None
+
+
+def _still_blocked(draft: Draft, verdict: Verdict) -> str | None:
+    """What was known of a pod that could not be made, by an operator that was started since: it is asked for again."""
+    old = draft.status.queue
+    unmade = verdict.job is not None and not verdict.job.pods and verdict.job.finished is None
+    return old.message if unmade and old is not None and old.reason == Reason.POD_PENDING else None
 
 
 def _containers(seen: Observed, draft: Draft, group: Group, attempt: int, verdict: Verdict) -> None:

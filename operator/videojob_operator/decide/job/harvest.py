@@ -11,6 +11,7 @@ from dataclasses import replace
 from videojob_api.contract import FailureClass, StageResult
 from videojob_api.names import Phase, Reason
 from videojob_api.stages import KINDS
+from videojob_api.v1alpha1 import ProgressStatus
 
 from ..naming import job_name
 from ..world import ConfirmGone, Event, Observed
@@ -59,7 +60,7 @@ def begin(seen: Observed, draft: Draft, group: Group, attempt: int) -> None:
     draft.stage(first, state="Running", start_time=seen.now)
     draft.update(
         phase=Phase.RUNNING, stage=first, queue=None, next_retry_time=None,
-        start_time=draft.status.start_time or seen.now,
+        start_time=draft.status.start_time or seen.now, progress=ProgressStatus(),
     )  # fmt: skip
     draft.note = (Reason.STAGE_RUNNING, f"{first}: attempt {attempt}")
     text = f"{', '.join(group.plan.stages)}: attempt {attempt} started as Job {name}"

@@ -125,7 +125,9 @@ def _waits(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> bo
         return True  # the queue has not answered yet; most often the next stage starts within milliseconds
     draft.update(phase=Phase.QUEUED)
     draft.stage(group.plan.stages[0], state="Queued")
-    draft.wait(spec.queue, Reason.WAITING_FOR_SLOT, seen.waiting_message, seen.now)
+    old = draft.status.queue
+    known = old.message if old is not None and old.reason == Reason.WAITING_FOR_SLOT else None  # after a restart
+    draft.wait(spec.queue, Reason.WAITING_FOR_SLOT, seen.waiting_message or known, seen.now)
     if not seen.queue_found:
         draft.note = (
             Reason.QUEUE_NOT_FOUND,
