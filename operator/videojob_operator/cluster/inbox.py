@@ -40,7 +40,7 @@ MAX_RESULTS = 8
 """Whole results kept per VideoJob."""
 POSTS_PER_SECOND, POSTS_BURST = 1.0, 5.0
 """Posts a pod may send."""
-MAX_TOKEN_BYTES = 8192
+MAX_TOKEN_BYTES = 4096
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,185 @@
+"""The port for workers: who may say what, how often and how much (cases 71 to 75)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from builders import a_result
+from clock import Clock
+from fakeapi import Call, FakeApi
+from videojob_api.contract import MAX_PROGRESS_BYTES, MAX_RESULT_BYTES, PROGRESS_ROUTE, RESULT_ROUTE, Progress
+from videojob_api.names import audience
+from videojob_operator.cluster.api import ApiError, Identity
+from videojob_operator.cluster.inbox import Endpoint, Inbox, Sender
+from videojob_operator.cluster.metrics import Metrics
+from videojob_operator.runtime.http import Server
+
+POD = Identity("system:serviceaccount:team-a:videojob-worker", "pod-1", "pod-uid-1")
+
+GOOD = "good"
+
+
+class Port:
+    """A listening inbox and a pod that speaks to it."""
+
+    def __init__(self, session: aiohttp.ClientSession, api: FakeApi, inbox: Inbox, clock: Clock) -> None:
+        self.session, self.api, self.inbox, self.clock = session, api, inbox, clock
+        self.taken: list[tuple[str, bool]] = []
+
+    async def post(
+        self, body: bytes | str, *, token: str | None = GOOD, route: str = PROGRESS_ROUTE
+    ) -> tuple[int, str]:
+        headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+        async with self.session.post(route, data=body, headers=headers) as answer:
+            return answer.status, await answer.text()
+
+
+@asynccontextmanager
+async def a_port() -> AsyncIterator[Port]:
+    api, inbox, clock = FakeApi(), Inbox(), Clock()
+    api.tokens["good", audience("uid-1")] = POD
+    api.tokens["bare", audience("uid-1")] = Identity("somebody")
+    api.tokens["other", audience("uid-1")] = Identity("sa", "pod-9", "pod-uid-9")
+    taken: list[tuple[str, bool]] = []
+    endpoint = Endpoint(
+        api,
+        inbox,
+        sender=lambda uid, pod: Sender("main", 2) if (uid, pod) == ("uid-1", "pod-uid-1") else None,
+        taken=lambda uid, urgent: taken.append((uid, urgent)),
+        metrics=Metrics(),
+        clock=clock,
+    )
+    server = Server(endpoint.app(), "127.0.0.1", 0)
+    await server.start()
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
+            port = Port(session, api, inbox, clock)
+            port.taken = taken
+            yield port
+    finally:
+        await server.stop()
+
+
+def sample(**fields: Any) -> str:
+    body = {"uid": "uid-1", "group": "main", "attempt": 2, "stage": "transcode", "percent": 40} | fields
+    return Progress.model_construct(**body).model_dump_json(by_alias=True)
+
+
+async def test_news_is_taken_and_the_token_reviewed_once_a_minute() -> None:
+    """A-012, case 74"""
+    async with a_port() as port:
+        assert (await port.post(sample()))[0] == 204
+        port.clock.now += 30
+        assert (await port.post(sample(percent=50)))[0] == 204
+        assert port.api.reviews == 1
+        port.clock.now += 31
+        assert (await port.post(sample(percent=60)))[0] == 204
+        assert port.api.reviews == 2
+        found = port.inbox.progress("uid-1")
+        assert found is not None
+        assert found.percent == 60
+        assert port.taken == [("uid-1", False)] * 3
+
+
+REFUSED = (
+    pytest.param(sample(), None, 401, "Bearer", id="no token"),
+    pytest.param(sample(), "forged", 401, "audience", id="a forged token"),
+    pytest.param(sample(uid="uid-2"), "good", 401, "videojob.dev/jobs/uid-2", id="another job's token"),
+    pytest.param(sample(), "bare", 403, "not bound to a pod", id="a token without a pod"),
+    pytest.param(sample(), "other", 403, "no pod of that VideoJob", id="a pod of somebody else"),
+    pytest.param(sample(attempt=1), "good", 409, "attempt 2 of main", id="an old attempt"),
+    pytest.param(sample(group="commit"), "good", 409, "not 2 of commit", id="another group"),
+    pytest.param(sample(), "x" * 5000, 401, "Bearer", id="a token of five kilobytes"),
+    pytest.param(sample(percent=101), "good", 422, "percent", id="101 percent"),
+    pytest.param(sample(percent=-1), "good", 422, "percent", id="minus one percent"),
+    pytest.param(sample(eta_seconds=10**12), "good", 422, "etaSeconds", id="an endless estimate"),
+    pytest.param('{"percent": NaN}', "good", 422, "", id="NaN"),
+    pytest.param("not json", "good", 422, "", id="no JSON"),
+    pytest.param(b"\xff\xfe", "good", 422, "", id="no text"),
+    pytest.param("x" * (MAX_PROGRESS_BYTES + 1), "good", 413, "8192", id="too long"),
+)
+
+
+@pytest.mark.parametrize(("body", "token", "status", "text"), REFUSED)
+async def test_what_is_not_taken(body: bytes | str, token: str | None, status: int, text: str) -> None:
+    """Cases 72, 73, 75: refused with a reason, nothing kept, nobody told"""
+    async with a_port() as port:
+        found = await port.post(body, token=token)
+        assert found[0] == status, found
+        assert text in found[1]
+        assert port.inbox.progress("uid-1") is None
+        assert port.taken == []
+
+
+async def test_a_body_without_a_length_is_cut_at_the_limit() -> None:
+    """Case 73"""
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(10_000):
+            yield b"x" * 1024
+            await asyncio.sleep(0)
+
+    async with a_port() as port:
+        # The server answers and closes while the client still sends: the client sees the answer or a broken pipe.
+        with contextlib.suppress(aiohttp.ClientError):
+            async with port.session.post(PROGRESS_ROUTE, data=endless()) as answer:
+                assert answer.status == 413
+        assert port.inbox.progress("uid-1") is None
+        assert port.api.reviews == 0
+
+
+async def test_a_flood_is_turned_away() -> None:
+    """Case 73"""
+    async with a_port() as port:
+        found = [(await port.post(sample(percent=n)))[0] for n in range(20)]
+        assert found == [204] * 5 + [429] * 15
+        port.clock.now += 1
+        assert (await port.post(sample(percent=90)))[0] == 204
+
+
+async def test_progress_never_goes_back() -> None:
+    """I10"""
+    async with a_port() as port:
+        await port.post(sample(percent=50))
+        assert (await port.post(sample(percent=40)))[0] == 204
+        found = port.inbox.progress("uid-1")
+        assert found is not None
+        assert found.percent == 50
+
+
+async def test_a_review_that_fails_asks_for_patience() -> None:
+    """Case 74"""
+
+    def down(_: Call) -> None:
+        raise ApiError(0, "Unreachable", "no answer")
+
+    async with a_port() as port:
+        port.api.fault = down
+        assert (await port.post(sample()))[0] == 503
+
+
+async def test_a_result_is_kept_under_the_digest_of_its_bytes() -> None:
+    """Case 44: the stub in the termination message names the digest, so a lie matches nothing"""
+    body = a_result("work", ["ingest"], attempt=2, uid="uid-1", sha256="f" * 64).model_dump_json(by_alias=True).encode()
+    async with a_port() as port:
+        assert (await port.post(body, route=RESULT_ROUTE))[0] == 204
+        assert [result.sha256 for result in port.inbox.results("uid-1")] == [hashlib.sha256(body).hexdigest()]
+        assert port.taken == [("uid-1", True)]
+        assert (await port.post(b"x" * (MAX_RESULT_BYTES + 1), route=RESULT_ROUTE))[0] == 413
+
+
+def test_results_do_not_pile_up() -> None:
+    inbox = Inbox()
+    for number in range(50):
+        inbox.put_result(a_result("work", uid="u", sha256=str(number)))
+    assert len(inbox.results("u")) == 8
+    inbox.forget("u")
+    assert inbox.results("u") == ()
