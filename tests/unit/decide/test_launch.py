@@ -30,7 +30,9 @@ def test_a_foreign_job_of_our_name_is_left_alone_and_said() -> None:
     assert scene.condition("Accepted") == ("True", "Resolved")
     assert scene.status.queue is not None
     assert name in (scene.status.queue.message or "")
-    assert scene.look(granted=True).wake_at is not None
+    again = scene.look(granted=True)
+    assert again.wake_at is not None
+    assert again.request is None, "a slot would not help"
     scene.set(foreign=frozenset()).settle()
     assert list(scene.jobs) == ["main-a1"]
     assert scene.condition("Stalled") == ("False", "StageRunning")

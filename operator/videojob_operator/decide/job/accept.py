@@ -78,6 +78,7 @@ def _record(seen: Observed, draft: Draft, spec: VideoJobSpec) -> None:
         text = f"spec.transcode.profiles asks for output {', '.join(twice)} more than once"
         _refuse(draft, Reason.INVALID_SPEC, text, "name each profile once", seen.now)
         return
+    # Auto is Compact: fewer pods, no second pull of the bytes; Spread is for those who want a Job to each stage.
     execution: Literal["Compact", "Spread"] = "Spread" if spec.execution.mode == "Spread" else "Compact"
     store = seen.store.pvc if seen.store is not None else None
     plan = PlanStatus(
