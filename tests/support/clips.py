@@ -49,15 +49,17 @@ class Clips:
         path = self._folder / f"{name}.{suffix}"
         if path.exists():
             return path
-        rotate = ROTATED.get(name)
-        if rotate is None:
+        degrees = ROTATED.get(name)
+        if degrees is None:
             return make(path, arguments)
-        upright = make(self._folder / f"{name}.upright.{suffix}", arguments)
-        return (
-            make(path, ["-display_rotation", str(rotate), "-i", str(upright), "-c", "copy"])
-            if _new()
-            else make(path, ["-i", str(upright), "-c", "copy", "-metadata:s:v:0", f"rotate={-rotate % 360}"])
-        )
+        return turn(make(self._folder / f"{name}.upright.{suffix}", arguments), path, degrees)
+
+
+def turn(clip: Path, path: Path, degrees: int) -> Path:
+    """Copy a clip with a display matrix that turns it by counter-clockwise degrees; the pictures stay as they are."""
+    if _new():
+        return make(path, ["-display_rotation", str(degrees), "-i", str(clip), "-c", "copy"])
+    return make(path, ["-i", str(clip), "-c", "copy", "-metadata:s:v:0", f"rotate={degrees % 360}"])
 
 
 def _new() -> bool:
@@ -72,12 +74,15 @@ ROTATED = {"rotated": -90, "upside-down": 180}
 RECIPES: dict[str, tuple[str, list[str]]] = {
     "camera": ("mp4", [*camera(1280, 720), *tone(), *H264, *AAC]),
     "small": ("mp4", [*camera(320, 180, seconds=1), *tone(1), *H264, *AAC]),
-    "long": ("mp4", [*camera(640, 360, seconds=1), *H264, "-vf", "loop=loop=60:size=30,setpts=N/30/TB"]),
+    "long": ("mp4", [*camera(320, 180, seconds=1), *H264, "-vf", "loop=loop=11:size=30,setpts=N/30/TB"]),
     "rotated": ("mp4", [*camera(320, 180, seconds=1), *H264]),
     "upside-down": ("mp4", [*camera(320, 180, seconds=1), *H264]),
     "portrait": ("mp4", [*camera(180, 320, seconds=1), *H264]),
     "odd": ("mp4", [*camera(323, 181, seconds=1), *H264, "-pix_fmt", "yuv444p"]),
     "tiny": ("mp4", [*camera(16, 16, seconds=1), *H264]),
+    "long-hd": ("mp4", [*camera(1280, 720, seconds=1), *H264, "-vf", "loop=loop=9:size=30,setpts=N/30/TB"]),
+    "huge": ("mov", ["-f", "lavfi", "-i", "color=black:s=9000x5000", "-frames:v", "1", "-c:v", "png", "-pix_fmt", "gray"]),
+    "half-gone": ("mkv", [*camera(320, 180, seconds=4), *H264, "-g", "10"]),
     "silent": ("mkv", [*camera(320, 180, seconds=1), *H264]),
     "audio-only": ("mp4", [*tone(1), *AAC]),
     "one-frame": ("mp4", [*camera(320, 180), "-frames:v", "1", *H264]),

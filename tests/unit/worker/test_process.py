@@ -101,7 +101,7 @@ def _alive_in_group(folder: Path) -> list[str]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if os.readlink(entry / "cwd") == str(folder) and b"\0" in (entry / "cmdline").read_bytes():
+                if (entry / "cwd").readlink() == folder and b"\0" in (entry / "cmdline").read_bytes():
                     found.append(entry.name)
             except OSError:
                 continue

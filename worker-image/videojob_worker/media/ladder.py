@@ -218,8 +218,9 @@ def _video(rendition: Rendition, rate: Fraction) -> dict[str, Any]:
     limits: dict[str, Any] = {"b:v": video.bitrate, "maxrate": f"{kilobits * 3 // 2}k", "bufsize": f"{kilobits * 2}k"}
     if video.codec == "h264":
         return {
-            "c:v": "libx264", "preset": video.preset, "profile:v": "high", **limits, "g": gop, "keyint_min": gop,
-            "sc_threshold": 0, "flags:v": "+bitexact+cgop",
+            # With a cap on bursts, x264's frame threads give other bytes at every run; slices do not.
+            "c:v": "libx264", "x264-params": "sliced-threads=1", "preset": video.preset, "profile:v": "high", **limits,
+            "g": gop, "keyint_min": gop, "sc_threshold": 0, "flags:v": "+bitexact+cgop",
         }  # fmt: skip
     common = {"c:v": "libvpx-vp9", "row-mt": 1, "tile-columns": 2, "g": gop, "keyint_min": gop}
     deadline, effort = VP9_EFFORT[video.preset]

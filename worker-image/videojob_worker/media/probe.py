@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
@@ -120,11 +121,7 @@ def _video(stream: dict[str, Any]) -> VideoStream:
             hint="re-encode it to MP4 (H.264 and AAC) and submit again",
         )
     if width * height > tools.MAX_PIXELS or max(width, height) > 16384:
-        raise Permanent(
-            "UnsafeInput",
-            f"the picture has {width}x{height} pixels, more than {tools.MAX_PIXELS} in all or 16384 a side",
-            hint="scale it down to 8K or less and submit again",
-        )
+        raise _too_large(f"{width}x{height}")
     shape = _ratio(stream.get("sample_aspect_ratio"), ":") or Fraction(1)
     if Fraction(1, 8) <= shape <= 8:
         width = max(1, round(width * shape))
@@ -149,6 +146,14 @@ def _video(stream: dict[str, Any]) -> VideoStream:
         interlaced=interlaced,
         hdr=stream.get("color_transfer") in HDR_TRANSFERS,
         packets=_count(stream.get("nb_read_packets")),
+    )
+
+
+def _too_large(size: str) -> Permanent:
+    return Permanent(
+        "UnsafeInput",
+        f"the picture has {size} pixels, more than {tools.MAX_PIXELS} in all or 16384 a side",
+        hint="scale it down to 8K or less and submit again",
     )
 
 
@@ -221,6 +226,9 @@ def _command(path: Path, demuxer: str, wanted: tuple[str, ...]) -> list[str]:
 
 def _ask(path: Path, demuxer: str, run: tools.RunTool, more: tuple[str, ...]) -> dict[str, Any]:
     finished = run(_command(path, demuxer, ("-show_entries", ENTRIES, *more)))
+    bomb = re.search(r"Picture size ([0-9]+x[0-9]+) (exceeds|is invalid)", finished.stderr)
+    if bomb is not None:
+        raise _too_large(bomb[1])
     if finished.code != 0:
         raise tools.judge_reading(finished, "probing the file")
     return _json(finished.stdout)

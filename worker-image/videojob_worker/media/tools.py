@@ -76,14 +76,14 @@ _CORRUPT = (
 def judge(finished: Finished, doing: str) -> WorkerError:
     """The error behind a non-zero exit, by the tool's own words."""
     tail = finished.stderr.strip()
-    if "No space left on device" in tail or "File too large" in tail or "Disk quota exceeded" in tail:
-        return disk_full(finished.tool, tail)
-    if "Cannot allocate memory" in tail or "Error allocating" in tail:
-        return out_of_memory(finished.tool, tail)
     if "max_streams" in tail:
         return Permanent(
             "UnsafeInput", f"the file has more than {MAX_STREAMS} streams", hint="keep one video and one audio stream"
         )
+    if "No space left on device" in tail or "File too large" in tail or "Disk quota exceeded" in tail:
+        return disk_full(finished.tool, tail)
+    if "Cannot allocate memory" in tail or "Error allocating" in tail:
+        return out_of_memory(finished.tool, tail)
     if finished.code < 0:
         return Recoverable(
             "FFmpegFailed", f"{finished.tool} was ended by signal {-finished.code} while {doing}", log_tail=tail
