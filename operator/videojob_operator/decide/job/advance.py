@@ -9,7 +9,8 @@ from .. import recipes
 from ..world import Observed
 from .draft import Draft, Group, Verdict
 from .harvest import record
-from .judge import killed, read
+from .judge import killed
+from .results import read
 
 WAITING_REASONS = frozenset(
     {

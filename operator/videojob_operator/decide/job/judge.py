@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from pydantic import ValidationError
-
 from videojob_api.contract import EXIT_CLASSES, ExitCode, FailureClass, RunResult
 from videojob_api.v1alpha1 import FailureStatus
 
 from ..naming import job_name, report_group
 from ..world import ContainerView, JobView, Observed, PodView
 from .draft import Group, Verdict
-from .results import problem_of
+from .results import is_stub, problem_of, read
 
 LAUNCH_GRACE_SECONDS = 10
 """A Job that was launched this recently and is missing may only be missing from our view."""
@@ -243,31 +241,6 @@ def _reported(seen: Observed, group: Group, attempt: int, report: JobView | None
         for result in found.reported
         if (result.uid, result.group, result.attempt) == (seen.job.uid, group.name, attempt)
     )
-
-
-def read(seen: Observed, group: str, attempt: int, container: ContainerView) -> RunResult | None:
-    """A container's result: its termination message, or the whole result that its stub stands for; else None."""
-    found = parse(container)
-    if found is not None and found.sha256 is not None:
-        found = next((result for result in seen.results if result.sha256 == found.sha256), None)
-    wanted = (seen.job.uid, group, attempt, container.name)
-    if found is None or (found.uid, found.group, found.attempt, found.container) != wanted:
-        return None
-    return found
-
-
-def parse(container: ContainerView) -> RunResult | None:
-    """The termination message as a result, if it is one."""
-    try:
-        return RunResult.model_validate_json(container.message or "")
-    except ValidationError:
-        return None
-
-
-def is_stub(container: ContainerView) -> bool:
-    """Whether the message only names the digest of a result that lies elsewhere."""
-    found = parse(container)
-    return found is not None and found.sha256 is not None
 
 
 # ---------------------------------------------------------------- words

@@ -1,15 +1,17 @@
-"""Whether a result may be believed: complete, about this job, inside its folder, bounded (cases 43 and 44)."""
+"""Reading a result, and whether it may be believed: complete, about this job, inside its folder, bounded (cases 43 and 44)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from videojob_api.contract import StageResult, canonical_json
+from pydantic import ValidationError
+
+from videojob_api.contract import RunResult, StageResult, canonical_json
 from videojob_api.v1alpha1 import OutputStatus
 
 from ..recipes import kind_of
-from ..world import Observed
+from ..world import ContainerView, Observed
 from .draft import Group
 
 PATH = re.compile(r"videos/[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -17,6 +19,31 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 MAX_INPUT_BYTES = 2048
 MAX_OUTPUT_BYTES = 900
 """Sixteen of them, the plan and all else stay below the 32 KiB of a status."""
+
+
+def read(seen: Observed, group: str, attempt: int, container: ContainerView) -> RunResult | None:
+    """A container's result: its termination message, or the whole result that its stub stands for; else None."""
+    found = parse(container)
+    if found is not None and found.sha256 is not None:
+        found = next((result for result in seen.results if result.sha256 == found.sha256), None)
+    wanted = (seen.job.uid, group, attempt, container.name)
+    if found is None or (found.uid, found.group, found.attempt, found.container) != wanted:
+        return None
+    return found
+
+
+def parse(container: ContainerView) -> RunResult | None:
+    """The termination message as a result, if it is one."""
+    try:
+        return RunResult.model_validate_json(container.message or "")
+    except ValidationError:
+        return None
+
+
+def is_stub(container: ContainerView) -> bool:
+    """Whether the message only names the digest of a result that lies elsewhere."""
+    found = parse(container)
+    return found is not None and found.sha256 is not None
 
 
 def problem_of(seen: Observed, group: Group, results: Sequence[StageResult]) -> str | None:
