@@ -64,3 +64,9 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("progress_url", "pod_uid", "deployment", "defaults_file", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        """An empty variable means the same as none: templates cannot always leave one out."""
+        return value or None

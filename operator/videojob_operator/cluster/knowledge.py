@@ -14,7 +14,7 @@ from videojob_api.v1alpha1.base import ApiModel
 from ..decide.world import Config, JobView, Observed, ProfileView, VideoJobView
 from ..runtime.cache import Store, owner_of, uid_of, version
 from .api import JOBS, MEDIASTORES, PODS, VIDEOJOBS, VIDEOPROFILES, VIDEOQUEUES, Raw, Resource, metadata
-from .inbox import Inbox
+from .inbox import Inbox, Sender
 from .observe import job_is_live, job_view, parallelism, read_spec, trim, videojob_view
 from .slots import Holder, Slots
 
@@ -111,6 +111,29 @@ class Knowledge:
             job = self.stores[JOBS].get(owner)
             owner = owner_of(job) if job else None
         return owner or metadata(raw).get("labels", {}).get(names.LABEL_UID)
+
+    def sender(self, uid: str, pod_uid: str) -> Sender | None:
+        """Which attempt of that VideoJob the pod runs; None when it is no known pod of it."""
+        pod = self.stores[PODS].get(pod_uid)
+        job = self.stores[JOBS].get(owner_of(pod) or "") if pod else None
+        if job is None or owner_of(job) != uid:
+            return None
+        view = job_view(job)
+        return Sender(view.group, view.attempt)
+
+    def unsettled(self) -> set[str]:
+        """VideoJobs to look at after a start: all but those that are finished, reported and without Jobs."""
+        found = set()
+        for raw in self.stores[VIDEOJOBS]:
+            status = raw.get("status") or {}
+            settled = (
+                status.get("phase") in names.TERMINAL_PHASES
+                and status.get("observedGeneration") == metadata(raw).get("generation")
+                and not self.stores[JOBS].children(uid_of(raw))
+            )
+            if not settled:
+                found.add(uid_of(raw))
+        return found
 
     def _account(self, resource: Resource, raw: Raw) -> None:
         """Keep the count of slots in step."""

@@ -13,31 +13,28 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from videojob_api.names import TERMINAL_PHASES
-
 from ..decide.job import plan
 from ..decide.queue import grant
 from ..decide.world import Config
 from ..render import RenderConfig, job_manifest
 from ..runtime.budget import Budget
-from ..runtime.cache import uid_of
 from ..runtime.http import Server, health_app
 from ..runtime.lease import Lease
 from ..runtime.queue import WorkQueue, work
 from ..runtime.resync import Health
 from ..settings import Settings
-from .api import JOBS, PODS, VIDEOJOBS, Api, ApiError, Raw, Resource, metadata
+from .api import JOBS, VIDEOJOBS, Api, ApiError, Raw, Resource
 from .apply import Applier
 from .client import connect
 from .defaults import ensure, load
 from .discovery import KindsMissingError, wait_for_kinds
 from .events import Recorder
-from .inbox import Endpoint, Inbox, Sender
+from .exports import export
+from .inbox import Endpoint, Inbox
 from .knowledge import Knowledge
 from .lease import LeaseObject
 from .listing import Lister
 from .metrics import Metrics
-from .observe import job_view
 from .reconciler import Minds, Reconciler
 from .slots import Slots
 from .wants import Key, Wants
@@ -130,7 +127,7 @@ class Operator:
         await lister.repair(count=False)
         self._health.succeeded(0)
         await self._serve_workers(api)
-        self._reconciling.first_pass(self._worth_a_look())
+        self._reconciling.first_pass(self._known.unsettled())
         for number in range(settings.workers):
             self._spawn(work(self._queue, self._reconciling.handle), f"worker {number}")
         self._spawn(self._resync(lister), "resync")
@@ -235,45 +232,7 @@ class Operator:
             now=utc_now,
         )
         self._spawn(self._recorder.run(), "events")
-        self._export()
-
-    def _export(self) -> None:
-        known, metrics = self._known, self.metrics
-        metrics.gauge("video_active_jobs", "VideoJobs at work.", lambda: known.phases().get("Running", 0))
-        metrics.gauge(
-            "processing_queue_size", "Stages that wait for a slot.", lambda: sum(self._slots.depth().values())
-        )
-        metrics.family(
-            "videojob_phase", "VideoJobs by phase.", ("phase",), lambda: {(k,): v for k, v in known.phases().items()}
-        )
-        metrics.family(
-            "videojob_queue_depth",
-            "Stages that wait for a slot, by queue.",
-            ("queue",),
-            lambda: {(k,): v for k, v in self._slots.depth().items()},
-        )
-        metrics.family(
-            "videojob_slots_in_use",
-            "Slots held by live Jobs.",
-            ("queue", "slot"),
-            lambda: {k: float(v) for k, v in self._slots.in_use().items()},
-        )
-        metrics.gauge("videojob_workqueue_depth", "Keys that wait to be looked at.", lambda: len(self._queue))
-        metrics.gauge("videojob_resync_age_seconds", "Seconds since the last whole list.", self._health.age)
-
-    def _worth_a_look(self) -> set[str]:
-        """VideoJobs to look at after a start: all but those that are finished, reported and without Jobs."""
-        found = set()
-        for raw in self._known.stores[VIDEOJOBS]:
-            status = raw.get("status") or {}
-            settled = (
-                status.get("phase") in TERMINAL_PHASES
-                and status.get("observedGeneration") == metadata(raw).get("generation")
-                and not self._known.stores[JOBS].children(uid_of(raw))
-            )
-            if not settled:
-                found.add(uid_of(raw))
-        return found
+        export(self.metrics, self._knowledge, self._slots, self._queue, self._health)
 
     async def _serve_health(self) -> None:
         server = Server(
@@ -285,7 +244,7 @@ class Operator:
 
     async def _serve_workers(self, api: Api) -> None:
         endpoint = Endpoint(
-            api, self._inbox, sender=self._sender, taken=self._reconciling.want_progress, metrics=self.metrics
+            api, self._inbox, sender=self._known.sender, taken=self._reconciling.want_progress, metrics=self.metrics
         )
         await self._listen(
             Server(endpoint.app(), self.settings.host, self.settings.worker_port), "VIDEOJOB_WORKER_PORT"
@@ -299,18 +258,6 @@ class Operator:
                 f"{self.settings.host}:{server.port} cannot be listened on: {error}; set {setting}"
             ) from error
         self._servers.append(server)
-
-    def _sender(self, uid: str, pod_uid: str) -> Sender | None:
-        """Which attempt of that VideoJob the pod runs, as far as the cache knows."""
-        pod = self._known.stores[PODS].get(pod_uid)
-        if pod is None or self._known.videojob_of(PODS, pod) != uid:
-            return None
-        owners = metadata(pod).get("ownerReferences") or ()
-        job = self._known.stores[JOBS].get(str(owners[0]["uid"])) if owners else None
-        if job is None:
-            return None
-        view = job_view(job)
-        return Sender(view.group, view.attempt)
 
     def _not_alive(self) -> str | None:
         if self._state.problem is not None or self._health.alive():

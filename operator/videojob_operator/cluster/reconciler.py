@@ -14,10 +14,11 @@ from videojob_api.v1alpha1 import ConditionStatus
 
 from ..decide.world import Event, Grants, Observed, Plan, QueueView, VideoJobView
 from ..runtime.budget import Budget
-from .api import CORE_EVENTS, VIDEOJOBS, Api, ApiError, Raw
+from .api import VIDEOJOBS, Api, ApiError, Raw
 from .apply import Applier, Seen
 from .events import Recorder
 from .knowledge import FOREIGN_SECONDS, Knowledge
+from .late import LatePods
 from .metrics import Metrics
 from .slots import Slots
 from .wants import WAKE, Key, Wants, of_job
@@ -29,14 +30,12 @@ FIRST_PASS_SECONDS = 30.0
 PROGRESS_SECONDS = 2.0
 PROGRESS_WRITES_PER_SECOND = 50
 """A job's progress is written at most every max(2 s, running / 50 s)."""
-POD_LATE_SECONDS = 10.0
-"""A Job without a pod for this long is asked about: quota, Pod Security and the like stand in events only."""
 PLACE_SECONDS = 10.0
 """A changed place in the queue is written at most this often: every start moves all who wait."""
 REFUSED_SECONDS = 30.0
 """First wait after the API server refused a write as such (403, 422): only a person can mend it."""
 
-PROGRESS, LATE, FOREIGN, PLACE = "progress", "late", "foreign", "place"
+PROGRESS, FOREIGN, PLACE = "progress", "foreign", "place"
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Reconciler:
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._api = api
+        self._late = LatePods(api, wants.queue, knowledge, clock=clock)
         self._minds = minds
         self._wants = wants
         self._queue = wants.queue
@@ -94,7 +93,6 @@ class Reconciler:
         self._first: set[str] = set()
         self._first_until = clock()
         self._progress_written: dict[str, float] = {}
-        self._late_asked: dict[str, float] = {}
         self._running = (clock() - 60.0, 0)
 
     # ------------------------------------------------------------ wanting a look
@@ -158,7 +156,7 @@ class Reconciler:
             self._forget(uid)
             return
         observed = self._knowledge.observed(view, self._now())
-        await self._ask_why_late(key, observed)
+        await self._late.ask(key, observed)
         began = self._clock()
         try:
             plan = self._minds.plan(observed)
@@ -274,39 +272,6 @@ class Reconciler:
         others = tuple(entry for entry in view.status.conditions if entry.type != Condition.STALLED)
         status = view.status.model_copy(update={"conditions": (*others, condition)})
         await self._applier.write_status(view, Seen(raw), status)
-
-    async def _ask_why_late(self, key: Key, observed: Observed) -> None:
-        """Find out, at most once a minute, why the Job controller makes no pod (cases 35, 36)."""
-        for job in observed.jobs:
-            if job.finished or job.pods:
-                self._late_asked.pop(job.uid, None)
-                self._knowledge.blocked.pop(job.uid, None)
-                continue
-            age = (observed.now - job.created).total_seconds()
-            if age < POD_LATE_SECONDS:
-                self._queue.add_after(key, POD_LATE_SECONDS - age + 0.1, LATE)
-                continue
-            asked = self._late_asked.get(job.uid)
-            if asked is not None and self._clock() - asked < 60.0:
-                continue
-            self._late_asked[job.uid] = self._clock()
-            self._queue.add_after(key, 61.0, LATE)
-            sentence = await self._latest_failure(observed.job.namespace, job.uid)
-            if sentence and self._knowledge.blocked.get(job.uid) != sentence:
-                self._knowledge.blocked[job.uid] = sentence
-                self._queue.add(key)
-
-    async def _latest_failure(self, namespace: str, job_uid: str) -> str | None:
-        latest = ("", "")
-        try:
-            fields = f"involvedObject.uid={job_uid},reason=FailedCreate"
-            async for page in self._api.pages(CORE_EVENTS, namespace, fields=fields):
-                for event in page:
-                    when = str(event.get("lastTimestamp") or event.get("eventTime") or "")
-                    latest = max(latest, (when, str(event.get("message") or "")))
-        except ApiError as error:
-            log.info("events could not be read", extra={"namespace": namespace, "error": str(error)})
-        return latest[1] or None
 
 
 def _changes(plan: Plan) -> bool:
