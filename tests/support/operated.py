@@ -208,6 +208,14 @@ class Cluster:
         """Every object of a kind."""
         return [raw async for page in self.api.pages(resource, namespace) for raw in page]
 
+    async def token(self, namespace: str, account: str) -> str:
+        """A token of a ServiceAccount."""
+        url = self._host + ACCOUNTS.path(namespace, account, "token")
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
+        async with self._session.post(url, json=body) as answer:
+            found = await answer.json()
+        return str(found["status"]["token"])
+
     async def namespace(self, name: str, *, store: bool = True) -> str:
         """A namespace, ready for VideoJobs unless `store` is False."""
         await self.ensure(NAMESPACES, None, {"metadata": {"name": name}})
