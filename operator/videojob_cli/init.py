@@ -78,10 +78,10 @@ def needed(api: Api, wanted: Sequence[Json]) -> list[Json]:
     return [each for each in wanted if each["kind"] != "PersistentVolumeClaim"]
 
 
-def ensure(api: Api, wanted: Json) -> str:
+def ensure(api: Api, wanted: Json, *, grow: bool = False) -> str:
     """Create one of init's objects, or bring an existing one up to what is wanted; `created`, `configured`, `unchanged`.
 
-    A claim only grows, a store is never turned to another claim.
+    A claim grows when `grow` asks for it and never shrinks, a store is never turned to another claim.
     """
     group, plural = _PLURALS[wanted["kind"]]
     metadata = wanted["metadata"]
@@ -94,14 +94,16 @@ def ensure(api: Api, wanted: Json) -> str:
     else:
         return "created"
     path = objects(namespace, plural, name, group=group)
-    patch = _UPDATES[wanted["kind"]](wanted, api.request("GET", path))
+    patch = _UPDATES[wanted["kind"]](wanted, api.request("GET", path), grow)
     if patch is None:
         return "unchanged"
     api.request("PATCH", path, patch, {"fieldManager": manifests.MANAGER}, MERGE_PATCH)
     return "configured"
 
 
-def _claim(wanted: Json, found: Json) -> Json | None:
+def _claim(wanted: Json, found: Json, grow: bool) -> Json | None:
+    if not grow:
+        return None
     asked = wanted["spec"]["resources"]["requests"]["storage"]
     has = found["spec"]["resources"]["requests"]["storage"]
     try:
@@ -111,7 +113,7 @@ def _claim(wanted: Json, found: Json) -> Json | None:
     return {"spec": {"resources": {"requests": {"storage": asked}}}} if grows else None
 
 
-def _account(wanted: Json, found: Json) -> Json | None:
+def _account(wanted: Json, found: Json, _grow: bool) -> Json | None:
     patch: Json = {}
     image = (wanted["metadata"].get("annotations") or {}).get(ANNOTATION_WORKER_IMAGE)
     if image and (found["metadata"].get("annotations") or {}).get(ANNOTATION_WORKER_IMAGE) != image:
@@ -121,8 +123,8 @@ def _account(wanted: Json, found: Json) -> Json | None:
     return patch or None
 
 
-_UPDATES: dict[str, Callable[[Json, Json], Json | None]] = {
+_UPDATES: dict[str, Callable[[Json, Json, bool], Json | None]] = {
     "PersistentVolumeClaim": _claim,
-    "MediaStore": lambda _wanted, _found: None,  # a store that is there is somebody's choice
+    "MediaStore": lambda _wanted, _found, _grow: None,  # a store that is there is somebody's choice
     "ServiceAccount": _account,
 }

@@ -87,14 +87,16 @@ def refusal(method: str, path: str, status: int, body: str) -> ApiError:
     if status == 401:
         text = "The API server does not accept these credentials: log in again, or choose another --context."
     elif status == 403:
-        text = f"You may not do this here: {message} Ask the cluster's admin for that right (kubectl auth can-i)."
+        told = message.split("\n", 1)[0].rstrip(".")
+        text = f"Refused: {told}. If it is a right that you lack, ask the cluster's admin (kubectl auth can-i)."
     elif status == 404 and not reason and f"/apis/{GROUP}/" in path:
         text = (
             "This cluster does not know VideoJobs: install the chart "
             "(helm upgrade --install videojob charts/videojob-operator -n videojob-system --create-namespace)."
         )
     elif status in {404, 409, 422, 400}:
-        text = message or f"{what}: HTTP {status}"
+        # The server adds the whole difference to some refusals; its first line says what is wrong.
+        text = message.split("\n", 1)[0] or f"{what}: HTTP {status}"
     elif status == 429:
         text = f"The API server asks for patience: {message} Try again in a moment."
     else:

@@ -241,7 +241,7 @@ def outputs(
 
 @app.command()
 def init(
-    size: Annotated[str, typer.Option(help="Size of the store's claim.")] = "10Gi",
+    size: Annotated[str | None, typer.Option(help="Size of the store's claim; 10Gi for a new one.")] = None,
     storage_class: Annotated[
         str | None, typer.Option(help="StorageClass of the claim; the cluster's default without.")
     ] = None,
@@ -264,7 +264,7 @@ def init(
     where = namespace or api.namespace
     chosen = image or make_ready.find_worker_image(api, where)
     wanted = manifests.init_objects(
-        where, image=chosen, size=size, storage_class=storage_class, access_mode=access_mode
+        where, image=chosen, size=size or manifests.SIZE, storage_class=storage_class, access_mode=access_mode
     )
     if chosen is None:
         show.say("No worker image found: uploads will need --image until `videojob init` is repeated with it.")
@@ -279,7 +279,7 @@ def init(
     if make_ready.ensure_namespace(api, where, create=create_namespace):
         print(f"Namespace/{where} created")
     for each in make_ready.needed(api, wanted):
-        print(f"{each['kind']}/{each['metadata']['name']} {make_ready.ensure(api, each)}")
+        print(f"{each['kind']}/{each['metadata']['name']} {make_ready.ensure(api, each, grow=size is not None)}")
 
 
 @app.command()

@@ -21,6 +21,7 @@ Json = dict[str, Any]
 
 MANAGER = "videojob-cli"
 CLAIM = "videojob-store"
+SIZE = "10Gi"
 CONTAINER = "transfer"
 TRANSFER_SECONDS = 3600
 """A transfer pod is ended by the kubelet after so long, whatever happens to the command that made it."""
@@ -123,7 +124,7 @@ def init_objects(
     namespace: str,
     *,
     image: str | None,
-    size: str = "10Gi",
+    size: str = SIZE,
     storage_class: str | None = None,
     access_mode: str = "ReadWriteOnce",
 ) -> list[Json]:
