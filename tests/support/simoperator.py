@@ -125,7 +125,9 @@ class Operator:
         """Jobs of a VideoJob with their pods, oldest first."""
         pods = self._of("pod", uid)
         views = [
-            replace(stored.value, pods=tuple(pod.value for pod in pods if pod.job == stored.key))
+            replace(
+                stored.value, pods=tuple(pod.value for pod in pods if pod.key == f"{stored.key}-{stored.value.uid}")
+            )
             for stored in self._of("job", uid)
         ]
         return tuple(sorted(views, key=lambda view: (view.created, view.name)))
