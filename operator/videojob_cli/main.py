@@ -291,7 +291,7 @@ def run(
     ] = Path("videojob-output"),
     store: Annotated[
         Path | None,
-        typer.Option(help="Folder to use as store and to keep; a repeated run takes finished stages from it."),
+        typer.Option(help="Folder to use as store and to keep, laid out like a volume: stock files, evidence."),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the workers' logs.")] = False,
 ) -> None:
@@ -329,9 +329,6 @@ def main() -> None:
     except CliError as error:
         show.stderr().print(f"videojob: {error.message}", markup=False)
         sys.exit(error.code)
-    except KeyboardInterrupt:
-        show.stderr().print("videojob: interrupted; what was created on the cluster goes on")
-        sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)

@@ -67,7 +67,7 @@ def find_ffmpeg(environ: dict[str, str]) -> dict[str, str]:
 
 
 def _uid(name: str, namespace: str, spec: VideoJobSpec) -> str:
-    """The same manifest has the same UID, so that a run in a kept store goes on where an earlier one ended."""
+    """The same manifest has the same UID, so that a run in a kept store goes on where an interrupted one ended."""
     digest = hashlib.sha256(canonical_json(spec.dump())).hexdigest()
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{namespace}/{name}/{digest}"))
 
