@@ -21,7 +21,7 @@ import yaml
 from builders import a_result
 from videojob_api.contract import RunResult
 from videojob_api.profiles import BUILTIN_PROFILES
-from videojob_api.v1alpha1 import PlannedOutput, VideoQueueSpec
+from videojob_api.v1alpha1 import PlannedOutput
 from videojob_operator.cluster.api import (
     JOBS,
     MEDIASTORES,
@@ -231,9 +231,13 @@ class Cluster:
         )
 
     async def defaults(self, *names: str) -> None:
-        """The default queue and built-in profiles, as the operator's mounted file has them."""
+        """Built-in profiles, and a default queue with room for whatever tests leave running."""
         await self.namespace(SYSTEM, store=False)
-        await self.ensure(VIDEOQUEUES, SYSTEM, {"metadata": {"name": "default"}, "spec": VideoQueueSpec().dump()})
+        await self.ensure(
+            VIDEOQUEUES,
+            SYSTEM,
+            {"metadata": {"name": "default"}, "spec": {"slots": [{"name": "cpu", "capacity": 1000}]}},
+        )
         for name in names or BUILTIN_PROFILES:
             await self.ensure(
                 VIDEOPROFILES, SYSTEM, {"metadata": {"name": name}, "spec": BUILTIN_PROFILES[name].dump()}

@@ -82,11 +82,11 @@ class Knowledge:
         self.stores[resource].revive(uid_of(raw))
         slim = trim(resource, raw)
         if self.stores[resource].apply(slim):
-            self._account(resource, slim)
+            self.account(resource, slim)
 
     def changed(self, resource: Resource, raw: Raw) -> None:
         """Something about this object is new, or it is gone: tell those whom it concerns."""
-        self._account(resource, raw)
+        self.account(resource, raw)
         if resource is VIDEOJOBS:
             self._enqueue(uid_of(raw))
         elif resource in MANAGED:
@@ -135,7 +135,7 @@ class Knowledge:
                 found.add(uid_of(raw))
         return found
 
-    def _account(self, resource: Resource, raw: Raw) -> None:
+    def account(self, resource: Resource, raw: Raw) -> None:
         """Keep the count of slots in step."""
         job = raw if resource is JOBS else None
         if resource is PODS and (owner := owner_of(raw)):

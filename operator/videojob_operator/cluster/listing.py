@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from ..runtime.cache import Raw as CacheRaw
 from ..runtime.resync import Drift, repair
@@ -12,6 +14,9 @@ from .metrics import Metrics
 from .observe import trim
 
 log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 5.0
+"""Events under way have arrived by then."""
 
 
 class Lister:
@@ -23,9 +28,20 @@ class Lister:
         metrics: counts drift.
         namespaces: to be served; empty means all.
         own: the operator's own namespace, always among them.
+        sleep: waits that many seconds.
     """
 
-    def __init__(self, api: Api, knowledge: Knowledge, metrics: Metrics, namespaces: tuple[str, ...], own: str) -> None:
+    def __init__(
+        self,
+        api: Api,
+        knowledge: Knowledge,
+        metrics: Metrics,
+        namespaces: tuple[str, ...],
+        own: str,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._sleep = sleep
         self._api = api
         self._knowledge = knowledge
         self._metrics = metrics
@@ -58,25 +74,31 @@ class Lister:
         self._namespaces = tuple(left)
         return self._namespaces
 
-    async def repair(self, *, count: bool) -> int:
-        """List all and repair the cache; returns the number of repairs. `count` is False for the first list."""
+    async def repair(self, *, first: bool) -> int:
+        """List all and repair the cache; returns what had been missed. The first list fills it and counts nothing."""
         total = 0
         for resource in WATCHED:
             for namespace in self._namespaces or (None,):
-                drift = await self._repair_one(resource, namespace)
+                drift = await self._repair_one(resource, namespace, first=first)
                 total += drift.total
-                if count and drift.total:
+                if not first and drift.total:
                     self._report(resource, namespace, drift)
-        return total if count else 0
+        return 0 if first else total
 
-    async def _repair_one(self, resource: Resource, namespace: str | None) -> Drift:
+    async def _repair_one(self, resource: Resource, namespace: str | None, *, first: bool) -> Drift:
         labels = SELECTOR if resource in MANAGED else None
 
         def within(raw: CacheRaw) -> bool:
             return namespace is None or metadata(raw).get("namespace") == namespace
 
         def changed(raw: Raw) -> None:
-            self._knowledge.changed(resource, raw)
+            if first:
+                self._knowledge.account(resource, raw)  # who is to be looked at is decided when all is known
+            else:
+                self._knowledge.changed(resource, raw)
+
+        async def grace() -> None:
+            await self._sleep(GRACE_SECONDS)
 
         for attempt in (1, 2, 3):
             try:
@@ -86,6 +108,7 @@ class Lister:
                     within=within,
                     changed=changed,
                     trim=lambda raw: trim(resource, raw),
+                    grace=None if first else grace,
                 )
             except ApiError as error:
                 if not error.expired or attempt == 3:

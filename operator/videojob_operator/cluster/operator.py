@@ -124,7 +124,7 @@ class Operator:
             await ensure(api, settings.namespace, load(settings.defaults_file), settings.deployment)
         lister = Lister(api, self._known, self.metrics, settings.watch_namespaces, settings.namespace)
         self.namespaces = await lister.reachable()
-        await lister.repair(count=False)
+        await lister.repair(first=True)
         self._health.succeeded(0)
         await self._serve_workers(api)
         self._reconciling.first_pass(self._known.unsettled())
@@ -287,7 +287,7 @@ class Operator:
         first = True
         while True:
             try:
-                drift = await lister.repair(count=True)
+                drift = await lister.repair(first=False)
             except ApiError as error:
                 self._health.failed()
                 log.warning("resync failed", extra={"error": str(error)})

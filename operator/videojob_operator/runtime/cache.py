@@ -59,6 +59,10 @@ class Store:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def now(self) -> float:
+        """The time on the clock by which objects are touched."""
+        return self._clock()
+
     def __iter__(self) -> Iterator[Raw]:
         return (entry.raw for entry in list(self._entries.values()))
 
@@ -76,19 +80,27 @@ class Store:
         """Objects whose controller has that UID."""
         return tuple(self._entries[uid].raw for uid in sorted(self._children.get(owner_uid, ())))
 
-    def apply(self, raw: Raw) -> bool:
-        """Take in an object; True when it is news. Older versions and objects known to be deleted are not."""
+    def is_news(self, raw: Raw) -> bool:
+        """Whether `apply` would take it in: older versions and objects known to be deleted are no news."""
         uid = uid_of(raw)
         if not uid or uid in self._tombstones:
             return False
         known = self._entries.get(uid)
+        if known is None:
+            return True
+        if known.raw["metadata"].get("resourceVersion") == raw["metadata"].get("resourceVersion"):
+            return False
+        old, new = version(known.raw), version(raw)
+        return old is None or new is None or new > old
+
+    def apply(self, raw: Raw) -> bool:
+        """Take in an object; True when it is news."""
+        uid = uid_of(raw)
+        self.touch(uid)
+        if not self.is_news(raw):
+            return False
+        known = self._entries.get(uid)
         if known is not None:
-            old, new = version(known.raw), version(raw)
-            known.touched = self._clock()
-            if known.raw["metadata"].get("resourceVersion") == raw["metadata"].get("resourceVersion"):
-                return False
-            if old is not None and new is not None and new < old:
-                return False
             self._unlink(known.raw)
         self._entries[uid] = _Entry(raw, self._clock())
         self._link(raw)

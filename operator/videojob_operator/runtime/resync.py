@@ -7,7 +7,7 @@ would hold its slot for ever.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from .cache import Raw, Store, uid_of
@@ -34,11 +34,13 @@ async def repair(
     within: Callable[[Raw], bool],
     changed: Callable[[Raw], None],
     trim: Callable[[Raw], Raw],
-    clock: Callable[[], float] = time.monotonic,
+    grace: Callable[[], Awaitable[None]] | None = None,
 ) -> Drift:
     """Bring one kind's store in line with an authoritative list.
 
-    An object that was touched after the list began is left alone: the list may be older than the event.
+    An object that was touched after the list began is left alone: the list may be older than the event. What the list
+    knows better is repaired only if the watch has not told it by the end of the grace: on a busy cluster a list is always
+    a moment ahead of some event, and that is no drift.
 
     Args:
         store: what is known.
@@ -46,21 +48,37 @@ async def repair(
         within: whether an object belongs to the part of the cluster that was listed.
         changed: told of every object that was added, replaced or pruned.
         trim: keeps what is needed of a listed object.
-        clock: the store's clock.
+        grace: waits until events under way have arrived; None for the first list, when nobody watches yet.
     """
-    began = clock()
-    missed = stale = 0
+    began = store.now()
+    missed = stale = pruned = 0
+    news: list[Raw] = []
     async for page in pages:
         for raw in page:
-            known = store.get(uid_of(raw)) is not None
-            if store.apply(slim := trim(raw)):
+            store.touch(uid_of(raw))
+            if store.is_news(raw):
+                if grace is not None:
+                    news.append(trim(raw))
+                    continue
+                known = store.get(uid_of(raw)) is not None
+                store.apply(slim := trim(raw))
                 missed, stale = missed + (not known), stale + known
                 changed(slim)
     ghosts = store.untouched_since(began, within)
+    if grace is not None and (news or ghosts):
+        await grace()
+    for slim in news:
+        known = store.get(uid_of(slim)) is not None
+        if store.apply(slim):
+            missed, stale = missed + (not known), stale + known
+            changed(slim)
+    still = {uid_of(raw) for raw in store.untouched_since(began, within)}
     for raw in ghosts:
-        store.remove(uid_of(raw))
-        changed(raw)
-    return Drift(missed, stale, len(ghosts))
+        if uid_of(raw) in still:
+            store.remove(uid_of(raw))
+            pruned += 1
+            changed(raw)
+    return Drift(missed, stale, pruned)
 
 
 class Health:
