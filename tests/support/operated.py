@@ -85,6 +85,10 @@ class OperatorProcess:
         """Wait until `/readyz` gives that reason for not being ready."""
         await self._probe("readyz", seconds, lambda status, text: status == 503 and reason in text)
 
+    async def exports(self, text: str, seconds: float = 10) -> None:
+        """Wait until `/metrics` holds that text: a count follows the answer to the write, which a watch may overtake."""
+        await self._probe("metrics", seconds, lambda _, body: text in body)
+
     async def _probe(
         self, route: str, seconds: float, wanted: Callable[[int, str], bool] = lambda status, _: status == 200
     ) -> None:
