@@ -60,6 +60,7 @@ def empty_namespace(kube: Kube) -> Iterator[Callable[[], str]]:
     made: list[str] = []
 
     def make() -> str:
+        _hack("hack/cluster", "up")  # volumes of namespaces that are gone go back to the pool
         name = f"e2e-{next(_numbers)}"
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
