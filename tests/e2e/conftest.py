@@ -69,7 +69,7 @@ def empty_namespace(kube: Kube) -> Iterator[Callable[[], str]]:
 
     yield make
     for name in made:
-        kube.run("delete", "namespace", name, "--timeout=60s")
+        kube.run("delete", "namespace", name, "--ignore-not-found", "--wait=false")
 
 
 @pytest.fixture

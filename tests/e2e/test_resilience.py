@@ -111,14 +111,14 @@ def _operator_process(kube: Kube, tmp_path: Path) -> Iterator[Callable[[], None]
 
 @pytest.mark.parametrize("seed", [20261121])
 def test_sigkill_at_ten_random_moments(
-    kube: Kube, namespace: str, submit: Callable[..., str], small_clip: Path, audit: Audit, tmp_path: Path, seed: int
+    kube: Kube, namespace: str, submit: Callable[..., str], rotated_clip: Path, audit: Audit, tmp_path: Path, seed: int
 ) -> None:
     """Case 1: the same end, and each stage's Job was created once."""
     chance = random.Random(seed)
     _scale(kube, 0)
     try:
         with _operator_process(kube, tmp_path) as kill:
-            name = submit(small_clip, "killed", execution={"mode": "Spread"})
+            name = submit(rotated_clip, "killed", execution={"mode": "Spread"})
             finished = threading.Event()
 
             def follow() -> None:
@@ -128,7 +128,7 @@ def test_sigkill_at_ten_random_moments(
             follower = threading.Thread(target=follow)
             follower.start()
             kills = 0
-            while kills < 10 and not finished.wait(chance.uniform(0.5, 4.0)):
+            while kills < 10 and not finished.wait(chance.uniform(0.3, 3.0)):
                 kill()
                 kills += 1
             follower.join(320)
