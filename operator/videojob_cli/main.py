@@ -61,7 +61,7 @@ def submit(
         )
     jobs = _jobs(namespace, context, kubeconfig)
     documents = (
-        _from_manifests(jobs, filename, file, image)
+        from_manifests(jobs, filename, file, image)
         if filename
         else [_from_file(jobs, file, _split(profiles), name, priority, max_size, image)]
     )
@@ -98,7 +98,8 @@ def _from_file(
     return document
 
 
-def _from_manifests(jobs: VideoJobs, paths: list[Path], file: Path | None, image: str | None) -> list[Json]:
+def from_manifests(jobs: VideoJobs, paths: list[Path], file: Path | None, image: str | None) -> list[Json]:
+    """The VideoJobs of manifests, ready to be created: their local files are in the inbox, their profiles applied."""
     found = sources.read_manifests(paths)
     wanted = [(path, document) for path, document in found if document["kind"] == "VideoJob"]
     if not wanted:
