@@ -154,6 +154,17 @@ def test_commit_publishes_no_byte_that_was_not_verified(bench: Workbench, clips:
     assert not (bench.job / "manifest.json").exists()
 
 
+def test_a_source_that_was_replaced_after_ingest_is_refused(bench: Workbench, clips: Clips) -> None:
+    """Case 44: what ingest found must hold for the bytes that are encoded."""
+    document = bench.put(clips("small")).document()
+    assert bench.run("work", document).exit_code == 0
+    (bench.job / "processed/transcode" / KEYS["transcode"] / "360p.mp4").unlink()
+    bench.upload.write_bytes(clips("tiny").read_bytes())
+    result = bench.run("work", bench.document(2))
+    assert result.failure is not None
+    assert (result.exit_code, result.failure.code) == (ExitCode.PERMANENT, "SourceChanged")
+
+
 def test_report_brings_back_what_an_attempt_left(bench: Workbench, clips: Clips) -> None:
     """Case 4: the pod object is gone, its results lie in the store."""
     work_and_commit = bench.put(clips("small")).both()

@@ -23,7 +23,7 @@ SHORTFALL_MS = 1000
 def run(context: Context) -> StageResult:
     """Run FFmpeg once for the whole ladder (T-006).
 
-    Raises Permanent (CorruptMedia), Resource (OutOfMemory, DiskFull), Stalled (Timeout, Stalled), Recoverable
+    Raises Permanent (CorruptMedia, SourceChanged), Resource (OutOfMemory, DiskFull), Stalled (Timeout, Stalled), Recoverable
     (FFmpegFailed), Stopped.
     """
     params = context.params
@@ -33,6 +33,13 @@ def run(context: Context) -> StageResult:
     if source is None:
         raise BadConfig("BadDocument", "stage ingest recorded no input")
     path = context.store.source(params.source.uri, params.source.filename)
+    if files.sha256_file(path, lambda _: context.check()) != source.sha256:
+        # Files of the stock can be replaced between two stages; what ingest found would be said of other bytes.
+        raise Permanent(
+            "SourceChanged",
+            "the source is not the file any more that ingest checked",
+            hint="create another VideoJob for the new file; use another name in the stock for a new version",
+        )
     sniffed = sniffing.sniff(path)
     found = probing.probe(path, sniffed.demuxer, context.tool)
     rungs = ladder.rungs(
