@@ -166,11 +166,11 @@ class VideoJobs:
                 for event in self.api.watch(path, query, deadline - begun):
                     if event["type"] == "DELETED":
                         raise CliError(f"VideoJob {self.namespace}/{name} was deleted while it was waited for.")
+                    job = event["object"]
                     if changed is not None:
-                        changed(event["object"])
-                    if is_finished(event["object"]):
-                        ended: Json = event["object"]
-                        return ended
+                        changed(job)
+                    if is_finished(job):
+                        return job
             except ApiError as error:
                 if error.status not in {0, 410, 429, 500, 502, 503, 504}:
                     raise
