@@ -166,7 +166,7 @@ class VideoJobs:
                 for event in self.api.watch(path, query, deadline - begun):
                     if event["type"] == "DELETED":
                         raise CliError(f"VideoJob {self.namespace}/{name} was deleted while it was waited for.")
-                    job = event["object"]
+                    job = dict(event["object"])
                     if changed is not None:
                         changed(job)
                     if is_finished(job):
