@@ -143,7 +143,7 @@ def test_sigkill_at_ten_random_moments(
 
 
 def test_deleting_the_release_and_the_namespace(
-    kube: Kube, namespace: str, submit: Callable[..., str], small_clip: Path
+    kube: Kube, namespace: str, submit: Callable[..., str], small_clip: Path, tmp_path: Path
 ) -> None:
     """Case 51: no finalizer wedges anything, whatever goes first."""
     submit(small_clip, "left-behind")
@@ -152,7 +152,7 @@ def test_deleting_the_release_and_the_namespace(
     kube_helm(kube, "uninstall", "videojob", "--wait", "--timeout", "60s")
     kube.run("delete", "namespace", namespace, "--timeout=60s")
     assert time.monotonic() - began < 60
-    values_file = small_clip.parent / "values.json"
+    values_file = tmp_path / "values.json"
     values_file.write_text(values)
     kube_helm(
         kube, "install", "videojob", "charts/videojob-operator", "-f", str(values_file), "--wait", "--timeout", "120s"

@@ -40,13 +40,14 @@ def call(argv: list[str], *, env: dict[str, str] | None = None, stdin: str | Non
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-FACTS = ("name", "mediaType", "width", "height", "aspectRatio", "durationMs", "frameRate", "videoCodec", "audioCodec")
+FACTS = (
+    *("name", "mediaType", "width", "height", "aspectRatio", "durationMs", "frameRate"),
+    *("videoCodec", "audioCodec", "sizeBytes", "bitrateKbps", "sha256"),
+)
 
 
 def facts(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What must be the same wherever a manifest runs. (Bytes differ: x264 with several threads and a capped bit rate
-    looks at how far its other threads have come.)
-    """
+    """What must be the same wherever a manifest runs, down to the bytes."""
     return [{key: output.get(key) for key in FACTS} for output in outputs]
 
 
