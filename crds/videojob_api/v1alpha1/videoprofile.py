@@ -27,7 +27,7 @@ class VideoEncoding(ApiModel):
     bitrate: Bitrate
     """Target of the average bit rate, for example `2500k` (kilobits a second)."""
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower"] = "veryfast"
-    """Effort of the encoder: slower presets look better at the same bit rate."""
+    """Effort of the encoder: slower presets look better at the same bit rate. For vp9 all from `fast` on are the same."""
     max_frame_rate: Annotated[int, Field(ge=1, le=120)] = 60
     """Frames a second above which the source is thinned out; a lower rate of the source is kept."""
 
