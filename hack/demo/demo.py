@@ -50,9 +50,9 @@ class Promise:
 
 PROMISES = (
     Promise("720p.mp4", "h264", 1280, 720, 2500),
-    Promise("480p.mp4", "h264", 854, 480),
-    Promise("360p.mp4", "h264", 640, 360),
-    Promise("webm_720p.webm", "vp9", 1280, 720),
+    Promise("480p.mp4", "h264", 854, 480, 1500),
+    Promise("360p.mp4", "h264", 640, 360, 800),
+    Promise("webm_720p.webm", "vp9", 1280, 720, 2000),
     Promise("thumbnail.jpg", "mjpeg", 320, 180),
 )
 

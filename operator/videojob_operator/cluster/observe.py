@@ -194,8 +194,11 @@ def _pod_is_live(raw: Raw) -> bool:
         for field in ("initContainerStatuses", "containerStatuses")
         for entry in _sequence(status.get(field))
     ]
-    ended = [entry for entry in entries if "terminated" in _mapping(entry.get("state"))]
-    if any(_int(_mapping(_mapping(entry["state"])["terminated"]).get("exitCode"), 0) != 0 for entry in ended):
+    ended = [
+        _mapping(state["terminated"]) for entry in entries if "terminated" in (state := _mapping(entry.get("state")))
+    ]
+    # A container of which a child was killed for memory can exit with 0; decide.job.live has the same rule.
+    if any(_int(end.get("exitCode"), 0) != 0 or end.get("reason") == "OOMKilled" for end in ended):
         # The first failing container ends the pod (restartPolicy Never), unless another one still runs.
         return any("running" in _mapping(entry.get("state")) for entry in entries)
     return not order or len(ended) < len(order)

@@ -172,6 +172,11 @@ LIVES = (
         (a_pod("Pending", container("work", terminated={"exitCode": 65})),),
         False,
     ),
+    Live(
+        "one of which a child was killed for memory frees it, though it exited with 0 (case 30)",
+        (a_pod("Pending", container("work", terminated={"exitCode": 0, "reason": "OOMKilled"})),),
+        False,
+    ),
     Live("an evicted pod without statuses holds none", (a_pod("Failed"),), False),
     Live("a finished Job whose container still runs holds it", (a_pod("Running", WORKS),), True, COMPLETE),
 )
