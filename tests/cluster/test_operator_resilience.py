@@ -211,7 +211,18 @@ async def test_slots_are_never_exceeded(cluster: Cluster, operators: Operators, 
         SYSTEM,
         {"metadata": {"name": namespace}, "spec": {"slots": [{"name": "cpu", "capacity": 2}]}},
     )
-    submitted = [await cluster.submit(namespace, f"job-{n}", queue=namespace) for n in range(6)]
+    submitted = []
+    for number in range(6):
+        submitted.append(await cluster.submit(namespace, f"job-{number}", queue=namespace))
+        # Who asked first is who was accepted first: each is seen before the next one comes.
+        name = submitted[-1]["metadata"]["name"]
+        await cluster.until(
+            VIDEOJOBS,
+            namespace,
+            lambda raw: raw.get("status", {}).get("phase") in {"Queued", "Running"},
+            name=name,
+            because=operator.said,
+        )
     for videojob in submitted:
         name = videojob["metadata"]["name"]
         pod = await cluster.pod_of(namespace, name)

@@ -131,7 +131,12 @@ def test_an_interrupted_run_leaves_no_process(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "videojob_cli.main", "run", str(manifest(tmp_path)), "--file", str(CLIP)]
     environ = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path), "FFMPEG_PATH": str(ffmpeg)}
     with subprocess.Popen(
-        [*argv, "--output", str(tmp_path / "out")], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*argv, "--output", str(tmp_path / "out")],
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A shell starts background jobs with SIGINT ignored, and that is inherited: tests run in one, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     ) as process:
         deadline = time.monotonic() + 60
         while not (started.exists() and started.read_text().strip()) and time.monotonic() < deadline:
