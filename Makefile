@@ -63,8 +63,11 @@ simulate: $(STAMP) ## The long simulation
 figures: $(STAMP) ## Print the measured tables: stage transitions, API writes by writer
 	@$(BIN)/python hack/bench/transitions.py
 
+figures-kopf: $(STAMP) ## Print what kopf's other features would write for one object
+	@$(BIN)/python hack/bench/kopf_writes.py
+
 clean: ## Remove what was built in this checkout (caches outside it stay)
 	@$(CLUSTER) down || true
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build demo-output .cluster
 
-.PHONY: help venv check fix generate packages cluster cluster-down images demo test simulate figures clean
+.PHONY: help venv check fix generate packages cluster cluster-down images demo test simulate figures figures-kopf clean

@@ -27,7 +27,7 @@ class Case:
 
 
 CASES = (
-    Case("a file that was never uploaded", None, "SourceNotFound", "inbox"),
+    Case("a file that was never uploaded", None, "SourceNotFound", "does not exist"),
     Case("an empty file", lambda bad, _: bad.write_bytes(b""), "EmptyFile", "empty"),
     Case(
         "a file above the limit (T-014, T-021)",
