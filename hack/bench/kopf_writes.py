@@ -44,13 +44,17 @@ VARIANTS = (
     ),
     (
         "the same, and a status patch",
-        "@kopf.on.create(*K)\nasync def made(patch, **_): patch.status['phase'] = 'Queued'\n"
-        "@kopf.on.update(*K)\n@kopf.on.delete(*K)\n@kopf.on.resume(*K)\nasync def rest(**_): pass\n",
+        (
+            "@kopf.on.create(*K)\nasync def made(patch, **_): patch.status['phase'] = 'Queued'\n"
+            "@kopf.on.update(*K)\n@kopf.on.delete(*K)\n@kopf.on.resume(*K)\nasync def rest(**_): pass\n"
+        ),
     ),
     (
         "on.create that is tried three times",
-        "@kopf.on.create(*K)\nasync def made(retry, **_):\n"
-        "    if retry < 2: raise kopf.TemporaryError('not yet', delay=0.1)\n",
+        (
+            "@kopf.on.create(*K)\nasync def made(retry, **_):\n"
+            "    if retry < 2: raise kopf.TemporaryError('not yet', delay=0.1)\n"
+        ),
     ),
     ("a timer", "@kopf.timer(*K, interval=60)\nasync def tick(**_): pass\n"),
 )
