@@ -133,7 +133,7 @@ class Reason(StrEnum):
     NAME_CONFLICT = "NameConflict"
     """A Job of the wanted name exists and belongs to somebody else; it is left alone."""
     POD_PENDING = "PodPending"
-    """The pod cannot start; the message carries the scheduler's or kubelet's words."""
+    """The pod cannot start, or is being taken away with its node; the message has the cluster's own words."""
     STAGE_STARTED = "StageStarted"
     """The Job of an attempt was created."""
     STAGE_SUCCEEDED = "StageSucceeded"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
 
 
@@ -46,7 +46,15 @@ class ApiModel(BaseModel):
 
 class StatusModel(ApiModel):
     """A part of a status or of a message: unknown fields are ignored, since a newer or older version may have
-    written them.
+    written them. Numbers that an API server does not store (infinite ones, integers beyond 64 bits) are refused: a
+    status that held one could never be written.
     """
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _integers_have_64_bits(self) -> Self:
+        for name, value in self:
+            if isinstance(value, int) and not -(2**63) <= value < 2**63:
+                raise ValueError(f"{name} does not fit 64 bits; give a number from -2^63 to 2^63 - 1")
+        return self

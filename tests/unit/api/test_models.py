@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from videojob_api.contract import RunResult
 from videojob_api.v1alpha1 import MediaStoreSpec, Source, VideoJobSpec, VideoProfileSpec
 from videojob_api.v1alpha1.base import ApiModel
 from videojob_api.v1alpha1.spec import quantity_bytes
@@ -99,3 +100,28 @@ def test_a_spec_survives_the_way_through_the_server() -> None:
     assert VideoJobSpec.model_validate(spec.dump()) == spec
     assert spec.dump()["externalId"] == "order-7"
     assert "story" not in spec.dump()
+
+
+NUMBERS = (
+    ("infinite seconds", '"cpuSeconds":Infinity', "cpuSeconds"),
+    ("seconds beyond a double", '"cpuSeconds":1e999', "cpuSeconds"),
+    ("no number at all", '"seconds":NaN', "seconds"),
+)
+
+
+@pytest.mark.parametrize(("name", "part", "where"), NUMBERS, ids=[name for name, _, _ in NUMBERS])
+def test_a_message_with_a_number_that_no_api_server_stores_is_refused(name: str, part: str, where: str) -> None:
+    """Case 44: a status that took it over could never be written."""
+    head = '{"uid":"u","group":"main","attempt":1,"container":"work","exitCode":0,"stages":[{"kind":"ingest",'
+    with pytest.raises(ValidationError, match=where):
+        RunResult.model_validate_json(head + part + "}]}")
+
+
+@pytest.mark.parametrize(("number", "taken"), [(2**63 - 1, True), (2**63, False), (-(2**63), True), (-(2**64), False)])
+def test_integers_of_a_message_have_64_bits(number: int, taken: bool) -> None:
+    body = f'{{"uid":"u","group":"main","attempt":1,"container":"work","exitCode":0,"freeBytes":{number}}}'
+    if taken:
+        assert RunResult.model_validate_json(body).free_bytes == number
+        return
+    with pytest.raises(ValidationError, match="free_bytes does not fit 64 bits"):
+        RunResult.model_validate_json(body)

@@ -51,7 +51,7 @@ EXITED = "Container work for pod team-a/p failed with exit code {} matching Fail
 CASES = (
     Case("65 is Permanent", code(65), ("Permanent", "Permanent"), 65),
     Case("69 is External", code(69), ("External", "External"), 69),
-    Case("73 is Resource", code(73), ("Resource", "OutOfMemory"), 73),
+    Case("73 without words is memory or disk, nobody knows which", code(73), ("Resource", "Resource"), 73),
     Case("74 is Stalled (case 41)", code(74), ("Stalled", "Stalled"), 74),
     Case("75 is Recoverable", code(75), ("Recoverable", "WorkerFailed"), 75),
     Case("78 is Permanent: the document is not as agreed", code(78), ("Permanent", "BadDocument"), 78),
@@ -110,6 +110,12 @@ CASES = (
         "with the pod gone, the Job's condition tells a disruption (case 28)",
         lambda scene: scene.finish("main-a1", "Failed", EVICTED, pods=False),
         ("Disruption", "Disrupted"),
+    ),
+    Case(
+        "with the pod there, the words of 73 decide",
+        lambda scene: scene.fail("main-a1", 73, a_failure("DiskFull", "Resource")),
+        ("Resource", "DiskFull"),
+        73,
     ),
     Case(
         "with the pod gone, 143 in the condition is a disruption",
@@ -196,8 +202,19 @@ def ingest(scene: Scene, stage: StageResult) -> Scene:
     return both(scene, scene.result("commit", ["commit"]), work)
 
 
+def with_facts(**changes: object) -> StageResult:
+    return a_stage("ingest").model_copy(update={"input": an_input().model_copy(update=changes)})
+
+
 def with_codec(codec: str) -> StageResult:
-    return a_stage("ingest").model_copy(update={"input": an_input().model_copy(update={"video_codec": codec})})
+    return with_facts(video_codec=codec)
+
+
+def other_number(scene: Scene, number: str, instead: str) -> Scene:
+    """All is well, but for one number."""
+    text = scene.result("work", ["ingest", "transcode", "verify"]).model_dump_json(by_alias=True, exclude_none=True)
+    assert f":{number}," in text
+    return both(scene, scene.result("commit", ["commit"]), text.replace(f":{number},", f":{instead},"))
 
 
 INVALID = (
@@ -222,6 +239,23 @@ INVALID = (
     ),
     ("no facts about the input", lambda scene: ingest(scene, a_stage("verify"))),
     ("facts about the input without end", lambda scene: ingest(scene, with_codec("h" * 3000))),
+    ("a longer input than the spec permits", lambda scene: ingest(scene, with_facts(duration_ms=2**40))),
+    ("a number that no API server stores", lambda scene: other_number(scene, "1000000", str(10**30))),
+    ("seconds without end", lambda scene: other_number(scene, "3.5", "Infinity")),
+    (
+        "a stage twice, the second time with a lie",
+        lambda scene: both(
+            scene,
+            scene.result("commit", ["commit"]),
+            scene.result("work", ["ingest", "transcode", "verify", "ingest"]),
+        ),
+    ),
+    (
+        "a stage of another container",
+        lambda scene: both(
+            scene, scene.result("commit", ["commit"]), scene.result("work", ["ingest", "transcode", "verify", "commit"])
+        ),
+    ),
 )
 
 
@@ -310,6 +344,29 @@ def test_there_is_at_most_one_report_job_an_attempt_even_if_it_is_deleted() -> N
     assert scene.status.failure is not None
     assert scene.status.failure.code == "ResultInvalid"
     assert scene.plans[-1].actions[0].name.startswith("trailer-report-main-a1")
+
+
+def test_a_report_that_names_a_container_twice_does_not_help() -> None:
+    """Case 44: what is checked and what is written must be the same."""
+    scene = Scene.of().settle()
+    scene.tick(60).finish("main-a1", pods=False).settle()
+    work, commit = scene.result("work", ["ingest", "transcode", "verify"]), scene.result("commit", ["commit"])
+    scene.pod("report-main-a1", ended("commit", 0, a_report(work, commit, work))).look()
+    assert scene.status.failure is not None
+    assert scene.status.failure.code == "ResultInvalid"
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"), [({}, True), ({"filename": "n" * 60_000}, False), ({"sha256": "ff" * 32}, False)]
+)
+def test_of_a_failed_attempt_the_input_is_kept_if_it_may_be_believed(changes: dict[str, object], kept: bool) -> None:
+    """Case 44: the next attempt's deadline follows the input's duration; 60 KB of file name follow nobody."""
+    scene = Scene.of().settle()
+    failed = a_result("work", exit_code=75, failure=a_failure("FFmpegFailed", "Recoverable", "Transcode"))
+    failed = failed.model_copy(update={"stages": (with_facts(**changes),)})
+    main(scene, ended("work", 75, failed), waiting("commit")).look()
+    assert scene.status.phase == "Queued"
+    assert (scene.status.input is not None) is kept
 
 
 def test_a_result_by_post_is_taken_by_the_digest_of_its_stub() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from builders import NOW, Scene, a_pod, an_output, ended, running, waiting
+from builders import NOW, Scene, a_pod, a_stage, an_output, ended, running, waiting
 from videojob_api.contract import Progress
 from videojob_api.v1alpha1 import PlannedOutput, VideoProfileSpec
 from videojob_operator.decide.job import plan
@@ -208,6 +208,19 @@ def test_progress_after_the_end_is_ignored() -> None:
     assert scene.news("transcode", 10).look().status is None
 
 
+def test_an_invalid_result_is_not_shown_while_the_next_container_runs() -> None:
+    """Case 44: 60 KB of file name never reach the status."""
+    scene = Scene.of().settle()
+    told = scene.result("work", ["ingest", "transcode", "verify"])
+    facts = a_stage("ingest").input
+    assert facts is not None
+    huge = told.stages[0].model_copy(update={"input": facts.model_copy(update={"filename": "n" * 60_000})})
+    told = told.model_copy(update={"stages": (huge, *told.stages[1:])})
+    scene.pod("main-a1", ended("work", 0, told), running("commit")).settle()
+    assert scene.status.input is None
+    assert "Succeeded" not in [stage.state for stage in scene.status.stages]
+
+
 def test_a_container_that_exited_with_0_has_ended_its_stages() -> None:
     scene = Scene.of().settle()
     work = ended("work", 0, scene.result("work", ["ingest", "transcode", "verify"]))
@@ -248,6 +261,25 @@ PENDING = (
         "container work: CreateContainerConfigError: no message",
     ),
     Pending("quota (case 35)", (), "exceeded quota: pods", "exceeded quota: pods"),
+    Pending(
+        "its node is lost, its containers may still run (case 31)",
+        (a_pod(running("work"), waiting("commit"), deleting=True, node="n1", disruption="DeletionByTaintManager"),),
+        None,
+        "pod pod-1 on node n1 is being taken away (DeletionByTaintManager); "
+        "it is replaced when its containers have ended",
+    ),
+    Pending(
+        "it is being deleted by hand (case 38)",
+        (a_pod(running("work"), waiting("commit"), deleting=True),),
+        None,
+        "pod pod-1 is being taken away; it is replaced when its containers have ended",
+    ),
+    Pending(
+        "its eviction was announced",
+        (a_pod(running("work"), waiting("commit"), disruption="PreemptionByScheduler"),),
+        None,
+        "pod pod-1 is being taken away (PreemptionByScheduler); it is replaced when its containers have ended",
+    ),
 )
 
 

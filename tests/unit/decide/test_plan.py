@@ -96,7 +96,18 @@ def test_a_dead_letter_carries_label_condition_event_and_reason() -> None:
         "Permanent", "InvalidFileType", "Ingest", 65,
     )  # fmt: skip
     assert failure.hint == "what to do"
+    assert scene.events[-1].message == "InvalidFileType: InvalidFileType: as the worker says; what to do"
     assert scene.status.completion_time is not None
+
+
+def test_the_hint_of_a_dead_letter_stays_whole_behind_a_message_without_end() -> None:
+    """I9: an Event's message has 1 KiB; what to do about it is worth more than the end of what happened."""
+    scene = Scene.of().settle()
+    scene.fail("main-a1", 65, a_failure().model_copy(update={"message": "ü" * 3000})).settle()
+    told = scene.events[-1].message
+    assert told.startswith("InvalidFileType: üüü")
+    assert told.endswith("ü; what to do")
+    assert len(told.encode()) <= 1024
 
 
 def test_conditions_keep_the_time_of_their_last_transition() -> None:

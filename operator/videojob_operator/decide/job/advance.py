@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from videojob_api.contract import RunResult
+from dataclasses import replace
+
 from videojob_api.names import Phase, Reason
 
 from .. import recipes
@@ -10,7 +11,7 @@ from ..world import Observed
 from .draft import Draft, Group, Verdict
 from .harvest import record
 from .judge import killed
-from .results import read
+from .results import problem_of, read
 
 WAITING_REASONS = frozenset(
     {
@@ -47,6 +48,12 @@ def pending(verdict: Verdict) -> str | None:
     pod = verdict.pod
     if pod is None or verdict.state != "Live":
         return None
+    if (
+        pod.deleting or pod.disruption is not None
+    ):  # a lost node's pod stays like this until the node is back or removed
+        why = f" ({pod.disruption})" if pod.disruption is not None else ""
+        where = f" on node {pod.node}" if pod.node is not None else ""
+        return f"pod {pod.name}{where} is being taken away{why}; it is replaced when its containers have ended"
     if pod.unschedulable is not None:
         return pod.unschedulable
     stuck = next((c for c in pod.containers if c.state == "Waiting" and c.reason in WAITING_REASONS), None)
@@ -62,13 +69,14 @@ def _still_blocked(draft: Draft, verdict: Verdict) -> str | None:
 
 def _containers(seen: Observed, draft: Draft, group: Group, attempt: int, verdict: Verdict) -> None:
     """A container that exited with 0 has ended its stages; the next one's first stage runs."""
+    seen = replace(seen, job=replace(seen.job, status=draft.status))
     place = recipes.containers(group.plan.stages)
     finished: list[str] = []
     for container in verdict.pod.containers if verdict.pod is not None else ():
         if container.state != "Terminated" or container.exit_code != 0 or killed(container):
             break
-        found = read(seen, group.name, attempt, container)
-        if isinstance(found, RunResult):
+        found = read(seen, group, attempt, container)
+        if found is not None and problem_of(seen, group, found.stages, container.name) is None:
             record(seen, draft, group, found.stages)
             finished.extend(stage for stage, name in place.items() if name == container.name)
     draft.update(outputs=())  # published when the job has succeeded, not before

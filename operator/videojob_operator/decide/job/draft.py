@@ -13,6 +13,11 @@ from videojob_api.v1alpha1 import FailureStatus, PlannedGroup, QueueStatus, Stag
 from ..world import Action, Event, JobView, PodView, SlotRequest
 from .phases import terminal
 
+EVENT_BYTES = 1000
+"""An API server takes an Event's message of 1 KiB: of a long failure the hint stays whole, the message is cut."""
+HINT_LENGTH = 200
+"""Characters of the hint in an Event; the status has all of it."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -151,4 +156,6 @@ class Draft:
         self.problem = (reason, failure.message)
         self.failed = None
         self.flight = None
-        self.events.append(Event(Reason.PROCESSING_FAILED, f"{failure.code}: {failure.message}", "Warning"))
+        hint = f"; {failure.hint[:HINT_LENGTH]}" if failure.hint is not None else ""
+        text = f"{failure.code}: {failure.message}".encode()[: EVENT_BYTES - len(hint.encode())]
+        self.events.append(Event(Reason.PROCESSING_FAILED, text.decode(errors="ignore") + hint, "Warning"))

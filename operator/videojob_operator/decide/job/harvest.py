@@ -17,6 +17,7 @@ from ..naming import job_name
 from ..world import ConfirmGone, Event, Observed
 from .draft import Draft, Group, Verdict
 from .judge import judge
+from .results import input_of
 
 
 def harvest(seen: Observed, draft: Draft) -> None:
@@ -76,7 +77,7 @@ def _succeed(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> No
 
 
 def record(seen: Observed, draft: Draft, group: Group, results: tuple[StageResult, ...]) -> None:
-    """Write what successful stages of a group reported."""
+    """Write what successful stages of a group reported, after problem_of() has found nothing wrong with it."""
     for result in results:
         row = KINDS.get(result.kind)
         if row is None or row.stage not in group.plan.stages or result.state != "Succeeded":
@@ -87,7 +88,7 @@ def record(seen: Observed, draft: Draft, group: Group, results: tuple[StageResul
             message=result.message[:200] if result.message is not None else None,
             start_time=old.start_time or seen.now, completion_time=old.completion_time or seen.now,
         )  # fmt: skip
-        if result.input is not None:
+        if row.kind == "ingest":
             draft.update(input=result.input)
         if row.kind == "commit":
             draft.update(outputs=result.files)
@@ -100,8 +101,6 @@ def _count(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> None
     if verdict.confirm is not None:
         draft.actions.append(ConfirmGone(verdict.confirm))
     disrupted = failure.failure_class == FailureClass.DISRUPTION
-    done = {result.kind: result for result in verdict.stages if result.state == "Succeeded"}
-    found = next((result.input for result in done.values() if result.input is not None), None)
     for stage in draft.group(group.name).stages:
         here = stage.name == failure.stage
         draft.stage(
@@ -115,7 +114,7 @@ def _count(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> None
     draft.update(
         failure=failure,
         active_time_ms=draft.status.active_time_ms + verdict.active_ms,
-        input=found or draft.status.input,
+        input=input_of(seen, verdict.stages) or draft.status.input,
         outputs=(),
     )
     draft.failed = (draft.group(group.name), failure)

@@ -11,7 +11,7 @@ from videojob_api.v1alpha1 import FailureStatus
 from ..naming import job_name, report_group
 from ..world import ContainerView, JobView, Observed, PodView
 from .draft import Group, Verdict
-from .results import is_stub, problem_of, read
+from .results import is_stub, problem_of, read, read_report
 
 LAUNCH_GRACE_SECONDS = 10
 """A Job that was launched this recently and is missing may only be missing from our view."""
@@ -22,7 +22,7 @@ SIGKILL = 137
 CODES = {
     FailureClass.PERMANENT: "Permanent",
     FailureClass.RECOVERABLE: "WorkerFailed",
-    FailureClass.RESOURCE: "OutOfMemory",
+    FailureClass.RESOURCE: "Resource",
     FailureClass.EXTERNAL: "External",
     FailureClass.STALLED: "Stalled",
     FailureClass.DISRUPTION: "Disrupted",
@@ -30,6 +30,7 @@ CODES = {
 """Code of a failure about which the worker left no word."""
 HINTS = {
     "OutOfMemory": "the next attempt gets more memory; an input of smaller pictures needs less",
+    "Resource": "the next attempt gets more memory; free space in the store, or use a larger volume",
     "DiskFull": "free space in the store, or use a larger volume",
     "Disrupted": "the cluster took the pod away; nothing is wrong with the input",
     "ResultInvalid": "the worker image and the operator must be of versions that understand each other",
@@ -112,7 +113,7 @@ def _missing(seen: Observed, group: Group, attempt: int) -> Verdict:
 
 
 def _by_pod(seen: Observed, group: Group, attempt: int, job: JobView, pod: PodView) -> Verdict:
-    results = {c.name: read(seen, group.name, attempt, c) for c in pod.containers if c.state == "Terminated"}
+    results = {c.name: read(seen, group, attempt, c) for c in pod.containers if c.state == "Terminated"}
     good = tuple(stage for result in results.values() if isinstance(result, RunResult) for stage in result.stages)
     spent = _active_ms(seen.now, job, pod)
     culprit = failing(pod)
@@ -126,7 +127,8 @@ def _by_pod(seen: Observed, group: Group, attempt: int, job: JobView, pod: PodVi
     if cause is FailureClass.DISRUPTION:
         failure = _failure(seen, group, attempt, cause, text, exit_code=code)
     elif mine is None and culprit is not None and is_stub(culprit):
-        known = _failure(seen, group, attempt, cause, text, exit_code=code)
+        word = _default_code(pod, culprit, cause)
+        known = _failure(seen, group, attempt, cause, text, exit_code=code, default_code=word)
         return _after_report(seen, group, job, pod=pod, spent=spent, failure=known)
     else:
         failure = _failure(
@@ -162,12 +164,13 @@ def _pod_class(pod: PodView, culprit: ContainerView | None) -> tuple[FailureClas
 
 
 def _default_code(pod: PodView, culprit: ContainerView | None, cause: FailureClass) -> str | None:
-    if pod.reason == "Evicted" or (
-        culprit is not None and culprit.exit_code == ExitCode.RESOURCE and not killed(culprit)
-    ):
-        return "DiskFull" if pod.reason == "Evicted" else None
+    """A code that says more than the class: exit code 73 alone is memory or disk, and stays `Resource`."""
+    if pod.reason == "Evicted":
+        return "DiskFull"
     if pod.reason == "DeadlineExceeded":
         return "Timeout"
+    if culprit is not None and (killed(culprit) or culprit.exit_code == SIGKILL):
+        return "OutOfMemory"
     if culprit is not None and culprit.exit_code == ExitCode.CONFIG and cause is FailureClass.PERMANENT:
         return "BadDocument"
     return None
@@ -233,14 +236,8 @@ def _reported(seen: Observed, group: Group, attempt: int, report: JobView | None
     """What a report Job read of this attempt, container by container; nothing if it failed."""
     if report is None or not report.pods or failing(report.pods[-1]) is not None:
         return ()
-    own = [read(seen, report_group(group.name), attempt, container) for container in report.pods[-1].containers]
-    return tuple(
-        result
-        for found in own
-        if found is not None
-        for result in found.reported
-        if (result.uid, result.group, result.attempt) == (seen.job.uid, group.name, attempt)
-    )
+    parts = report.pods[-1].containers
+    return next((told for part in parts if (told := read_report(seen, group, attempt, part))), ())
 
 
 # ---------------------------------------------------------------- words

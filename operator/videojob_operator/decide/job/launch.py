@@ -207,6 +207,6 @@ def _identity(seen: Observed, spec: VideoJobSpec) -> contract.Identity:
 def _memory(status: VideoJobStatus, group: Group) -> int:
     """More memory after an attempt that ran out of it, by halves, bounded (case 30)."""
     last = status.failure
-    if group.failures == 0 or last is None or last.code != "OutOfMemory":
+    if group.failures == 0 or last is None or last.code not in ("OutOfMemory", "Resource"):
         return 100
     return min(MAX_MEMORY_PERCENT, 100 + 50 * group.failures)

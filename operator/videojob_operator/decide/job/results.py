@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from videojob_api.contract import RunResult, StageResult, canonical_json
-from videojob_api.v1alpha1 import OutputStatus
+from videojob_api.stages import INGEST
+from videojob_api.v1alpha1 import InputStatus, OutputStatus
 
-from ..recipes import kind_of
+from ..naming import report_group
+from ..recipes import containers, kind_of
 from ..world import ContainerView, Observed
 from .draft import Group
 
@@ -21,8 +23,26 @@ MAX_OUTPUT_BYTES = 900
 """Sixteen of them, the plan and all else stay below the 32 KiB of a status."""
 
 
-def read(seen: Observed, group: str, attempt: int, container: ContainerView) -> RunResult | None:
+def read(seen: Observed, group: Group, attempt: int, container: ContainerView) -> RunResult | None:
     """A container's result: its termination message, or the whole result that its stub stands for; else None."""
+    found = _addressed(seen, group.name, attempt, container)
+    return found if found is not None and _own(group, found) else None
+
+
+def read_report(seen: Observed, group: Group, attempt: int, container: ContainerView) -> tuple[RunResult, ...]:
+    """What a container of a report Job read of an attempt; nothing if it names a container twice."""
+    found = _addressed(seen, report_group(group.name), attempt, container)
+    wanted = (seen.job.uid, group.name, attempt)
+    told = tuple(
+        result
+        for result in (found.reported if found is not None else ())
+        if (result.uid, result.group, result.attempt) == wanted and _own(group, result)
+    )
+    return told if len({result.container for result in told}) == len(told) else ()
+
+
+def _addressed(seen: Observed, group: str, attempt: int, container: ContainerView) -> RunResult | None:
+    """A container's result, if it says that it comes from this very container."""
     found = parse(container)
     if found is not None and found.sha256 is not None:
         found = next((result for result in seen.results if result.sha256 == found.sha256), None)
@@ -30,6 +50,14 @@ def read(seen: Observed, group: str, attempt: int, container: ContainerView) -> 
     if found is None or (found.uid, found.group, found.attempt, found.container) != wanted:
         return None
     return found
+
+
+def _own(group: Group, result: RunResult) -> bool:
+    """Whether a result speaks only of stages that its container runs, and of each at most once."""
+    place = containers(group.plan.stages)
+    mine = {row.kind for stage, name in place.items() if name == result.container and (row := kind_of(stage))}
+    kinds = [stage.kind for stage in result.stages]
+    return len(kinds) == len(set(kinds)) and mine.issuperset(kinds)
 
 
 def parse(container: ContainerView) -> RunResult | None:
@@ -46,9 +74,20 @@ def is_stub(container: ContainerView) -> bool:
     return found is not None and found.sha256 is not None
 
 
-def problem_of(seen: Observed, group: Group, results: Sequence[StageResult]) -> str | None:
-    """What is wrong with the results of a group's stages, or None."""
+def input_of(seen: Observed, results: Sequence[StageResult]) -> InputStatus | None:
+    """The facts about the input among results, if they may be believed."""
+    found = next((result for result in results if result.kind == INGEST.kind and result.state == "Succeeded"), None)
+    return found.input if found is not None and _input(seen, found) is None else None
+
+
+def problem_of(
+    seen: Observed, group: Group, results: Sequence[StageResult], container: str | None = None
+) -> str | None:
+    """What is wrong with the results of a group's stages, or of those of one container; None if nothing is."""
+    place = containers(group.plan.stages)
     for stage in group.stages:
+        if container is not None and place.get(stage.name) != container:
+            continue
         row = kind_of(stage.name)
         found = next((r for r in results if row is not None and r.kind == row.kind), None)
         if found is None or found.state != "Succeeded":
@@ -69,6 +108,9 @@ def _input(seen: Observed, result: StageResult) -> str | None:
     promised = work.source.sha256 if work is not None else None
     if promised is not None and result.input.sha256 != promised:
         return f"the input's sha256 is {result.input.sha256[:64]}, not the {promised} of its URI"
+    longest = work.limits.max_duration_seconds if work is not None else None
+    if longest is not None and not 0 <= result.input.duration_ms <= longest * 1000:
+        return f"the input's duration is said to be {result.input.duration_ms} ms, {longest} s are permitted"
     return None
 
 
