@@ -5,8 +5,15 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
-CLUSTER := $(PYTHON) hack/cluster
+CLUSTER := $(BIN)/python hack/cluster
+# Stopping must work on a checkout without (or with a broken) .venv too.
+CLUSTER_STOP = $$($(BIN)/python -c '' 2>/dev/null && echo $(BIN)/python || echo $(PYTHON)) hack/cluster down
 STAMP := .venv/.installed
+# Debian's python3 makes a .venv without pip, and fails, unless python3-venv is there; half a .venv is never gone on with.
+NEW_VENV = rm -rf .venv && $(PYTHON) -m venv .venv >/dev/null && $(BIN)/python -m pip --version >/dev/null
+APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600
+GET_VENV = test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "installing python3-venv" && { $(APT) update || true; } && \
+  $(APT) install --yes --no-install-recommends --no-remove python3-venv >/dev/null
 LAYERS := unit golden contract simulate media cluster e2e
 
 help: ## Print this list
@@ -14,7 +21,10 @@ help: ## Print this list
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed; this is " + sys.version.split()[0])'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(NEW_VENV); } || { $(GET_VENV) && $(NEW_VENV); } || { \
+	  rm -rf .venv; \
+	  echo "$(PYTHON) cannot make a virtual environment: install the package python3-venv (Debian, Ubuntu), then run make again" >&2; \
+	  exit 1; }
 	@echo "installing the project and its tools into .venv"
 	@$(BIN)/python -m pip install -q --upgrade pip
 	@$(BIN)/python -m pip install -q -e '.[dev]'
@@ -40,11 +50,11 @@ generate: $(STAMP) ## Write everything that is generated: CRDs, reference, chart
 packages: ## Install the Debian packages that media work needs (FFmpeg, fonts), if any is missing
 	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || $(PYTHON) hack/cluster packages
 
-cluster: ## Start a real Kubernetes: kind where an engine answers, else on this host (root)
+cluster: $(STAMP) ## Start a real Kubernetes: kind where an engine answers, else on this host (root)
 	@$(CLUSTER) up
 
 cluster-down: ## Stop it and clean up behind it
-	@$(CLUSTER) down
+	@$(CLUSTER_STOP)
 
 images: $(STAMP) ## Build the operator's and the worker's image and load them into the cluster
 	@$(CLUSTER) images
@@ -67,7 +77,7 @@ figures-kopf: $(STAMP) ## Print what kopf's other features would write for one o
 	@$(BIN)/python hack/bench/kopf_writes.py
 
 clean: ## Remove what was built in this checkout (caches outside it stay)
-	@$(CLUSTER) down || true
+	@$(CLUSTER_STOP) || true
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build demo-output .cluster
 
 .PHONY: help venv check fix generate packages cluster cluster-down images demo test simulate figures figures-kopf clean

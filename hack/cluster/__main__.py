@@ -15,7 +15,9 @@ it and puts it back into the pool.
 
 One host cluster per machine: `up` from another checkout stops the running one and takes over; the data of the stopped one
 stay in its .cluster/ until its next `up` or `down`. `up` after a reboot or a crash goes on with the data that are there.
-`down` deletes everything but loaded images and logs.
+`down` deletes everything but loaded images and logs. Where another Kubernetes runs (kubeadm, k3s, k0s, RKE2, MicroK8s), `up`
+refuses before it touches anything. A firewall that drops by default is told in a chain of its own (VIDEOJOB-PODS) to let the
+pods' traffic through; the chain and a changed net.bridge.bridge-nf-call-iptables are undone by `down`.
 """
 
 import sys

@@ -9,16 +9,22 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from cluster import node, processes
+from cluster import hostnet, node, processes
 from cluster.paths import RUN_DIR, State
 
-_OUR_CHAINS = ("KUBE-", "CNI-")
+_OUR_NETWORK = re.compile(rf'name: \\?"{node.NETWORK}\\?" id: ')
+"""In the comment of the bridge and portmap plugins' rules; `iptables-save` escapes the quotes."""
+_SHARED_CHAINS = "CNI-HOSTPORT-"
+"""One set for all CNI networks of the machine, Podman's and nerdctl's too."""
+_MOUNT_ESCAPES = re.compile(r"\\(040|011|012|134)")
+"""Blank, tab, line feed and backslash; the kernel writes every other byte of a path as it is."""
 _LOG_LINKS = Path("/var/log/containers")
 _KUBELET = "/.cluster/kubelet"
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -30,25 +36,33 @@ def shim_pids(commands: Iterable[tuple[int, Sequence[str]]]) -> list[int]:
     return [pid for pid, argv in commands if argv and "containerd-shim" in Path(argv[0]).name and socket in argv]
 
 
-def chain_removal(saved: str) -> str:
+def chain_removal(saved: str, *, kubernetes: bool) -> str:
     """Input for `iptables-restore --noflush` that removes the cluster's chains and the jumps to them, from `iptables-save`.
 
-    Chains and rules of others are not touched; empty if there is nothing of ours.
+    Our firewall chain and the chains of our CNI network are known by name; KUBE-* chains look the same whoever made them
+    and go only if `kubernetes` says that they are ours. Others' chains and rules stay; empty if there is nothing of ours.
     """
     result: list[str] = []
     table: list[str] = []
     for line in [*saved.splitlines(), "*"]:
         if line.startswith("*"):
-            result += _table_removal(table)
+            result += _table_removal(table, kubernetes=kubernetes)
             table = [line]
         else:
             table.append(line)
     return "".join(f"{line}\n" for line in result)
 
 
-def _table_removal(table: list[str]) -> list[str]:
+def _table_removal(table: list[str], *, kubernetes: bool) -> list[str]:
     chains = [line[1:].split()[0] for line in table if line.startswith(":")]
-    ours = [chain for chain in chains if chain.startswith(_OUR_CHAINS)]
+    named = [line for line in table if line.startswith("-A ") and _OUR_NETWORK.search(line)]
+    ours = [
+        chain
+        for chain in chains
+        if chain == hostnet.FIREWALL_CHAIN
+        or (kubernetes and chain.startswith("KUBE-"))
+        or (chain.startswith("CNI-") and not chain.startswith(_SHARED_CHAINS) and _belongs_to(named, chain))
+    ]
     if not ours:
         return []
     jumps = [line for line in table if line.startswith("-A ") and _jumps_to(line, ours) and line.split()[1] not in ours]
@@ -62,6 +76,10 @@ def _table_removal(table: list[str]) -> list[str]:
     ]
 
 
+def _belongs_to(named: list[str], chain: str) -> bool:
+    return any(line.split()[1] == chain or _jumps_to(line, [chain]) for line in named)
+
+
 def _jumps_to(rule: str, chains: list[str]) -> bool:
     words = rule.split()
     return any(word in ("-j", "-g") and target in chains for word, target in itertools.pairwise(words))
@@ -73,7 +91,11 @@ def mounts_below(mountinfo: str, roots: Iterable[Path]) -> list[str]:
     Pods' volumes are known by their path as well, since a checkout may have been moved while its cluster ran.
     """
     prefixes = [str(root) for root in roots]
-    points = [line.split()[4].encode().decode("unicode_escape") for line in mountinfo.splitlines()]
+    points = [
+        _MOUNT_ESCAPES.sub(lambda found: chr(int(found[1], 8)), line.split(" ")[4])
+        for line in mountinfo.split("\n")
+        if line
+    ]
     found = [
         point
         for point in points
@@ -95,16 +117,22 @@ def remove_containers() -> None:
     subprocess.run([*ctr, "containers", "delete", *names], capture_output=True, check=False)
 
 
-def machine(roots: Iterable[Path]) -> None:
-    """Remove what a cluster left on the machine; `roots` are the state folders whose mounts are ours."""
+def machine(roots: Iterable[Path], *, kubernetes: bool) -> None:
+    """Remove what a cluster left on the machine; `roots` are the state folders whose mounts are ours.
+
+    What every Kubernetes names alike (KUBE-* chains, the control groups) or relies on (the bridge switch) is touched only if
+    `kubernetes` says that a cluster of ours ran here since boot and no other one runs.
+    """
     _kill_shims()
     _unmount([*roots, node.CONTAINERD_STATE])
     for link in (node.NODE_BRIDGE, node.POD_BRIDGE):
         if Path(f"/sys/class/net/{link}").exists():
             subprocess.run(["ip", "link", "delete", link], capture_output=True, check=False)
     for family in ("iptables", "ip6tables"):
-        _remove_chains(family)
-    _remove_cgroups()
+        _remove_chains(family, kubernetes=kubernetes)
+    if kubernetes:
+        _remove_cgroups()
+        hostnet.restore_bridge_calls()
     shutil.rmtree(node.CONTAINERD_STATE, ignore_errors=True)
     shutil.rmtree(RUN_DIR / "addresses", ignore_errors=True)
 
@@ -162,15 +190,15 @@ def _kill(pid: int) -> None:
 
 
 def _unmount(roots: list[Path]) -> None:
-    for point in mounts_below(Path("/proc/self/mountinfo").read_text(), roots):
+    for point in mounts_below(Path("/proc/self/mountinfo").read_bytes().decode(errors="surrogateescape"), roots):
         subprocess.run(["umount", "--lazy", point], capture_output=True, check=False)
 
 
-def _remove_chains(family: str) -> None:
+def _remove_chains(family: str, *, kubernetes: bool) -> None:
     if shutil.which(f"{family}-save") is None:
         return
     saved = subprocess.run([f"{family}-save"], capture_output=True, text=True, check=False).stdout
-    rules = chain_removal(saved)
+    rules = chain_removal(saved, kubernetes=kubernetes)
     if rules:
         subprocess.run([f"{family}-restore", "--noflush"], input=rules, text=True, capture_output=True, check=False)
 

@@ -76,6 +76,7 @@ def _up(options: argparse.Namespace) -> int:
         kind.up(state, name)
     else:
         host.require_root()
+        host.refuse_strangers(state)
         _together(_prepare_node, lambda: binaries.ensure(binaries.HOST_CLUSTER))
         host.up(state)
     say.line(f"export KUBECONFIG={state.kubeconfig}")

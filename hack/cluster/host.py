@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cluster import (
@@ -14,6 +15,7 @@ from cluster import (
     binaries,
     cleanup,
     controlplane,
+    hostnet,
     locks,
     manifests,
     net,
@@ -24,23 +26,24 @@ from cluster import (
     record,
     say,
     scratchimage,
+    strangers,
     volumes,
 )
 from cluster.controlplane import LOOPBACK, Starter
 from cluster.net import Networks
 from cluster.owner import Decision, Owner
 from cluster.paths import CHECKOUT, State
+from cluster.processes import Process
 from cluster.record import Record
 
-_KUBELETS = ("kubelet", "k3s", "k0s", "microk8s")
 _API_NAME = "kubernetes.default.svc.cluster.local"
 _FREE_BYTES = 4 * 2**30
 """Images, volumes and logs of a demo; below 1 GiB the kubelet starts to evict."""
 
 
-def require_root() -> None:
-    """One sentence for whoever has neither an engine nor root."""
-    if os.geteuid() != 0:
+def require_root(user: int | None = None) -> None:
+    """CannotRunError in one sentence for whoever has neither an engine nor root; `user` is the effective user id."""
+    if (os.geteuid() if user is None else user) != 0:
         raise say.CannotRunError(
             "No Docker or Podman engine answers and you are not root: start an engine, or run this as root"
             " to get a cluster made of processes of this machine."
@@ -59,21 +62,44 @@ def up(state: State) -> Record:
         if decision is Decision.KEEP and current is not None and api.Client(state, current.record.server).ready():
             say.line(f"the cluster of {CHECKOUT} runs already")
             return _furnish(state, current.record)
-        if decision is Decision.TAKE_OVER and current is not None:
-            say.line(f"taking over from the cluster of {current.state.parent}")
-        _stop(current, state)
-        _refuse_strangers()
+        make_room(current, state, cleanup.all_commands())
         binaries.require_space(state.root, _FREE_BYTES, "a cluster")
         starter = _starter(state)
         with say.step("control plane ready"):
             controlplane.prepare(state, starter.seen)
-            _make_node_bridge(_networks(starter.seen))
+            hostnet.make_node_bridge(_networks(starter.seen))
+            hostnet.admit_pods(_networks(starter.seen))
             _rotate_audit(state)
             controlplane.start(starter)
         with say.step("node ready"):
             _start_node(starter)
             _furnish(state, starter.seen)
         return starter.seen
+
+
+def refuse_strangers(state: State) -> None:
+    """CannotRunError if another Kubernetes runs here; for asking before packages are installed.
+
+    Asked under the lock: a kubelet that another checkout starts at this moment is recorded when the lock is free.
+    """
+    with locks.exclusive(owner.LOCK, "another start or stop of the cluster"):
+        strangers.refuse(cleanup.all_commands(), _recorded(owner.load(), state))
+
+
+def make_room(
+    current: Owner | None,
+    state: State,
+    commands: Sequence[tuple[int, Sequence[str]]],
+    stop: Callable[[Owner | None, State], None] | None = None,
+) -> None:
+    """Stop and clean up what is ours, but first refuse where another Kubernetes runs: its chains look like ours.
+
+    `commands` are the pid and argv of all processes.
+    """
+    strangers.refuse(commands, _recorded(current, state))
+    if current is not None and current.state != state.root:
+        say.line(f"taking over from the cluster of {current.state.parent}")
+    (stop or _stop)(current, state)
 
 
 def down(state: State) -> None:
@@ -147,40 +173,25 @@ def _networks(seen: Record) -> Networks:
 
 def _stop(current: Owner | None, state: State) -> None:
     """Stop the recorded owner's cluster, and what an earlier one of ours left; then clean the machine."""
-    before = record.load(state.record)
-    found = [*(current.record.processes if current else ()), *(before.processes if before else ())]
+    found = _recorded(current, state)
+    ran = owner.ran_here(found)
+    alone = strangers.find(cleanup.all_commands(), found) is None
     control_plane = ("etcd", "kube-apiserver")
     # First who would start pods again, then the pods, then the API server, which waits for those who still watch it.
     processes.stop(process for process in reversed(found) if process.name not in (*control_plane, "containerd"))
     cleanup.remove_containers()
     processes.stop(process for process in reversed(found) if process.name in (*control_plane, "containerd"))
     roots = {state.root, current.state if current else state.root}
-    cleanup.machine(roots)
+    cleanup.machine(roots, kubernetes=ran and alone)
     for root in roots:
         cleanup.log_links(State(root))
     owner.FILE.unlink(missing_ok=True)
 
 
-def _refuse_strangers() -> None:
-    names = [Path(argv[0]).name for _, argv in cleanup.all_commands() if argv]
-    found = next((name for name in names if name in _KUBELETS), None)
-    if found:
-        raise say.CannotRunError(
-            f"A {found} that is not ours runs on this machine, and there can be only one: stop it first."
-        )
-
-
-def _make_node_bridge(networks: Networks) -> None:
-    for arguments in (
-        ("link", "add", node.NODE_BRIDGE, "type", "bridge"),
-        ("addr", "add", f"{networks.node}/32", "dev", node.NODE_BRIDGE),
-        ("link", "set", node.NODE_BRIDGE, "up"),
-    ):
-        done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise say.CannotRunError(
-                f"The node's network device could not be made (ip {' '.join(arguments)}): {done.stderr.strip()}"
-            )
+def _recorded(current: Owner | None, state: State) -> list[Process]:
+    """The processes that the owner record and this checkout's own name."""
+    before = record.load(state.record)
+    return [*(current.record.processes if current else ()), *(before.processes if before else ())]
 
 
 def _rotate_audit(state: State) -> None:
@@ -193,7 +204,11 @@ def _start_node(starter: Starter) -> None:
     networks = _networks(seen)
     volumes.make_folders(state.volumes)
     node.write_configs(
-        state, seen, networks, nested_overlay=_on_overlay(state.root), bridge_calls_iptables=_bridge_calls_iptables()
+        state,
+        seen,
+        networks,
+        nested_overlay=_on_overlay(state.root),
+        bridge_calls_iptables=hostnet.switch_on_bridge_calls(),
     )
     client = api.Client(state, seen.server)
     client.apply(manifests.kubelet_access())
@@ -263,15 +278,3 @@ def _on_overlay(folder: Path) -> bool:
         ["stat", "--file-system", "--format=%T", folder], capture_output=True, text=True, check=False
     )
     return found.stdout.strip() == "overlayfs"
-
-
-def _bridge_calls_iptables() -> bool:
-    """Whether packets between pods of one bridge pass iptables; switched on where the kernel can."""
-    switch = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
-    if not switch.is_file() and shutil.which("modprobe"):
-        subprocess.run(["modprobe", "br_netfilter"], capture_output=True, check=False)
-    try:
-        switch.write_text("1")
-    except OSError:
-        return False
-    return True

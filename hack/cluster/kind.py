@@ -16,6 +16,8 @@ from cluster import binaries, controlplane, pki, say
 from cluster.paths import CHECKOUT, State, digest_text
 
 READY = "180s"
+NODE_IMAGE = "kindest/node:v1.34.11@sha256:44e222ee2132dab25ff87301682f89eb82c7880ea3a1bf543bfe9708fd08d67d"
+"""The Kubernetes minor that the host cluster runs, in the build of kind's pinned release (0.33.0; its notes list the images)."""
 _AUDIT_DIR = "/var/log/videojob-audit"
 _POLICY = "/etc/kubernetes/videojob/audit-policy.json"
 
@@ -74,6 +76,7 @@ def create_command(state: State, name: str) -> list[str]:
         "create",
         "cluster",
         f"--name={name}",
+        f"--image={NODE_IMAGE}",
         f"--config={state.config / 'kind.json'}",
         f"--kubeconfig={state.kubeconfig}",
         f"--wait={READY}",
@@ -93,6 +96,14 @@ def list_command() -> list[str]:
 def load_command(name: str, archive: Path) -> list[str]:
     """Bring an image archive into every node."""
     return [str(binaries.path("kind")), "load", "image-archive", str(archive), f"--name={name}"]
+
+
+def audit_command(engine: str, state: State, name: str) -> list[str]:
+    """Let everybody read the audit log: the API server makes it root's alone, and whoever uses the engine need not be root.
+
+    A rotated log keeps the mode.
+    """
+    return [engine, "exec", f"{name}-control-plane", "chmod", "0644", f"{_AUDIT_DIR}/{state.audit_log.name}"]
 
 
 def environment(engine: str) -> Mapping[str, str]:
@@ -122,6 +133,7 @@ def up(state: State, engine: str) -> None:
     else:
         with say.step(f"kind cluster {name} ready"):
             _run(create_command(state, name), engine)
+    _run(audit_command(engine, state, name), engine)
     _rename_context(state, f"kind-{name}")
 
 
@@ -153,4 +165,4 @@ def _run(command: list[str], engine: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment(engine))
     if done.returncode != 0:
         lines = [line for line in done.stderr.strip().splitlines() if line.strip()] or ["no message"]
-        raise say.CannotRunError(f"kind {command[1]} failed: {lines[-1]}")
+        raise say.CannotRunError(f"{Path(command[0]).name} {command[1]} failed: {lines[-1]}")

@@ -16,6 +16,8 @@ PORTS = ("scheduler", "kubelet", "kubelet-healthz", "proxy-healthz", "proxy-metr
 NODE_BRIDGE = "vj-node"
 """A bridge with the node's own /32: an address that no cable reaches. A dummy device would do, where the kernel has them."""
 POD_BRIDGE = "vj-pods"
+NETWORK = "videojob"
+"""The CNI network's name; the plugins write it into the comment of every iptables rule of theirs."""
 CNI_PLUGINS = Path("/usr/lib/cni")
 CONTAINERD_STATE = RUN_DIR / "containerd"
 CONTAINERD_SOCKET = CONTAINERD_STATE / "containerd.sock"
@@ -61,7 +63,7 @@ def cni_config(networks: Networks, addresses: Path) -> dict[str, Any]:
     """One bridge for all pods; their addresses are kept in files of ours, so that a new cluster starts with all of them."""
     return {
         "cniVersion": "0.4.0",
-        "name": "videojob",
+        "name": NETWORK,
         "plugins": [
             {
                 "type": "bridge",

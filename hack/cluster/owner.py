@@ -5,11 +5,13 @@ from __future__ import annotations
 import enum
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cluster import record
 from cluster.paths import RUN_DIR
+from cluster.processes import Process
 from cluster.record import Record
 
 FILE = RUN_DIR / "owner.json"
@@ -49,6 +51,15 @@ def load(path: Path = FILE) -> Owner | None:
         return Owner(Path(data["state"]), record.parse(data["record"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def ran_here(recorded: Iterable[Process], path: Path = FILE) -> bool:
+    """Whether a cluster of ours ran on this machine since it was booted and was not cleaned up after.
+
+    The owner record is written before the first process starts, removed after the last trace, and gone with a reboot as the
+    traces are. A recorded process that still runs is as good.
+    """
+    return path.exists() or any(process.alive() for process in recorded)
 
 
 def save(owner: Owner, path: Path = FILE) -> None:

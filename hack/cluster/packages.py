@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,7 +23,15 @@ NODE = (
 )
 IMAGES = ("buildah", "mmdebstrap")
 MEDIA = ("ffmpeg", "fonts-liberation")
+_PROGRAMS = {"containerd": ("containerd", "ctr", "containerd-shim-runc-v2"), "runc": ("runc",)}
+"""Programs that make up for the package: Docker's own package of containerd brings them, and the two exclude each other."""
 _POLICY = Path("/usr/sbin/policy-rc.d")
+_POLICY_TEXT = """#!/bin/sh
+# Written by videojob's hack/cluster while it installs packages; remove this file if no such installation runs.
+exit 101
+"""
+_LOCK = RUN_DIR / "packages.lock"
+_HOLDER = "another installation of packages"
 _APT = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=600", "-o", "Acquire::Retries=3")
 
 
@@ -33,8 +41,14 @@ def parse_installed(text: str) -> set[str]:
     return {name for status, _, name in rows if status.startswith("ii")}
 
 
+def without_programs(wanted: Iterable[str], which: Callable[[str], str | None] = shutil.which) -> list[str]:
+    """Those of the packages whose programs are not all on PATH, whoever put them there."""
+    return [name for name in wanted if name not in _PROGRAMS or not all(which(program) for program in _PROGRAMS[name])]
+
+
 def missing(wanted: Iterable[str]) -> list[str]:
     """Those of the packages that this machine lacks."""
+    wanted = without_programs(wanted)
     query = ["dpkg-query", "-W", "-f", "${db:Status-Abbrev}\\t${Package}\\n", *wanted]
     installed = parse_installed(subprocess.run(query, capture_output=True, text=True, check=False).stdout)
     return [name for name in wanted if name not in installed]
@@ -50,24 +64,31 @@ def ensure(wanted: Iterable[str]) -> None:
         raise say.CannotRunError(
             "Without a Docker or Podman engine the cluster needs a Debian-like machine with apt-get: start an engine, or use one."
         )
+    if os.geteuid() == 0 and _is_ours(_POLICY):
+        with locks.exclusive(_LOCK, _HOLDER):
+            remove_leftover()
     if not missing(wanted):
         return
     if os.geteuid() != 0:
         raise say.CannotRunError(
             f"The packages {', '.join(missing(wanted))} are missing and only root can install them."
         )
-    with locks.exclusive(RUN_DIR / "packages.lock", "another installation of packages"):
+    with locks.exclusive(_LOCK, _HOLDER):
         absent = missing(wanted)
         if absent:
             _install(absent)
 
 
+def install_command(absent: Iterable[str]) -> list[str]:
+    """Install, and rather fail than remove what somebody else installed."""
+    return [*_APT, "install", "--yes", "--no-install-recommends", "--no-remove", *absent]
+
+
 def _install(absent: list[str]) -> None:
-    with say.step(f"installed {' '.join(absent)}"), _no_services():
+    with say.step(f"installed {' '.join(absent)}"), no_services():
         environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         subprocess.run([*_APT, "update"], env=environ, capture_output=True, check=False)
-        command = [*_APT, "install", "--yes", "--no-install-recommends", *absent]
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+        done = subprocess.run(install_command(absent), env=environ, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines() or ["no message"]
             raise say.CannotRunError(f"apt-get could not install {' '.join(absent)}: {lines[-1]}")
@@ -76,15 +97,29 @@ def _install(absent: list[str]) -> None:
         subprocess.run(["systemctl", "disable", "--now", "containerd"], capture_output=True, check=False)
 
 
+def _is_ours(policy: Path) -> bool:
+    try:
+        return policy.read_text() == _POLICY_TEXT
+    except (OSError, ValueError):
+        return False
+
+
+def remove_leftover(policy: Path = _POLICY) -> None:
+    """Remove what an installation that was killed left behind, for no service would ever start again on an upgrade."""
+    if _is_ours(policy):
+        policy.unlink()
+
+
 @contextmanager
-def _no_services() -> Iterator[None]:
+def no_services(policy: Path = _POLICY) -> Iterator[None]:
     """Packages start their services when installed unless this file forbids it; somebody else's file stays as it is."""
-    if _POLICY.exists():
+    remove_leftover(policy)
+    if policy.exists():
         yield
         return
-    _POLICY.write_text("#!/bin/sh\nexit 101\n")
-    _POLICY.chmod(0o755)
+    policy.write_text(_POLICY_TEXT)
+    policy.chmod(0o755)
     try:
         yield
     finally:
-        _POLICY.unlink(missing_ok=True)
+        policy.unlink(missing_ok=True)

