@@ -26,6 +26,7 @@ from videojob_operator.cluster.events import Recorder
 from videojob_operator.cluster.inbox import Inbox
 from videojob_operator.cluster.knowledge import WATCHED, Knowledge
 from videojob_operator.cluster.metrics import Metrics
+from videojob_operator.cluster.observe import trim
 from videojob_operator.cluster.reconciler import Minds, Reconciler
 from videojob_operator.cluster.slots import Slots
 from videojob_operator.cluster.wants import Key, Wants
@@ -109,14 +110,14 @@ class Shop:
         self.knowledge.saw(resource, raw)
         return raw
 
-    def submit(self, name: str = "trailer", **spec: Any) -> Raw:
+    def submit(self, name: str = "trailer", *, namespace: str = TEAM, **spec: Any) -> Raw:
         """A user's VideoJob."""
         body = {
             "transcode": {"source": {"uri": f"store://inbox/{SHA}"}, "profiles": ["720p"]},
             "execution": {"mode": "Compact"},
         }
         moment = self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        return self.see(VIDEOJOBS, TEAM, name, spec=body | spec, metadata={"creationTimestamp": moment})
+        return self.see(VIDEOJOBS, namespace, name, spec=body | spec, metadata={"creationTimestamp": moment})
 
     def watch(self) -> None:
         """Let the watch tell all that is true now."""
@@ -152,9 +153,13 @@ class Shop:
         raise AssertionError("the reconciler does not come to rest")
 
     def restarted(self) -> Shop:
-        """Another life on the same API server: everything in memory is lost."""
+        """Another life on the same API server: everything in memory is lost, and it starts as the operator does."""
         fresh = replace(self)
-        fresh.watch()
+        for resource in WATCHED:
+            for raw in self.api.all(resource):
+                fresh.knowledge.stores[resource].apply(trim(resource, raw))
+                fresh.knowledge.account(resource, raw)
+        fresh.reconciler.first_pass(fresh.knowledge.unsettled())
         return fresh
 
     def jobs(self) -> list[Raw]:

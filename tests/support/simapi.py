@@ -28,7 +28,7 @@ def raw_of(stored: Stored) -> Raw:
         meta |= {"uid": stored.value.uid, "ownerReferences": [{"uid": stored.owner, "controller": True}]}
         return {"metadata": meta}
     job: VideoJobView = stored.value
-    meta |= {"name": job.name, "namespace": job.namespace, "labels": dict(job.labels)}
+    meta |= {"name": job.name, "namespace": job.namespace, "labels": dict(job.labels), "generation": job.generation}
     fresh = job.status == VideoJobStatus()
     return {"metadata": meta, "status": {"observedGeneration": -1} if fresh else job.status.dump()}
 

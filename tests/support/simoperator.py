@@ -18,6 +18,7 @@ from videojob_api.contract import RunResult
 from videojob_api.v1alpha1 import VideoJobStatus
 from videojob_operator.cluster.api import JOBS, Raw, Resource
 from videojob_operator.cluster.apply import Applier
+from videojob_operator.cluster.knowledge import is_settled
 from videojob_operator.decide.job import TRANSITIONS, live, plan
 from videojob_operator.decide.queue import grant
 from videojob_operator.decide.world import (
@@ -77,6 +78,11 @@ class Operator:
         cluster.watchers.append(self)
         cluster.post = self.results.append
         self.resync()
+        self.dirty = {  # a start looks only at these
+            stored.owner
+            for stored in self.cache.values()
+            if stored.kind == "job" or (stored.kind == "videojob" and not is_settled(raw_of(stored)))
+        }
 
     def stop(self) -> None:
         """SIGKILL."""

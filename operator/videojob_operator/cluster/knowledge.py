@@ -11,11 +11,12 @@ from videojob_api import names
 from videojob_api.v1alpha1 import MediaStoreSpec, VideoProfileSpec, VideoQueueSpec
 from videojob_api.v1alpha1.base import ApiModel
 
+from ..decide.job import live
 from ..decide.world import Config, JobView, Observed, ProfileView, VideoJobView
 from ..runtime.cache import Store, owner_of, uid_of, version
 from .api import JOBS, MEDIASTORES, PODS, VIDEOJOBS, VIDEOPROFILES, VIDEOQUEUES, Raw, Resource, metadata
 from .inbox import Inbox, Sender
-from .observe import job_is_live, job_view, parallelism, read_spec, trim, videojob_view
+from .observe import job_view, read_spec, trim, videojob_view
 from .slots import Holder, Slots
 
 WATCHED = (VIDEOJOBS, JOBS, PODS, MEDIASTORES, VIDEOQUEUES, VIDEOPROFILES)
@@ -108,40 +109,54 @@ class Knowledge:
         """UID of the VideoJob behind a Job or pod: by ownership; by label only while the Job itself is not known."""
         owner = owner_of(raw)
         if resource is PODS and owner:
-            job = self.stores[JOBS].get(owner)
+            job = self._in_namespace_of(raw, self.stores[JOBS].get(owner))
             owner = owner_of(job) if job else None
-        return owner or metadata(raw).get("labels", {}).get(names.LABEL_UID)
+        owner = owner or str(metadata(raw).get("labels", {}).get(names.LABEL_UID) or "")
+        return owner if self._in_namespace_of(raw, self.stores[VIDEOJOBS].get(owner)) else None
+
+    def _in_namespace_of(self, raw: Raw, other: Raw | None) -> Raw | None:
+        """The other object if it is of the same namespace: an owner's UID can be written down by anybody anywhere."""
+        same = other is not None and metadata(other).get("namespace") == metadata(raw).get("namespace")
+        return other if same else None
+
+    def _jobs_of(self, videojob: Raw) -> list[Raw]:
+        """The Jobs that a VideoJob controls."""
+        return [job for job in self.stores[JOBS].children(uid_of(videojob)) if self._in_namespace_of(videojob, job)]
+
+    def _pods_of(self, job: Raw) -> list[Raw]:
+        """The pods that a Job controls."""
+        return [pod for pod in self.stores[PODS].children(uid_of(job)) if self._in_namespace_of(job, pod)]
 
     def sender(self, uid: str, pod_uid: str) -> Sender | None:
         """Which attempt of that VideoJob the pod runs; None when it is no known pod of it."""
         pod = self.stores[PODS].get(pod_uid)
-        job = self.stores[JOBS].get(owner_of(pod) or "") if pod else None
-        if job is None or owner_of(job) != uid:
+        job = self._in_namespace_of(pod, self.stores[JOBS].get(owner_of(pod) or "")) if pod else None
+        if job is None or owner_of(job) != uid or not self._in_namespace_of(job, self.stores[VIDEOJOBS].get(uid)):
             return None
         view = job_view(job)
         return Sender(view.group, view.attempt)
 
     def unsettled(self) -> set[str]:
-        """VideoJobs to look at after a start: all but those that are finished, reported and without Jobs."""
-        found = set()
-        for raw in self.stores[VIDEOJOBS]:
-            status = raw.get("status") or {}
-            settled = (
-                status.get("phase") in names.TERMINAL_PHASES
-                and status.get("observedGeneration") == metadata(raw).get("generation")
-                and not self.stores[JOBS].children(uid_of(raw))
-            )
-            if not settled:
-                found.add(uid_of(raw))
-        return found
+        """VideoJobs to look at after a start: all but those that are finished, reported, labelled and without Jobs."""
+        return {
+            uid_of(raw)
+            for raw in self.stores[VIDEOJOBS]
+            if not is_settled(raw) or self.stores[JOBS].children(uid_of(raw))
+        }
 
     def account(self, resource: Resource, raw: Raw) -> None:
-        """Keep the count of slots in step."""
-        job = raw if resource is JOBS else None
-        if resource is PODS and (owner := owner_of(raw)):
-            job = self.stores[JOBS].get(owner)
-        if job is None:
-            return
+        """Keep the count of slots in step. Only Jobs of a VideoJob that is known, in its own namespace, hold any; once
+        counted, a Job counts until it ends, also while it outlives its VideoJob.
+        """
+        if resource is VIDEOJOBS:
+            for job in self._jobs_of(raw):
+                self._account_job(job)
+        elif resource is JOBS:
+            self._account_job(raw)
+        elif resource is PODS and (known := self._in_namespace_of(raw, self.stores[JOBS].get(owner_of(raw) or ""))):
+            self._account_job(known)
+
+    def _account_job(self, job: Raw) -> None:
         uid = uid_of(job)
         known = self.stores[JOBS].get(uid) is not None
         if not known:
@@ -149,7 +164,8 @@ class Knowledge:
         holder = None
         labels = metadata(job).get("labels") or {}
         slot = labels.get(names.LABEL_SLOT)
-        if known and slot and job_is_live(job, self.stores[PODS].children(uid)):
+        ours = self._in_namespace_of(job, self.stores[VIDEOJOBS].get(owner_of(job) or "")) or self._slots.holds(uid)
+        if known and slot and ours and live(job_view(job, self._pods_of(job))):
             attempt = str(labels.get(names.LABEL_ATTEMPT, ""))
             holder = Holder(
                 queue=str(labels.get(names.LABEL_QUEUE) or names.DEFAULT_QUEUE),
@@ -157,7 +173,7 @@ class Knowledge:
                 group=str(labels.get(names.LABEL_GROUP, "")),
                 attempt=int(attempt) if attempt.isdecimal() else 0,
                 slot=str(slot),
-                count=parallelism(job),
+                count=1,  # each stage group runs one pod: what a hand wrote into spec.parallelism takes nothing
             )
         queue = self._slots.hold(uid, holder)
         if queue:
@@ -196,8 +212,9 @@ class Knowledge:
     def jobs(self, view: VideoJobView) -> tuple[JobView, ...]:
         """Its Jobs with their pods, oldest first."""
         found = [
-            job_view(raw, self.stores[PODS].children(uid_of(raw)), view.status, self.blocked.get(uid_of(raw)))
+            job_view(raw, self._pods_of(raw), view.status, self.blocked.get(uid_of(raw)))
             for raw in self.stores[JOBS].children(view.uid)
+            if metadata(raw).get("namespace") == view.namespace
         ]
         return tuple(sorted(found, key=lambda job: (job.created, job.attempt, job.name)))
 
@@ -254,3 +271,16 @@ class Knowledge:
             phase = str((raw.get("status") or {}).get("phase") or names.Phase.PENDING)
             counts[phase] = counts.get(phase, 0) + 1
         return counts
+
+
+def is_settled(raw: Raw) -> bool:
+    """Whether a VideoJob says all that is to be said: finished, its latest edit looked at, and the label of dead letters
+    as the phase wants it (a crash can come between the two writes).
+    """
+    status = raw.get("status") or {}
+    phase, labels = status.get("phase"), metadata(raw).get("labels") or {}
+    return (
+        phase in names.TERMINAL_PHASES
+        and status.get("observedGeneration") == metadata(raw).get("generation")
+        and (labels.get(names.LABEL_DEAD_LETTER) == "true") == (phase == names.Phase.FAILED)
+    )

@@ -110,7 +110,7 @@ def job_view(
         attempt=attempt,
         created=_time(meta.get("creationTimestamp")) or EPOCH,
         slot=_text(labels.get(names.LABEL_SLOT)),
-        parallelism=parallelism(raw),
+        parallelism=_int(_mapping(raw.get("spec")).get("parallelism"), 1),
         finished=finished,
         condition_reason=reason,
         condition_message=message,
@@ -167,41 +167,6 @@ def _container(name: str, entry: Mapping[str, Any]) -> ContainerView:
         return ContainerView(name, "Running", started_at=_time(_mapping(state["running"]).get("startedAt")))
     waiting = _mapping(state.get("waiting"))
     return ContainerView(name, "Waiting", reason=_text(waiting.get("reason")), message=_text(waiting.get("message")))
-
-
-def parallelism(raw: Raw) -> int:
-    """Pods a Job runs at once."""
-    return _int(_mapping(raw.get("spec")).get("parallelism"), 1)
-
-
-def job_is_live(raw: Raw, pods: Sequence[Raw]) -> bool:
-    """Whether the Job holds its slot: until its containers have terminated or, with no pod left, until it is finished."""
-    if pods:
-        return any(_pod_is_live(pod) for pod in pods)
-    return not any(
-        _mapping(condition).get("status") == "True" and _mapping(condition).get("type") in {"Complete", "Failed"}
-        for condition in _sequence(_mapping(raw.get("status")).get("conditions"))
-    )
-
-
-def _pod_is_live(raw: Raw) -> bool:
-    status = _mapping(raw.get("status"))
-    if status.get("phase") in {"Succeeded", "Failed"}:
-        return False
-    order = _sequence(_mapping(raw.get("spec")).get("order"))
-    entries = [
-        _mapping(entry)
-        for field in ("initContainerStatuses", "containerStatuses")
-        for entry in _sequence(status.get(field))
-    ]
-    ended = [
-        _mapping(state["terminated"]) for entry in entries if "terminated" in (state := _mapping(entry.get("state")))
-    ]
-    # A container of which a child was killed for memory can exit with 0; decide.job.live has the same rule.
-    if any(_int(end.get("exitCode"), 0) != 0 or end.get("reason") == "OOMKilled" for end in ended):
-        # The first failing container ends the pod (restartPolicy Never), unless another one still runs.
-        return any("running" in _mapping(entry.get("state")) for entry in entries)
-    return not order or len(ended) < len(order)
 
 
 def read_spec(model: type[M], value: Any) -> tuple[M | None, str | None]:

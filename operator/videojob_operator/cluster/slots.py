@@ -58,6 +58,10 @@ class Slots:
         changed = holder or before
         return changed.queue if changed else None
 
+    def holds(self, job_uid: str) -> bool:
+        """Whether the Job is counted."""
+        return job_uid in self._holders
+
     def ask(self, uid: str, request: SlotRequest | None) -> str | None:
         """Note what a VideoJob's latest plan asks for. Returns the queue that should look again.
 

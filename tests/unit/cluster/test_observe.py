@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from videojob_operator.cluster.api import JOBS, PODS, VIDEOJOBS
-from videojob_operator.cluster.observe import EPOCH, job_is_live, job_view, pod_view, trim, videojob_view
+from videojob_operator.cluster.observe import EPOCH, job_view, pod_view, trim, videojob_view
+from videojob_operator.decide.job import live
 
 SOURCE = {"uri": "store://inbox/" + "a1" * 32}
 
@@ -177,6 +178,11 @@ LIVES = (
         (a_pod("Pending", container("work", terminated={"exitCode": 0, "reason": "OOMKilled"})),),
         False,
     ),
+    Live(
+        "a failed container frees it though another one has not been told yet (as decide has it)",
+        (a_pod("Running", container("work", terminated={"exitCode": 1}), main=(container("commit", running={}),)),),
+        False,
+    ),
     Live("an evicted pod without statuses holds none", (a_pod("Failed"),), False),
     Live("a finished Job whose container still runs holds it", (a_pod("Running", WORKS),), True, COMPLETE),
 )
@@ -185,4 +191,4 @@ LIVES = (
 @pytest.mark.parametrize("case", LIVES, ids=lambda case: case.name)
 def test_a_job_holds_its_slot_until_its_containers_have_ended(case: Live) -> None:
     """A-006"""
-    assert job_is_live({"status": {"conditions": list(case.conditions)}}, case.pods) == case.live
+    assert live(job_view({"status": {"conditions": list(case.conditions)}}, case.pods)) == case.live

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from fakeapi import Call, FakeApi
+from builders import a_result
+from fakeapi import Call, FakeApi, owned
 from shop import SYSTEM, TEAM, Shop
 from videojob_api.contract import Progress
-from videojob_operator.cluster.api import JOBS, VIDEOJOBS, VIDEOQUEUES, ApiError
+from videojob_operator.cluster.api import JOBS, PODS, VIDEOJOBS, VIDEOQUEUES, ApiError
 from videojob_operator.cluster.apply import status_patch
 from videojob_operator.cluster.reconciler import Minds
 from videojob_operator.decide.job import plan
@@ -177,6 +178,74 @@ async def test_a_refusal_is_told_and_not_hammered(status: int) -> None:
     await shop.recorder.drain()
     events = [raw for raw in shop.api.all(replace(JOBS, plural="events")) if raw["reason"] == "ApiRefused"]
     assert "exceeded quota" in events[0]["note"]
+
+
+async def test_a_job_in_another_namespace_is_not_taken_for_ours() -> None:
+    """Anybody can write a VideoJob's UID into the ownerReferences of a Job of their own: it moves and takes nothing."""
+    shop = Shop.furnished()
+    raw = shop.submit(suspend=True)
+    await shop.settle()
+    uid = raw["metadata"]["uid"]
+    labels = {
+        "videojob.dev/uid": uid, "videojob.dev/group": "main", "videojob.dev/attempt": "1", "videojob.dev/slot": "cpu",
+    }  # fmt: skip
+    forged = shop.see(
+        JOBS, "team-b", "forged", metadata=owned(uid) | {"labels": labels}, spec={"parallelism": 1000}
+    )  # fmt: skip
+    owner = {"kind": "Job", "name": "forged", "uid": forged["metadata"]["uid"], "controller": True}
+    pod = shop.see(PODS, "team-b", "p", metadata={"ownerReferences": [owner]}, status={"phase": "Running"})
+    view = shop.knowledge.videojob(uid)
+    assert view is not None
+    assert shop.knowledge.jobs(view) == ()
+    assert shop.knowledge.sender(uid, pod["metadata"]["uid"]) is None
+    assert shop.knowledge.videojob_of(PODS, pod) is None
+    assert shop.slots.in_use() == {}
+
+
+async def test_a_pod_in_another_namespace_is_not_taken_for_ours() -> None:
+    """The same, one step further down: a pod that names a Job of ours as its controller"""
+    shop = Shop.furnished()
+    shop.submit()
+    await shop.settle()
+    uid = shop.api.objects["videojobs", TEAM, "trailer"]["metadata"]["uid"]
+    job = shop.jobs()[0]
+    owner = {"kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"], "controller": True}
+    ended = {
+        "name": "commit",
+        "state": {"terminated": {"exitCode": 0, "message": a_result("commit", uid=uid).model_dump_json(by_alias=True)}},
+    }
+    pod = shop.see(
+        PODS,
+        "team-b",
+        "p",
+        metadata={"ownerReferences": [owner]},
+        spec={"containers": [{"name": "commit"}]},
+        status={"phase": "Succeeded", "containerStatuses": [ended]},
+    )
+    await shop.settle()
+    view = shop.knowledge.videojob(uid)
+    assert view is not None
+    assert [found.pods for found in shop.knowledge.jobs(view)] == [()]
+    assert shop.knowledge.sender(uid, pod["metadata"]["uid"]) is None
+    assert shop.slots.in_use() == {("default", "cpu"): 1}
+
+
+async def test_a_job_takes_one_slot_whatever_its_parallelism_and_also_after_its_videojob() -> None:
+    """A-006: it is counted from the moment its VideoJob is known until its containers have ended"""
+    shop = Shop.furnished()
+    raw = shop.submit()
+    await shop.settle()
+    job = shop.jobs()[0]
+    shop.see(JOBS, TEAM, job["metadata"]["name"], spec=job["spec"] | {"parallelism": 1000})
+    assert shop.slots.in_use() == {("default", "cpu"): 1}
+    shop.knowledge.lost(VIDEOJOBS, raw)
+    shop.see(JOBS, TEAM, job["metadata"]["name"], metadata={"deletionTimestamp": "2026-11-21T12:00:00Z"})
+    assert shop.slots.in_use() == {("default", "cpu"): 1}
+    late = Shop.furnished(api=shop.api)
+    late.knowledge.saw(JOBS, shop.jobs()[0])
+    assert late.slots.in_use() == {}
+    late.knowledge.saw(VIDEOJOBS, shop.api.objects["videojobs", TEAM, "trailer"])
+    assert late.slots.in_use() == {("default", "cpu"): 1}
 
 
 async def test_a_namespace_that_ends_is_left_in_peace() -> None:
