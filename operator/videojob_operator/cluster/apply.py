@@ -1,5 +1,5 @@
 """A plan becomes API calls, in an order in which a crash after any of them heals: status.plan first where it must be on
-record, then children, then one status patch, then labels, then events.
+record, then children, then one status patch, then events, then labels.
 
 Every write carries a precondition: a deterministic name, a resourceVersion or a UID.
 """
@@ -82,16 +82,24 @@ class Applier:
             plan: what to do.
         """
         seen = Seen(raw)
-        if plan.status_first and plan.status is not None and await self.write_status(job, seen, plan.status) == "again":
-            return "again"
+        if plan.status_first and plan.status is not None:
+            if await self.write_status(job, seen, plan.status) == "again":
+                return "again"
+            self._tell(job, plan)
         for action in plan.actions:
             if await self._act(job, action) == "again":
                 return "again"
         status_last = plan.status is not None and not plan.status_first
         if status_last and plan.status and await self.write_status(job, seen, plan.status) == "again":
             return "again"
+        if status_last or plan.status is None:
+            self._tell(job, plan)
         if plan.labels and await self._label(job, seen, plan.labels) == "again":
             return "again"
+        return "done"
+
+    def _tell(self, job: VideoJobView, plan: Plan) -> None:
+        """Tell the plan's events: as soon as the status has what they are about, for no later plan has them again."""
         for event in plan.events:
             self._recorder.tell(job, event)
             log.log(
@@ -100,7 +108,6 @@ class Applier:
                 extra={"namespace": job.namespace, "job": job.name, "uid": job.uid, "reason": event.reason}
                 | _where(plan.status or job.status),
             )
-        return "done"
 
     async def _act(self, job: VideoJobView, action: CreateJob | DeleteJob | ConfirmGone) -> Outcome:
         if isinstance(action, CreateJob):

@@ -59,6 +59,7 @@ class Knowledge:
         self._enqueue_queue = enqueue_queue
         self._clock = clock
         self._foreign: dict[str, dict[str, float]] = {}
+        self._refusals: dict[str, tuple[float, str]] = {}
         self._specs: dict[str, tuple[int | None, Any]] = {}
         self.blocked: dict[str, str] = {}
         """Why the Job controller cannot make a Job's pod, by the Job's UID."""
@@ -197,9 +198,24 @@ class Knowledge:
             del known[name]
         return frozenset(known)
 
+    # ------------------------------------------------------------ refused writes
+
+    def note_refusal(self, uid: str, message: str, seconds: float) -> None:
+        """The API server does not let the VideoJob use its slot; it is asked for again after that many seconds."""
+        self._refusals[uid] = (self._clock() + seconds, message)
+
+    def refusal(self, uid: str) -> str | None:
+        """Why the VideoJob asks for no slot now; None when it may."""
+        until, message = self._refusals.get(uid, (0.0, None))
+        if message is not None and until <= self._clock():
+            del self._refusals[uid]
+            return None
+        return message
+
     def forget(self, uid: str) -> None:
         """The VideoJob is gone."""
         self._foreign.pop(uid, None)
+        self._refusals.pop(uid, None)
         self._inbox.forget(uid)
 
     # ------------------------------------------------------------ looking
@@ -235,7 +251,7 @@ class Knowledge:
             queue_found=bool(queue_found),
             profiles=tuple(self._profiles(view.namespace)),
             granted=self._slots.granted(view.uid),
-            waiting_message=self._slots.waiting_message(view.uid),
+            waiting_message=self.refusal(view.uid) or self._slots.waiting_message(view.uid),
             progress=self._inbox.progress(view.uid),
             results=self._inbox.results(view.uid),
         )

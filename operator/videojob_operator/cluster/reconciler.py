@@ -34,8 +34,10 @@ PLACE_SECONDS = 10.0
 """A changed place in the queue is written at most this often: every start moves all who wait."""
 REFUSED_SECONDS = 30.0
 """First wait after the API server refused a write as such (403, 422): only a person can mend it."""
+LASTING_FAILURES = 10
+"""After so many failures in a row, some ten seconds, what was granted is given back: a webhook may be down for days."""
 
-PROGRESS, FOREIGN, PLACE = "progress", "foreign", "place"
+PROGRESS, FOREIGN, PLACE, REFUSED = "progress", "foreign", "place", "refused"
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,8 @@ class Reconciler:
     def _settle(self, key: Key, view: VideoJobView, observed: Observed, plan: Plan) -> None:
         """Note what the plan asks of others: slots, and the time of the next look."""
         uid = key.id
-        queue = self._slots.ask(uid, plan.request)
+        refusal = self._knowledge.refusal(uid)
+        queue = self._slots.ask(uid, None if refusal else plan.request)
         if queue:
             self._wants.granting(queue)
         if plan.wake_at is not None:
@@ -194,7 +197,7 @@ class Reconciler:
             self._queue.cancel(key, WAKE)
         if observed.foreign:
             self._queue.add_after(key, FOREIGN_SECONDS + 1.0, FOREIGN)
-        waiting = plan.request is not None and self._slots.waiting_message(uid) is not None
+        waiting = plan.request is not None and (refusal or self._slots.waiting_message(uid)) is not None
         if waiting or (plan.request is None and not _changes(plan)):
             self._wants.answered(uid)
         if view.status.phase in names.TERMINAL_PHASES:
@@ -241,6 +244,8 @@ class Reconciler:
     async def _refused(self, key: Key, error: ApiError) -> None:
         """A write was refused or got no answer: later again, no faster than the server asks (cases 21, 23, 24, 35, 49)."""
         refused = error.status in {400, 403, 422}
+        if key.kind == "job" and (refused or self._queue.failures(key) >= LASTING_FAILURES):
+            self._give_back(key, error)
         if "NamespaceTerminating" in error.causes:
             self._queue.add_failed(key, at_least=5.0)
             self._metrics.reconciles.labels("terminating").inc()
@@ -254,6 +259,19 @@ class Reconciler:
         )
         if refused and view is not None:
             self._recorder.tell(view, Event("ApiRefused", error.message[:900], "Warning"))
+
+    def _give_back(self, key: Key, error: ApiError) -> None:
+        """Let others have the slot that cannot be used now. It is asked for again later; meanwhile the status says why."""
+        if not self._slots.granted(key.id):
+            return
+        wait = max(error.retry_after or 0.0, REFUSED_SECONDS)
+        text = f"the API server refused: {error.message}"[:500]
+        self._knowledge.note_refusal(key.id, text, wait)
+        queue = self._slots.ask(key.id, None)
+        if queue:
+            self._wants.granting(queue)
+        self._queue.add_after(key, wait, REFUSED)
+        self._queue.add(key)
 
     async def _tell_internal_error(self, view: VideoJobView, raw: Raw) -> None:
         """Say in the status that the operator could not decide (case 9); once, not at every look."""
