@@ -1,4 +1,4 @@
-"""A command running in a container, seen through exec: bytes in, bytes out, its exit code.
+"""A command running in a container, seen through exec: bytes in, bytes out; how it ended it says itself at the end.
 
 The frames are read by hand: the client library's reader joins everything that waits into one growing string, which a video
 would blow up.
@@ -7,20 +7,20 @@ would blow up.
 from __future__ import annotations
 
 import contextlib
-import json
 import select
 import ssl
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import websocket
 
 from .errors import ApiError
 
-STDIN, STDOUT, STDERR, STATUS, CLOSE = 0, 1, 2, 3, 255
+STDIN, STDOUT, STDERR = 0, 1, 2
 STALL_SECONDS = 60.0
-"""Without a byte moving for so long, the connection counts as dead."""
-V5 = "v5.channel.k8s.io"
+"""Without a byte moving for so long, the connection counts as dead. A worker that computes or waits for its disk says so
+on standard error more often than that."""
 
 
 class Channel(Protocol):
@@ -29,19 +29,12 @@ class Channel(Protocol):
     def write(self, block: bytes) -> None:
         """Give it input."""
 
-    def end_input(self) -> None:
-        """Say that no more comes, where the protocol can."""
-
     def read(self, *, wait: bool) -> bytes:
         """What it wrote to standard output since; without `wait` empty when nothing is there, with it empty at the end."""
 
     @property
     def errors(self) -> str:
         """What it wrote to standard error so far."""
-
-    @property
-    def exit_code(self) -> int | None:
-        """Its exit code, once it has ended and said so."""
 
     def close(self) -> None:
         """Leave."""
@@ -50,32 +43,17 @@ class Channel(Protocol):
 class WebSocketChannel:
     """Channels multiplexed over one WebSocket, protocol v4 or v5."""
 
-    def __init__(self, socket: Any) -> None:
+    def __init__(self, socket: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self._socket = socket
+        self._clock = clock
         self._socket.settimeout(STALL_SECONDS)
         self._errors = bytearray()
-        self._status = bytearray()
         self._ended = False
 
     @property
     def errors(self) -> str:
         """What it wrote to standard error so far."""
         return self._errors.decode("utf-8", "replace")
-
-    @property
-    def exit_code(self) -> int | None:
-        """Its exit code, once it has ended and said so."""
-        try:
-            status = json.loads(bytes(self._status))
-        except ValueError:
-            return None
-        if status.get("status") == "Success":
-            return 0
-        causes = (status.get("details") or {}).get("causes") or ()
-        for cause in causes:
-            if cause.get("reason") == "ExitCode":
-                return int(cause.get("message", "1"))
-        return 1
 
     def write(self, block: bytes) -> None:
         """Give it input."""
@@ -84,12 +62,6 @@ class WebSocketChannel:
         except (websocket.WebSocketException, OSError) as error:
             self._ended = True
             raise ApiError(f"The connection broke while sending: {error}. Try again.", 0) from error
-
-    def end_input(self) -> None:
-        """Say that no more comes, where the protocol can."""
-        if getattr(self._socket, "subprotocol", None) == V5:
-            with contextlib.suppress(websocket.WebSocketException, OSError):
-                self._socket.send_binary(bytes((CLOSE, STDIN)))
 
     def _waiting(self) -> bool:
         raw = self._socket.sock
@@ -101,7 +73,7 @@ class WebSocketChannel:
 
     def read(self, *, wait: bool) -> bytes:
         """What it wrote to standard output since; without `wait` empty when nothing is there, with it empty at the end."""
-        deadline = time.monotonic() + STALL_SECONDS
+        deadline = self._clock() + STALL_SECONDS
         while not self._ended and (wait or self._waiting()):
             try:
                 kind, data = self._socket.recv_data(control_frame=True)
@@ -116,11 +88,10 @@ class WebSocketChannel:
                 channel, rest = data[0], data[1:]
                 if channel == STDOUT and rest:
                     return bytes(rest)
-                if channel == STDERR:
+                if channel == STDERR and rest:
                     self._errors += rest[: max(0, 65536 - len(self._errors))]
-                elif channel == STATUS:
-                    self._status += rest
-            if time.monotonic() > deadline:
+                    deadline = self._clock() + STALL_SECONDS
+            if self._clock() > deadline:
                 raise ApiError(f"Nothing came from the pod for {STALL_SECONDS:.0f} s. Try again.", 0)
         return b""
 

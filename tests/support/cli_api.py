@@ -48,19 +48,11 @@ class ProcessChannel:
             self._ended = True
             self._changed.notify_all()
 
-    @property
-    def exit_code(self) -> int | None:
-        return self._process.poll()
-
     def write(self, block: bytes) -> None:
         assert self._process.stdin is not None
         view = memoryview(block)
         while view:
             view = view[os.write(self._process.stdin.fileno(), view) :]
-
-    def end_input(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
 
     def read(self, *, wait: bool) -> bytes:
         with self._changed:

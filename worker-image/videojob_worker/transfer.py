@@ -3,7 +3,8 @@
 A person's own `videojob` command starts these three by exec; the operator never does. The other end speaks first and says
 how many bytes come, so that no end of input is needed; the answer is one JSON line on standard output at the very end, since
 container runtimes cut the input as soon as a process closes its output. Whatever goes wrong is said on that line too, while
-the rest of the input is still read and dropped: an end that stops reading would leave the other one hanging.
+the rest of the input is still read and dropped: an end that stops reading would leave the other one hanging. While they
+compute or wait for the disk, empty lines on standard error say that they live: the other end takes silence for a dead line.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import secrets
 import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,6 +37,8 @@ ACTIVITY = ".videojob-transfer"
 """File below the scratch folder whose time says when something last moved; `hold` ends by it."""
 ACTIVITY_SECONDS = 5.0
 """It is renewed this often during a transfer."""
+ALIVE_SECONDS = 10.0
+"""A sign of life goes out this often while nothing else does; the other end waits for a minute."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
@@ -69,12 +73,39 @@ class Input:
         return cls(lambda size: os.read(fd, size), more)
 
 
-class Activity:
-    """Tells `hold` that something moves."""
+def _sign_of_life() -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, b"\n")
 
-    def __init__(self, scratch: Path) -> None:
+
+class Activity:
+    """Tells `hold` that something moves, and the other end that somebody works."""
+
+    def __init__(
+        self, scratch: Path, *, sign: Callable[[], None] = _sign_of_life, every_seconds: float = ALIVE_SECONDS
+    ) -> None:
         self._path = scratch / ACTIVITY
         self._told = float("-inf")
+        self._sign = sign
+        self._every_seconds = every_seconds
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Give signs of life while the block computes or waits for the disk, which may be silent for minutes."""
+        over = threading.Event()
+
+        def live() -> None:
+            while not over.wait(self._every_seconds):
+                self.tell(now=True)
+                self._sign()
+
+        thread = threading.Thread(target=live, name="signs of life", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def tell(self, *, now: bool = False) -> None:
         """Renew the time, at most every few seconds unless `now`; a scratch folder that is full harms nothing."""
@@ -108,7 +139,7 @@ def check_sha256(value: str) -> str:
 def digest_of(path: Path, activity: Activity) -> str:
     """sha256 of a file's bytes."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with activity.working(), path.open("rb") as file:
         while block := file.read(CHUNK):
             digest.update(block)
             activity.tell()
@@ -160,7 +191,14 @@ def _blocks(source: Input, length: int, activity: Activity) -> Iterator[bytes]:
 
 
 def receive(
-    source: Input, inbox: Path, *, length: int, max_bytes: int, sha256: str, activity: Activity
+    source: Input,
+    inbox: Path,
+    *,
+    length: int,
+    max_bytes: int,
+    sha256: str,
+    activity: Activity,
+    sync: Callable[[int], None] = os.fsync,
 ) -> dict[str, Any]:
     """Take one upload of exactly `length` bytes into `inbox/<sha256>`, all of it or nothing.
 
@@ -176,14 +214,16 @@ def receive(
             for block in _blocks(source, length, activity):
                 digest.update(block)
                 file.write(block)
-            file.flush()
-            os.fsync(file.fileno())
+            with activity.working():
+                file.flush()
+                sync(file.fileno())
         if digest.hexdigest() != sha256:
             raise TransferError(
                 "WrongDigest", f"The bytes that came have sha256 {digest.hexdigest()}, announced was {sha256}"
             )
-        part.replace(inbox / sha256)
-        _sync_folder(inbox)
+        with activity.working():
+            part.replace(inbox / sha256)
+            _sync_folder(inbox, sync)
     except OSError as error:
         code = "DiskFull" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "DiskError"
         kind = ExitCode.RESOURCE if error.errno in _DISK_ERRORS else ExitCode.RECOVERABLE
@@ -193,10 +233,10 @@ def receive(
     return {"ok": True, "sha256": sha256, "sizeBytes": length}
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: Path, sync: Callable[[int], None]) -> None:
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(fd)
+        sync(fd)
     finally:
         os.close(fd)
 

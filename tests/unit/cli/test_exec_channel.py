@@ -1,10 +1,10 @@
-"""Frames of an exec connection: channels kept apart, exit codes read, broken connections told (protocol v4 and v5)."""
+"""Frames of an exec connection: channels kept apart, silence and broken connections told (protocol v4 and v5)."""
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -20,9 +20,8 @@ Frame = tuple[int, bytes]
 class Socket:
     """A WebSocket that shows prepared frames; readable as long as there are any."""
 
-    def __init__(self, frames: list[Frame | Exception], subprotocol: str = "v5.channel.k8s.io") -> None:
+    def __init__(self, frames: list[Frame | Exception]) -> None:
         self.frames = frames
-        self.subprotocol = subprotocol
         self.sent: list[bytes] = []
         self.sock, self._other = socket.socketpair()
         if frames:
@@ -55,37 +54,17 @@ def opened() -> Iterator[list[Socket]]:
 
 
 def channel(opened: list[Socket], *frames: Frame | Exception, **options: Any) -> WebSocketChannel:
-    opened.append(Socket(list(frames), **options))
-    return WebSocketChannel(opened[-1])
-
-
-def status(**body: Any) -> bytes:
-    return b"\x03" + json.dumps(body).encode()
+    opened.append(Socket(list(frames)))
+    return WebSocketChannel(opened[-1], **options)
 
 
 def test_outputs_errors_and_status_are_kept_apart(opened: list[Socket]) -> None:
-    end = status(status="Failure", details={"causes": [{"reason": "ExitCode", "message": "65"}]})
+    end = b'\x03{"status": "Success"}'
     frames = [(BINARY, b"\x01one"), (BINARY, b"\x02oh"), (BINARY, b"\x01two"), (BINARY, end), (CLOSE, b"")]
     running = channel(opened, *frames)
-    assert running.exit_code is None
     assert [running.read(wait=True) for _ in range(3)] == [b"one", b"two", b""]
     assert running.errors == "oh"
-    assert running.exit_code == 65
     assert running.read(wait=True) == b""
-
-
-@pytest.mark.parametrize(
-    ("end", "code"),
-    [
-        ({"status": "Success"}, 0),
-        ({"status": "Failure", "message": "container not found"}, 1),
-        ({"status": "Failure", "details": {"causes": [{"reason": "ExitCode", "message": "73"}]}}, 73),
-    ],
-)
-def test_exit_codes(opened: list[Socket], end: dict[str, Any], code: int) -> None:
-    running = channel(opened, (BINARY, status(**end)), (CLOSE, b""))
-    assert running.read(wait=True) == b""
-    assert running.exit_code == code
 
 
 def test_without_waiting_nothing_blocks(opened: list[Socket]) -> None:
@@ -102,7 +81,6 @@ def test_empty_frames_at_the_start_are_no_end(opened: list[Socket]) -> None:
 def test_a_connection_that_breaks_ends_the_output(opened: list[Socket]) -> None:
     running = channel(opened, (BINARY, b"\x01x"), websocket.WebSocketConnectionClosedException("gone"))
     assert [running.read(wait=True), running.read(wait=True)] == [b"x", b""]
-    assert running.exit_code is None
 
 
 def test_silence_is_an_error_and_not_an_end(opened: list[Socket]) -> None:
@@ -111,11 +89,25 @@ def test_silence_is_an_error_and_not_an_end(opened: list[Socket]) -> None:
         running.read(wait=True)
 
 
+PING = websocket.ABNF.OPCODE_PING
+
+
 @pytest.mark.parametrize(
-    ("protocol", "sent"), [("v5.channel.k8s.io", [b"\x00in", b"\xff\x00"]), ("v4.channel.k8s.io", [b"\x00in"])]
+    ("silent", "dead"),
+    [((BINARY, b"\x02\n"), False), ((PING, b""), True), ((BINARY, b"\x02"), True)],
+    ids=["the worker says that it lives", "only the connection lives", "an empty frame says nothing"],
 )
-def test_only_the_newer_protocol_can_end_the_input(opened: list[Socket], protocol: str, sent: list[bytes]) -> None:
-    running = channel(opened, subprotocol=protocol)
-    running.write(b"in")
-    running.end_input()
-    assert opened[-1].sent == sent
+def test_a_worker_that_computes_for_long_is_waited_for(opened: list[Socket], silent: Frame, dead: bool) -> None:
+    """T-001: checking 6 GB takes longer than a dead connection is waited for."""
+    clock = count(0, 25).__next__
+    running = channel(opened, *[silent] * 20, (BINARY, b'\x01{"ok": true}\n'), clock=clock)
+    if dead:
+        with pytest.raises(ApiError, match="Nothing came from the pod for 60 s"):
+            running.read(wait=True)
+    else:
+        assert running.read(wait=True) == b'{"ok": true}\n'
+
+
+def test_input_goes_to_the_commands_standard_input(opened: list[Socket]) -> None:
+    channel(opened).write(b"in")
+    assert opened[-1].sent == [b"\x00in"]

@@ -204,6 +204,72 @@ def test_parts_of_dead_uploads_go_after_an_hour_and_living_ones_stay(inbox: Path
     assert {path.name for path in inbox.iterdir()} == {living.name, SHA}
 
 
+class SlowDisk:
+    """Something slow that goes on once signs of life have come: who gives none waits for ever, and fails."""
+
+    def __init__(self, scratch: Path, signs: int = 3) -> None:
+        self._left = signs
+        self._seen = threading.Event()
+        self.activity = transfer.Activity(scratch, sign=self._sign, every_seconds=0.01)
+
+    def _sign(self) -> None:
+        self._left -= 1
+        if self._left <= 0:
+            self._seen.set()
+
+    def wait(self) -> None:
+        assert self._seen.wait(30), "no sign of life came"
+
+
+def test_reading_a_large_file_again_gives_signs_of_life(tmp_path: Path) -> None:
+    """A pipe stands for a file that comes slowly from its disk."""
+    disk = SlowDisk(tmp_path)
+    os.mkfifo(tmp_path / "slow")
+
+    def give() -> None:
+        with (tmp_path / "slow").open("wb") as pipe:
+            disk.wait()
+            pipe.write(BODY)
+
+    giver = threading.Thread(target=give)
+    giver.start()
+    assert transfer.digest_of(tmp_path / "slow", disk.activity) == SHA
+    giver.join()
+    assert disk.activity.age_seconds() < 60, "the pod's own `hold` was told too"
+
+
+def test_forcing_bytes_to_a_slow_disk_gives_signs_of_life(inbox: Path) -> None:
+    disk = SlowDisk(inbox.parent)
+
+    def sync(fd: int) -> None:
+        disk.wait()
+        os.fsync(fd)
+
+    given, taken = os.pipe()
+    with os.fdopen(taken, "wb") as pipe:
+        pipe.write(BODY[:1000])
+    sha = hashlib.sha256(BODY[:1000]).hexdigest()
+    source = transfer.Input.of_fd(given)
+    ended = transfer.receive(source, inbox, length=1000, max_bytes=1000, sha256=sha, activity=disk.activity, sync=sync)
+    os.close(given)
+    assert ended["ok"] is True
+
+
+def test_signs_of_life_are_empty_lines_on_standard_error(tmp_path: Path) -> None:
+    """Standard output stays the answer's alone."""
+    program = (
+        "import sys,pathlib; from videojob_worker import transfer;"
+        "a=transfer.Activity(pathlib.Path(sys.argv[1]), every_seconds=0.01)\n"
+        "with a.working(): sys.stdin.readline()"
+    )
+    argv = [sys.executable, "-c", program, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(argv, **pipes) as process:  # type: ignore[call-overload]  # three pipes
+        assert process.stderr.readline() == b"\n"
+        out, _ = process.communicate(b"\n", timeout=30)
+    assert (process.returncode, out) == (0, b"")
+
+
 # ---------------------------------------------------------------- out
 
 
