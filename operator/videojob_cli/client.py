@@ -70,7 +70,10 @@ class VideoJobs:
         if files:
             claim = transfer.claim_of(self.api, self.namespace, store)
             chosen = transfer.worker_image(self.api, self.namespace, image)
-            with transfer.transfer_pod(self.api, self.namespace, image=chosen, claim=claim, direction="in") as pod:
+            total = sum(file.size for file in files)
+            with transfer.transfer_pod(
+                self.api, self.namespace, image=chosen, claim=claim, direction="in", size_bytes=total
+            ) as pod:
                 for file, limit in zip(files, allowed, strict=True):
                     pod.upload(file.path, file.sha256, limit, moved)
         return [file.uri for file in files]
@@ -224,8 +227,9 @@ class VideoJobs:
             claim = transfer.claim_of(self.api, self.namespace, spec.get("store", "default"))
             chosen = transfer.worker_image(self.api, self.namespace, image)
             uid = job["metadata"]["uid"]
+            total = sum(output["sizeBytes"] for output, _ in missing)
             with transfer.transfer_pod(
-                self.api, self.namespace, image=chosen, claim=claim, direction="out", uid=uid
+                self.api, self.namespace, image=chosen, claim=claim, direction="out", uid=uid, size_bytes=total
             ) as pod:
                 for output, target in missing:
                     pod.download(output["path"], target, output["sha256"], moved)

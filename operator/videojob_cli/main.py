@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from importlib.metadata import version as distribution_version
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -322,8 +324,21 @@ def version() -> None:
     print(f"videojob {distribution_version('videojob')} ({API_VERSION})")
 
 
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """End as Ctrl-C does, through every `finally`; further signals must not cut that short."""
+    for each in _ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
 def main() -> None:
     """The console scripts `videojob` and `kubectl-videojob`."""
+    for number in _ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _leave)
     called_by_kubectl = Path(sys.argv[0]).name.startswith("kubectl")
     try:
         app(prog_name="kubectl videojob" if called_by_kubectl else "videojob")

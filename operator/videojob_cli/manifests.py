@@ -23,8 +23,11 @@ MANAGER = "videojob-cli"
 CLAIM = "videojob-store"
 SIZE = "10Gi"
 CONTAINER = "transfer"
-TRANSFER_SECONDS = 3600
-"""A transfer pod is ended by the kubelet after so long, whatever happens to the command that made it."""
+TRANSFER_SECONDS = 600
+"""A transfer pod is ended by the kubelet after so long, and the time its bytes take on a slow line, whatever happens to the
+command that made it."""
+SLOWEST_BYTES_PER_SECOND = 256 * 1024
+"""The slow line: 2 Mbit/s. One that stands still is noticed much earlier, by both ends."""
 IDLE_SECONDS = 120
 """It ends by itself when nothing moved for so long."""
 Direction = Literal["in", "out"]
@@ -55,11 +58,19 @@ def transcode_spec(
 
 
 def transfer_pod(
-    name: str, *, namespace: str, image: str, claim: str, direction: Direction, uid: str | None = None
+    name: str,
+    *,
+    namespace: str,
+    image: str,
+    claim: str,
+    direction: Direction,
+    uid: str | None = None,
+    size_bytes: int = 0,
 ) -> Json:
     """The short-lived pod that files go through: the namespace's inbox to write, or one job's folder to read.
 
-    It asks for no right at all, runs under the restricted Pod Security profile, and ends by itself.
+    `size_bytes` is how much goes through it in all. It asks for no right at all, runs under the restricted Pod Security
+    profile, and ends by itself.
     """
     paths = StorePaths()
     if direction == "in":
@@ -75,7 +86,7 @@ def transfer_pod(
             "labels": {LABEL_MANAGED_BY: MANAGER, LABEL_COMPONENT: CONTAINER},
         },
         "spec": {
-            "activeDeadlineSeconds": TRANSFER_SECONDS,
+            "activeDeadlineSeconds": TRANSFER_SECONDS + size_bytes // SLOWEST_BYTES_PER_SECOND,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "restartPolicy": "Never",

@@ -246,13 +246,17 @@ def transfer_pod(
     claim: str,
     direction: manifests.Direction,
     uid: str | None = None,
+    size_bytes: int = 0,
 ) -> Iterator[TransferPod]:
-    """A started transfer pod, gone afterwards."""
+    """A started transfer pod for so many bytes, gone afterwards."""
     name = f"videojob-transfer-{secrets.token_hex(5)}"
-    body = manifests.transfer_pod(name, namespace=namespace, image=image, claim=claim, direction=direction, uid=uid)
+    body = manifests.transfer_pod(
+        name, namespace=namespace, image=image, claim=claim, direction=direction, uid=uid, size_bytes=size_bytes
+    )
     path = objects(namespace, "pods", group="v1")
-    api.request("POST", path, body)
     try:
+        # Inside: a signal or a lost answer can come when the pod is made already.
+        api.request("POST", path, body)
         pod = TransferPod(api, namespace, name)
         pod.start()
         yield pod

@@ -58,6 +58,22 @@ def test_submit_uploads_then_creates(api: HandApi, clip: Path) -> None:
     ]
 
 
+def test_a_pod_whose_making_was_interrupted_does_not_stay(api: HandApi, clip: Path) -> None:
+    """The server has made it, and before its answer was read a signal came."""
+
+    class Cut(HandApi):
+        def _create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+            made = super()._create(path, body)
+            if body["kind"] == "Pod":
+                raise SystemExit(143)
+            return made
+
+    cut = Cut(api.store, "team", api.objects)
+    with pytest.raises(SystemExit):
+        VideoJobs(cut).upload([local_file(clip)])
+    assert cut.pods() == []
+
+
 def test_what_is_there_already_is_not_sent_again(api: HandApi, clip: Path) -> None:
     VideoJobs(api).submit_file(clip)
     moved: list[int] = []

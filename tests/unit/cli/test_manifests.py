@@ -24,7 +24,12 @@ CASES = (
     Case(
         "transfer-pod-in",
         lambda: manifests.transfer_pod(
-            "videojob-transfer-1", namespace="team", image="worker:1", claim="videojob-store", direction="in"
+            "videojob-transfer-1",
+            namespace="team",
+            image="worker:1",
+            claim="videojob-store",
+            direction="in",
+            size_bytes=6 * 2**30,
         ),
     ),
     Case(

@@ -1,0 +1,105 @@
+"""The command ends as cleanly by a signal as by itself: a plain kill or a closed terminal leaves no transfer pod (T-001)."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+
+@dataclass
+class Cluster:
+    """An API server on the loopback whose pods never start."""
+
+    url: str = ""
+    looked: threading.Event = field(default_factory=threading.Event)
+    """Somebody waits for a pod."""
+    pods: set[str] = field(default_factory=set)
+    made: list[str] = field(default_factory=list)
+
+    def answer(self, method: str, path: str, body: Any) -> Any:
+        *_, plural, name = path.partition("?")[0].split("/")
+        if method == "POST":
+            self.made.append(body["metadata"]["name"])
+            self.pods.add(self.made[-1])
+        elif method == "DELETE":
+            self.pods.remove(name)
+        elif plural == "mediastores":
+            return {"spec": {"pvc": {"claimName": "bytes"}}}
+        elif plural == "pods":
+            self.looked.set()
+        return {"status": {"phase": "Pending"}}
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    made = Cluster()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _serve(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "null")
+            data = json.dumps(made.answer(self.command, self.path, body)).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - named by the server
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing: the test's output is pytest's."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield made
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def upload(cluster: Cluster, folder: Path, before: Any) -> subprocess.Popen[bytes]:
+    """`videojob upload`, started as a terminal would."""
+    entry = {"name": "c", "cluster": {"server": cluster.url}, "user": {"token": "x"}}
+    context = {"name": "c", "context": {"cluster": "c", "user": "c", "namespace": "team"}}
+    config = {"apiVersion": "v1", "kind": "Config", "current-context": "c", "contexts": [context]}
+    (folder / "config").write_text(yaml.safe_dump({**config, "clusters": [entry], "users": [entry]}))
+    (folder / "clip.mp4").write_bytes(b"x")
+    argv = [sys.executable, "-m", "videojob_cli.main", "upload", "--file", "clip.mp4", "--image", "worker:1"]
+    environ = {**os.environ, "KUBECONFIG": str(folder / "config")}
+    return subprocess.Popen(argv, cwd=folder, env=environ, stderr=subprocess.PIPE, preexec_fn=before)  # noqa: PLW1509
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_removes_the_transfer_pod(number: signal.Signals, cluster: Cluster, tmp_path: Path) -> None:
+    with upload(cluster, tmp_path, lambda: signal.signal(number, signal.SIG_DFL)) as process:
+        assert cluster.looked.wait(60)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, errors
+    assert (len(cluster.made), cluster.pods) == (1, set())
+    assert b"Traceback" not in errors
+
+
+def test_under_nohup_a_closed_terminal_is_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    with upload(cluster, tmp_path, lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process:
+        assert cluster.looked.wait(60)
+        process.send_signal(signal.SIGHUP)
+        cluster.looked.clear()
+        assert cluster.looked.wait(60), "it goes on"
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert cluster.pods == set()
