@@ -23,7 +23,10 @@ from .errors import ApiError, CliError, Exit
 from .kube import APPLY_PATCH, Api, Json, connect, objects
 
 RENEW_SECONDS = 1.0
-"""Pause before a watch that ended early is begun again."""
+"""Pause before a watch that ended early, or a question without an answer, is begun again."""
+PATIENCE_SECONDS = 60.0
+"""A wait without a time limit bears an API server that does not answer for so long."""
+_TRANSIENT = frozenset({0, 410, 429, 500, 502, 503, 504})
 Changed = Callable[[Json], None]
 
 
@@ -40,7 +43,16 @@ def is_finished(job: Json) -> bool:
 class VideoJobs:
     """VideoJobs of one namespace."""
 
-    def __init__(self, api: Api, namespace: str | None = None) -> None:
+    def __init__(
+        self,
+        api: Api,
+        namespace: str | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
         self.api = api
         self.namespace = namespace or api.namespace
 
@@ -152,39 +164,57 @@ class VideoJobs:
 
         Raises CliError with code TIMEOUT when `seconds` pass first; the VideoJob goes on.
         """
-        deadline = time.monotonic() + seconds if seconds is not None else float("inf")
-        path = objects(self.namespace, "videojobs")
-        while True:
-            job = self.status(name)
+        deadline = self._clock() + seconds if seconds is not None else float("inf")
+        answered = self._clock()
+        job: Json = {}
+
+        def seen(news: Json) -> None:
+            nonlocal answered, job
+            answered, job = self._clock(), news
             if changed is not None:
-                changed(job)
+                changed(news)
+
+        while True:
+            begun = self._clock()
+            lost: ApiError | None = None
+            try:
+                self._look(name, deadline, seen)
+            except ApiError as error:
+                if error.status not in _TRANSIENT:
+                    raise
+                lost = error
             if is_finished(job):
                 return job
-            query = {
-                "fieldSelector": f"metadata.name={name}",
-                "resourceVersion": job["metadata"]["resourceVersion"],
-            }
-            begun = time.monotonic()
-            try:
-                for event in self.api.watch(path, query, deadline - begun):
-                    if event["type"] == "DELETED":
-                        raise CliError(f"VideoJob {self.namespace}/{name} was deleted while it was waited for.")
-                    job = dict(event["object"])
-                    if changed is not None:
-                        changed(job)
-                    if is_finished(job):
-                        return job
-            except ApiError as error:
-                if error.status not in {0, 410, 429, 500, 502, 503, 504}:
-                    raise
-            if time.monotonic() >= deadline:
+            now = self._clock()
+            if now >= deadline:
                 raise CliError(
                     f"VideoJob {self.namespace}/{name} is not finished after {seconds:.0f} s (phase "
-                    f"{phase_of(job) or 'unknown'}); it goes on: `videojob status {name} -n {self.namespace} --wait`.",
+                    f"{phase_of(job) or 'unknown'}); it goes on: `videojob status {name} -n {self.namespace} --wait`."
+                    + (f" {lost.message}" if lost is not None else ""),
                     Exit.TIMEOUT,
                 )
-            if time.monotonic() - begun < RENEW_SECONDS:
-                time.sleep(RENEW_SECONDS)
+            if lost is not None and seconds is None and now - answered >= PATIENCE_SECONDS:
+                raise CliError(
+                    f"{lost.message} VideoJob {self.namespace}/{name} was not heard of for {now - answered:.0f} s; it goes "
+                    f"on: `videojob status {name} -n {self.namespace} --wait`."
+                ) from lost
+            if now - begun < RENEW_SECONDS:
+                self._sleep(RENEW_SECONDS)
+
+    def _look(self, name: str, deadline: float, seen: Changed) -> None:
+        """One GET and the watch that begins there, until the VideoJob is finished or the watch ends."""
+        job = self.status(name)
+        seen(job)
+        if is_finished(job):
+            return
+        query = {"fieldSelector": f"metadata.name={name}", "resourceVersion": job["metadata"]["resourceVersion"]}
+        for event in self.api.watch(objects(self.namespace, "videojobs"), query, deadline - self._clock()):
+            if event["type"] == "DELETED":
+                raise CliError(f"VideoJob {self.namespace}/{name} was deleted while it was waited for.")
+            job = dict(event["object"])
+            seen(job)
+            if is_finished(job):
+                return
 
     # ------------------------------------------------------------ outputs
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,74 @@ def test_wait_gives_up_in_time_with_a_code_of_its_own(api: HandApi) -> None:
     with pytest.raises(CliError, match=r"is not finished after 0 s .phase Running.; it goes on") as caught:
         VideoJobs(api).wait("trailer", seconds=0)
     assert caught.value.code is Exit.TIMEOUT
+
+
+class Blinking(HandApi):
+    """An API server that does not answer the next few questions for a VideoJob."""
+
+    silent = 0
+    error = ApiError("The API server at https://x does not answer: is the cluster up?", 0)
+
+    def request(self, method: str, path: str, *rest: Any) -> dict[str, Any]:
+        if method == "GET" and path.startswith(JOBS) and self.silent > 0:
+            self.silent -= 1
+            raise self.error
+        return super().request(method, path, *rest)
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass(frozen=True)
+class Blink:
+    name: str
+    silent: int
+    seconds: float | None = None
+    says: str = ""
+    code: Exit = Exit.ERROR
+    error: ApiError = Blinking.error
+
+
+BLINKS = (
+    Blink("a blink is nothing", 20),
+    Blink(
+        "without a time limit a minute", 1000, says="does not answer.* VideoJob team/trailer was not heard of for 60 s"
+    ),
+    Blink("with one, to its end", 150, seconds=200),
+    Blink("and no longer", 1000, seconds=200, says="is not finished after 200 s.*does not answer", code=Exit.TIMEOUT),
+    Blink("a refusal is none", 1000, says="log in again", error=ApiError("log in again", 401, "Unauthorized")),
+)
+
+
+@pytest.mark.parametrize("case", BLINKS, ids=lambda case: case.name)
+def test_an_api_server_that_does_not_answer_for_a_while(case: Blink, tmp_path: Path) -> None:
+    """S-006: an upgrade of the control plane does not end a wait, a cluster that is gone does."""
+    api, time = Blinking(tmp_path / "volume", "team"), Time()
+    api.error = case.error
+    api.put(f"{JOBS}/trailer", status={"phase": "Running"})
+    api.events = [[], [{"type": "MODIFIED", "object": seen("Succeeded")}]]
+
+    def changed(job: dict[str, Any]) -> None:
+        if time.now == 0:  # after the first answer it falls silent
+            api.silent = case.silent
+
+    jobs = VideoJobs(api, clock=time, sleep=time.sleep)
+    if not case.says:
+        assert jobs.wait("trailer", seconds=case.seconds, changed=changed)["status"]["phase"] == "Succeeded"
+        assert time.now >= case.silent
+        return
+    with pytest.raises(CliError, match=case.says) as caught:
+        jobs.wait("trailer", seconds=case.seconds, changed=changed)
+    assert caught.value.code is case.code
 
 
 def test_wait_tells_that_the_job_was_deleted(api: HandApi) -> None:
