@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -23,8 +24,14 @@ from pydantic import ValidationError
 from videojob_api.contract import MAX_RESULT_BYTES, Progress, RunResult, StorePaths, TaskDocument, result_path
 from videojob_operator.decide.world import ContainerView, CreateJob, JobView, PodView
 
+from . import processes
+
 STOP_SECONDS = 15.0
 """A worker gets this long between SIGTERM and SIGKILL; it has its own tools to end first."""
+FAMILY_SECONDS = 1.0
+"""While a worker talks, what it has started is looked at this often, for the case that it dies."""
+LOG_SECONDS = 5.0
+"""A dead worker's last lines are waited for so long."""
 MESSAGE_BYTES = 4096
 """What the kubelet keeps of a termination message: its last bytes."""
 
@@ -69,7 +76,11 @@ class LocalJob:
         environ: Mapping[str, str],
         changed: Callable[[], None],
         log: Callable[[str], None] | None = None,
+        command: Sequence[str] = (sys.executable, "-m", "videojob_worker", "run"),
+        stop_seconds: float = STOP_SECONDS,
     ) -> None:
+        self._command = tuple(command)
+        self._stop_seconds = stop_seconds
         document = action.document
         self.action = action
         self.uid = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{document.job.uid}/{action.name}"))
@@ -87,6 +98,7 @@ class LocalJob:
         self._reason: str | None = None
         self._progress: Progress | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._family: set[processes.Process] = set()
         self._stopping = False
         self._results: list[RunResult] = []
         self._thread = threading.Thread(target=self._run, name=action.name, daemon=True)
@@ -167,7 +179,7 @@ class LocalJob:
         """Run one container to its end; whether the next one may start."""
         name = self._containers[index].name
         termination = self._work / f"{name}.termination"
-        argv = [sys.executable, "-m", "videojob_worker", "run", "--task", str(task)]
+        argv = [*self._command, "--task", str(task)]
         argv += ["--container", name, "--termination", str(termination), "--token", os.devnull]
         environ = {
             **self._environ,
@@ -182,17 +194,23 @@ class LocalJob:
         started = datetime.now(UTC)
         with self._lock:
             self._process = process
+            self._family = set()
             self._containers[index] = ContainerView(name, "Running", started_at=started)
         self._changed()
         if self._stopping:
             self._end(process)
-        self._listen(process)
+        listener = threading.Thread(target=self._listen, args=(process,), name=f"{self.action.name}-log", daemon=True)
+        listener.start()
+        # Nothing it started outlives it; in a container the kernel sees to that. Its tools have sessions of their own, and
+        # may hold its log open. It is looked at once more before it is buried, while its number can be nobody else's.
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            self._note_family(process)
+        processes.kill(self._family)
         code = process.wait()
         if code < 0:
             code = 128 - code
-        # Nothing it started outlives it; in a container the kernel sees to that.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        listener.join(LOG_SECONDS)
         message = self._message(name, termination)
         with self._lock:
             self._process = None
@@ -211,8 +229,12 @@ class LocalJob:
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         """Read its log to the end: news of progress are records with a field of that name."""
         assert process.stdout is not None  # noqa: S101 - asked for above
+        looked = float("-inf")
         with process.stdout as lines:
             for raw in lines:
+                if time.monotonic() - looked >= FAMILY_SECONDS:
+                    looked = time.monotonic()
+                    self._note_family(process)
                 line = raw.decode("utf-8", "replace").rstrip("\n")
                 if self._log is not None:
                     self._log(line)
@@ -249,15 +271,24 @@ class LocalJob:
         if process is not None:
             self._end(process)
 
-    @staticmethod
-    def _end(process: subprocess.Popen[bytes]) -> None:
+    def _note_family(self, worker: subprocess.Popen[bytes]) -> None:
+        """Learn what the worker has started: once it has died, nothing leads from it to its tools any more."""
+        if worker.returncode is not None:
+            return  # it is buried, its number may be somebody else's
+        found = processes.family(worker.pid)
+        with self._lock:
+            self._family = self._family | found
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        self._note_family(process)
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
         try:
-            process.wait(STOP_SECONDS)
+            process.wait(self._stop_seconds)
         except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            self._note_family(process)
+            process.kill()
+            processes.kill(self._family)
 
 
 def _progress(line: str) -> Progress | None:

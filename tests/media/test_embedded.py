@@ -118,8 +118,9 @@ def test_a_kept_store_holds_stock_files_and_can_be_run_again(tmp_path: Path) -> 
     assert {each.name for each in job.iterdir()} >= {"debug", "videos", "manifest.json"}
 
 
-def test_an_interrupted_run_leaves_no_process(tmp_path: Path) -> None:
-    """Ctrl-C ends the workers and their tools before the command itself ends."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_an_interrupted_run_leaves_no_process(number: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C, a plain kill and a closed terminal end the workers and their tools before the command itself ends."""
     ffmpeg = tmp_path / "bin" / "ffmpeg"
     ffmpeg.parent.mkdir()
     started = tmp_path / "started"
@@ -136,14 +137,14 @@ def test_an_interrupted_run_leaves_no_process(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         # A shell starts background jobs with SIGINT ignored, and that is inherited: tests run in one, too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         deadline = time.monotonic() + 60
         while not (started.exists() and started.read_text().strip()) and time.monotonic() < deadline:
             assert process.poll() is None, process.communicate()
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
+    assert process.returncode == 128 + number, errors
     assert not Path(f"/proc/{started.read_text().strip()}").exists()
     assert not list((tmp_path / "out").glob(".videojob-store-*"))
