@@ -6,13 +6,14 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from videojob_api.contract import canonical_json
 from videojob_api.names import Condition, Phase
@@ -26,6 +27,8 @@ from .kube import Json
 from .localjob import Folders, LocalJob
 
 NAMESPACE = "default"
+_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[-a-z0-9])?")
+"""`generateName` may end with `-`."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,8 @@ def find_ffmpeg(environ: dict[str, str]) -> dict[str, str]:
         raise CliError(
             f"ffmpeg was not found ({where}): install it (apt-get install ffmpeg), or set FFMPEG_PATH to it."
         )
-    result = {**environ, "FFMPEG_PATH": found, "VIDEOJOB_FFMPEG": found}
-    probe = Path(found).with_name("ffprobe")
-    if named and probe.exists():
-        result["VIDEOJOB_FFPROBE"] = str(probe)
-    return result
+    # Absolute: each stage works in a folder of its own.
+    return {**environ, "FFMPEG_PATH": str(Path(found).absolute())}
 
 
 def _uid(name: str, namespace: str, spec: VideoJobSpec) -> str:
@@ -97,6 +97,13 @@ def _prepare(path: Path, document: Json, file: Path | None) -> _Job:
     prefix = metadata.get("name") or metadata.get("generateName")
     if not prefix:
         raise CliError(f"{path}: a VideoJob needs metadata.name.")
+    # Both become names of folders; on a cluster the API server refuses the others.
+    for key, value in (("name", prefix), ("namespace", namespace)):
+        if not isinstance(value, str) or _NAME.fullmatch(value) is None:
+            raise CliError(
+                f"{path}: metadata.{key} {value!r} is no name in Kubernetes: use lower-case letters, digits, '-' and '.', "
+                "with a letter or digit at the start."
+            )
     uid = _uid(prefix, namespace, spec)
     name = metadata.get("name") or prefix + uid[:5]
     status = VideoJobStatus(phase=None)
@@ -121,10 +128,15 @@ def load(paths: Sequence[Path], file: Path | None) -> tuple[list[_Job], list[Pro
         if document["kind"] == "VideoProfile"
     ]
     prepared = [_prepare(path, document, file) for path, document in jobs]
-    names = [(job.view.namespace, job.view.name) for job in prepared]
+    names = [job.view.name for job in prepared]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise CliError(f"VideoJob {twice[1]} stands in the manifests twice: rename one.")
+        where = sorted({job.view.namespace for job in prepared if job.view.name == twice})
+        raise CliError(
+            f"VideoJob {twice} stands in the manifests twice"
+            + (f" (namespaces {', '.join(where)}), and both would write to one folder" if len(where) > 1 else "")
+            + ": rename one."
+        )
     return prepared, profiles
 
 
@@ -155,6 +167,8 @@ def run(
     """
     environ = find_ffmpeg(dict(os.environ))
     jobs, profiles = load(paths, file)
+    for job in jobs:
+        check_folder(output / job.view.name)
     settings = config()
     slots = max(1, (cores or os.cpu_count() or 1) // settings.threads)
     try:
@@ -190,18 +204,51 @@ def _put(file: sources.LocalFile, inbox: Path) -> None:
 
 
 def _collect(view: VideoJobView, folders: Folders, output: Path) -> Ended:
-    """Bring a job's files out of the store: outputs and manifest, or after a failure what helps to understand it."""
+    """Bring a job's files out of the store: outputs and manifest, or after a failure what helps to understand it.
+
+    The folder is built beside its place and takes the place of an earlier run's, so that two runs never mix.
+    """
     target = output / view.name
     job = folders.job(view.namespace, view.uid)
-    target.mkdir(parents=True, exist_ok=True)
-    if view.status.phase == Phase.SUCCEEDED:
-        for one in view.status.outputs:
-            shutil.copyfile(job / one.path, target / Path(one.path).name)
-        shutil.copyfile(job / "manifest.json", target / "manifest.json")
-    elif (job / "debug").is_dir():
-        shutil.copytree(job / "debug", target / "debug", dirs_exist_ok=True)
-    (target / "status.json").write_text(json.dumps(view.status.dump(), indent=2, ensure_ascii=False) + "\n")
+    with tempfile.TemporaryDirectory(prefix=f".{view.name}-", dir=output, ignore_cleanup_errors=True) as beside:
+        made, old = Path(beside, "new"), Path(beside, "old")
+        made.mkdir()
+        if view.status.phase == Phase.SUCCEEDED:
+            for one in view.status.outputs:
+                shutil.copyfile(job / one.path, made / Path(one.path).name)
+            shutil.copyfile(job / "manifest.json", made / "manifest.json")
+        elif (job / "debug").is_dir():
+            shutil.copytree(job / "debug", made / "debug")
+        (made / "status.json").write_text(json.dumps(view.status.dump(), indent=2, ensure_ascii=False) + "\n")
+        if target.exists():
+            target.rename(old)
+        made.rename(target)
     return Ended(view, target)
+
+
+def check_folder(target: Path) -> None:
+    """CliError unless the place of a VideoJob's outputs is free, or holds nothing but what an earlier run left there."""
+    if not target.exists() and not target.is_symlink():
+        return
+    remedy = "choose another --output, or move it away"
+    if target.is_symlink() or not target.is_dir():
+        raise CliError(f"{target} is in the way of the outputs' folder: {remedy}.")
+    try:
+        inside = {path.name for path in target.iterdir()}
+    except OSError as error:
+        raise CliError(f"Folder {target} cannot be read ({error.strerror}): {remedy}.") from error
+    foreign = sorted(inside - _left_by_a_run(target))
+    if foreign:
+        raise CliError(f"Folder {target} would be replaced, and {foreign[0]} in it is not of an earlier run: {remedy}.")
+
+
+def _left_by_a_run(target: Path) -> set[str]:
+    """Names of what an earlier run put there; nothing counts as its own unless its status, which is whole, lies there."""
+    try:
+        status = VideoJobStatus.model_validate_json((target / "status.json").read_bytes())
+    except (OSError, ValueError):
+        return set()
+    return {PurePosixPath(one.path).name for one in status.outputs} | {"status.json", "manifest.json", "debug"}
 
 
 def obstacle(view: VideoJobView) -> str | None:

@@ -141,6 +141,16 @@ CASES = (
         {"a": manifest() + "---\n" + manifest(metadata={"name": "b"}), "c": "x"},
     ),
     Case("a name twice", ("run", "a"), 1, ("stands in the manifests twice",), {"a": manifest() + "---\n" + manifest()}),
+    *(
+        Case(
+            f"{key} {value!r}",
+            ("run", "a"),
+            1,
+            (f"metadata.{key} {value!r} is no name in Kubernetes: use",),
+            {"a": manifest(metadata={"name": "a", key: value})},
+        )
+        for key, value in (("name", "../up"), ("name", ".."), ("name", 5), ("name", "Trailer"), ("namespace", "a/b"))
+    ),
     Case(
         "no ffmpeg (S-054)",
         ("run", "a"),

@@ -22,8 +22,13 @@ RunTool = Callable[[Sequence[str]], Finished]
 
 
 def find(name: str) -> str | None:
-    """Path of `ffmpeg` or `ffprobe`: `$VIDEOJOB_FFMPEG`, `$VIDEOJOB_FFPROBE`, else from PATH."""
-    return os.environ.get(f"VIDEOJOB_{name.upper()}") or shutil.which(name)
+    """Path of `ffmpeg` or `ffprobe`: `$FFMPEG_PATH`, for ffprobe the one beside it, else from PATH (S-054)."""
+    named = os.environ.get("FFMPEG_PATH")
+    if named:
+        path = Path(named) if name == "ffmpeg" else Path(named).with_name(name)
+        if name == "ffmpeg" or path.exists():
+            return str(path)
+    return shutil.which(name)
 
 
 def ffmpeg() -> str:
@@ -31,7 +36,7 @@ def ffmpeg() -> str:
     path = find("ffmpeg")
     if path is None:
         raise BadConfig(
-            "ToolMissing", "ffmpeg was not found", hint="install ffmpeg (apt-get install ffmpeg) or set VIDEOJOB_FFMPEG"
+            "ToolMissing", "ffmpeg was not found", hint="install ffmpeg (apt-get install ffmpeg) or set FFMPEG_PATH"
         )
     return path
 
