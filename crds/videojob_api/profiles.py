@@ -65,23 +65,23 @@ class Geometry:
     frame_rate: Fraction
 
 
-def _even(value: Fraction) -> int:
-    """The nearest even whole number, at least 2: chroma is stored for pairs of pixels."""
-    return max(2, round(value / 2) * 2)
+def _even(value: Fraction, side: int) -> int:
+    """The nearest even whole number, at least 2 and never above the source's side: chroma is stored for pairs of pixels."""
+    return max(2, min(round(value / 2) * 2, side // 2 * 2))
 
 
 def fit(video: VideoEncoding, width: int, height: int, frame_rate: Fraction) -> Geometry:
     """Fit a source, given as shown (rotation applied), into the profile's box.
 
     The box turns with an upright source; the picture keeps its shape and is never enlarged, the frame rate never raised.
-    Sizes are even. Units: pixels, frames a second.
+    Sizes are even, an odd source's are rounded down. Units: pixels, frames a second.
     """
     box = (video.width, video.height) if width >= height else (video.height, video.width)
     scale = min(Fraction(box[0], width), Fraction(box[1], height), Fraction(1))
     # A box such as 854x480 is 16:9 only after rounding: when one side fills the box and the other comes within a
     # pixel or two of it, the box itself is meant.
     fitted = tuple(
-        limit if scale < 1 and abs(side * scale - limit) <= 2 else _even(side * scale)
+        _even(Fraction(limit) if scale < 1 and abs(side * scale - limit) <= 2 else side * scale, side)
         for side, limit in zip((width, height), box, strict=True)
     )
     return Geometry(fitted[0], fitted[1], min(frame_rate, Fraction(video.max_frame_rate)))

@@ -34,6 +34,8 @@ CASES = (
     Case("a wide source keeps its shape", HD, (2560, 1080, Fraction(24)), (1280, 540, Fraction(24))),
     Case("a square source", HD, (2000, 2000, Fraction(30)), (720, 720, Fraction(30))),
     Case("an odd source becomes even", HD, (641, 361, Fraction(30)), (640, 360, Fraction(30))),
+    Case("an odd source loses a pixel and gains none", HD, (323, 181, Fraction(30)), (322, 180, Fraction(30))),
+    Case("a box a pixel above the source", SD, (855, 479, Fraction(30)), (854, 478, Fraction(30))),
     Case("a fast source is thinned out", HD, (1280, 720, Fraction(120)), (1280, 720, Fraction(60))),
     Case("film's rate stays a fraction", HD, (1280, 720, Fraction(24000, 1001)), (1280, 720, Fraction(24000, 1001))),
 )
@@ -51,6 +53,8 @@ def test_a_picture_is_even_and_within_the_box(width: int, height: int, box: Vide
     assert made.width % 2 == made.height % 2 == 0
     assert longer <= box.width
     assert shorter <= box.height
+    assert made.width <= width
+    assert made.height <= height
 
 
 @given(st.integers(400, 8192), st.integers(400, 8192))
