@@ -47,7 +47,7 @@ fix: $(STAMP) ## Format and mend what can be mended by itself
 generate: $(STAMP) ## Write everything that is generated: CRDs, reference, chart copies
 	@$(BIN)/python hack/generate.py
 
-packages: ## Install the Debian packages that media work needs (FFmpeg, fonts), if any is missing
+packages: ## Install FFmpeg from Debian packages if it is missing
 	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || $(PYTHON) hack/cluster packages
 
 cluster: $(STAMP) ## Start a real Kubernetes: kind where an engine answers, else on this host (root)

@@ -38,7 +38,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     load = commands.add_parser("load", help="load image archives into the running cluster")
     load.add_argument("files", nargs="+", type=Path, metavar="FILE")
     commands.add_parser("ready", help="say in one sentence what is missing for a cluster here, or nothing")
-    commands.add_parser("packages", help="install FFmpeg and fonts if they are missing")
+    commands.add_parser("packages", help="install FFmpeg if it is missing")
     commands.add_parser("build", help="compile the binaries that this machine's kind of cluster needs, and Helm")
     path = commands.add_parser("path", help="print the path of a tool, compiling it first if need be")
     path.add_argument("tool", help=", ".join(binary.name for binary in binaries.TABLE))

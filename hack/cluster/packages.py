@@ -22,7 +22,7 @@ NODE = (
     "iproute2",
 )
 IMAGES = ("buildah", "mmdebstrap")
-MEDIA = ("ffmpeg", "fonts-liberation")
+MEDIA = ("ffmpeg",)
 _PROGRAMS = {"containerd": ("containerd", "ctr", "containerd-shim-runc-v2"), "runc": ("runc",)}
 """Programs that make up for the package: Docker's own package of containerd brings them, and the two exclude each other."""
 _POLICY = Path("/usr/sbin/policy-rc.d")
