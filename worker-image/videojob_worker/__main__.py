@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import signal
 import sys
 
-from . import runner
+from . import runner, transfer
 from .base.watch import Stop
 
 
@@ -29,8 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--termination", help="where the result is written last (default: /dev/termination-log)")
     run.add_argument("--token", help="the token for the operator (default: the projected one)")
     run.set_defaults(func=_run)
-    if importlib.util.find_spec("videojob_worker.transfer") is not None:
-        importlib.import_module("videojob_worker.transfer").add_subcommands(commands)
+    transfer.add_subcommands(commands)
     return parser
 
 
