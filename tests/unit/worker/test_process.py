@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -113,6 +114,50 @@ def test_a_stop_ends_the_whole_group(tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         python(LIVES, tmp_path, stop=stop, on_line=lambda _: stop.request(), grace_seconds=1)
     assert _alive_in_group(tmp_path) == []
+
+
+RUNNER = (
+    "import sys; from pathlib import Path; from videojob_worker.base import process, watch\n"
+    "done = process.run([sys.executable, '-c', sys.argv[1]], cwd=Path.cwd(), stop=watch.Stop(), deadline=watch.Deadline(60))\n"
+    "print(done.code, done.stdout.decode(), done.stderr)"
+)
+"""A runner in a process of its own, which can be killed or have another PATH."""
+
+
+def test_a_runner_that_is_killed_takes_its_tools_along(tmp_path: Path) -> None:
+    """Outside a container nobody else would end them: the tool holds a pipe, and says so if it outlives its runner."""
+    tool = "import time; f = open('pipe', 'w', 1); f.write('on\\n'); time.sleep(20); f.write('outlived\\n')"
+    os.mkfifo(tmp_path / "pipe")
+    started = subprocess.Popen([sys.executable, "-c", RUNNER, tool], cwd=tmp_path)
+    with started, (tmp_path / "pipe").open() as pipe:
+        first = pipe.readline()
+        started.kill()
+        assert (first, pipe.read()) == ("on\n", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "setpriv"),
+    [("none", None), ("BusyBox's", "#!/bin/sh\necho 'Usage: setpriv [OPTIONS] PROG ARGS'\n"), ("no program", "\0")],
+    ids=lambda value: value if value and "\n" not in value and "\0" not in value else "",
+)
+def test_where_no_wrapper_can_tie_a_tool_it_runs_all_the_same(name: str, setpriv: str | None, tmp_path: Path) -> None:
+    if setpriv is not None:
+        (tmp_path / "setpriv").write_text(setpriv)
+        (tmp_path / "setpriv").chmod(0o755)
+    argv = [sys.executable, "-c", RUNNER, "import sys; print('ran'); sys.exit(3)"]
+    done = subprocess.run(argv, cwd=tmp_path, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert done.stdout == "3 ran\n \n", (name, done.stderr)
+
+
+@pytest.mark.parametrize("program", ["absent-tool", "./absent-tool", "./plain-file"])
+def test_a_missing_program_is_named(program: str, tmp_path: Path) -> None:
+    """Not by the wrapper's exit code: by an error that says what to install."""
+    (tmp_path / "plain-file").write_text("x")
+    with pytest.raises(errors.BadConfig, match=rf"{Path(program).name} was not found or is not executable") as raised:
+        process.run([program], cwd=tmp_path, stop=Stop(), deadline=Deadline(None))
+    assert raised.value.code == "ToolMissing"
+    assert raised.value.hint is not None
+    assert program in raised.value.hint
 
 
 def test_what_ignores_sigterm_is_killed(tmp_path: Path) -> None:

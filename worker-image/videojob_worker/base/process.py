@@ -10,16 +10,18 @@ import os
 import resource
 import selectors
 import shlex
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO
 
-from .errors import Recoverable, Stalled, WorkerError, disk_full, out_of_memory, printable
+from .errors import BadConfig, Recoverable, Stalled, WorkerError, disk_full, out_of_memory, printable
 from .watch import Clock, Deadline, Stop, Watchdog
 
 GIB = 1 << 30
@@ -99,11 +101,19 @@ def run(
     """Run a program to its end.
 
     `on_line` gets standard output line by line; without it the output is kept whole, up to `max_stdout` bytes.
-    Raises Stopped, Stalled (deadline or watchdog), and Resource for a SIGKILL that was not ours or a file above its
-    fence; every other end, good or bad, is returned for the caller to judge.
+    Raises BadConfig (ToolMissing), Stopped, Stalled (deadline or watchdog), Resource for a SIGKILL that was not ours or
+    a file above its fence; every other end, good or bad, is returned for the caller to judge.
     """
+    # Asked before the start: behind a wrapper a missing program would only be its exit code 127.
+    program = shutil.which(argv[0])
+    if program is None:
+        raise BadConfig(
+            "ToolMissing",
+            f"{Path(argv[0]).name} was not found or is not executable",
+            hint=f"install it, or correct the path {argv[0]}",
+        )
     process = subprocess.Popen(
-        list(argv),
+        [*_tied(), str(Path(program).absolute()), *argv[1:]],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -117,6 +127,7 @@ def run(
         _fence(process.pid, fences)
         stdout = _pump(
             process,
+            tool=Path(argv[0]).name,
             stop=stop,
             deadline=deadline,
             watchdog=watchdog,
@@ -152,6 +163,26 @@ def command_line(argv: Sequence[str]) -> str:
     return shlex.join(argv)
 
 
+def _tied() -> tuple[str, ...]:
+    """What stands before a command so that the kernel ends it with the runner, whose own SIGKILL nobody can catch.
+
+    A wrapper that execs, since no Python may run between fork and exec; the process keeps its id. The tie is to the
+    thread that starts it, and `run` holds that thread until the process has ended. Without a wrapper the command runs as
+    well; in a pod the container's end does the same.
+    """
+    wrapper = shutil.which("setpriv")
+    return (wrapper, "--pdeathsig", "KILL", "--") if wrapper is not None and _can_tie(wrapper) else ()
+
+
+@cache
+def _can_tie(wrapper: str) -> bool:
+    """Whether this setpriv knows the option: that of util-linux does since 2.33, that of BusyBox does not."""
+    try:
+        return b"--pdeathsig" in subprocess.run([wrapper, "--help"], capture_output=True, check=False, timeout=5).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
 def _fence(pid: int, fences: Fences) -> None:
     """Lower the child's limits; never above what the runner itself was given."""
     wanted = {
@@ -173,6 +204,7 @@ def _fence(pid: int, fences: Fences) -> None:
 def _pump(
     process: subprocess.Popen[bytes],
     *,
+    tool: str,
     stop: Stop,
     deadline: Deadline,
     watchdog: Watchdog | None,
@@ -182,7 +214,6 @@ def _pump(
     clock: Clock,
 ) -> bytes:
     """Read both pipes until the process has ended, looking at stop, deadline and watchdog all the time."""
-    tool = Path(str(process.args[0] if isinstance(process.args, list) else process.args)).name
     name = {"ffmpeg": "FFmpeg"}.get(tool, tool)
     kept, line = bytearray(), bytearray()
     with selectors.DefaultSelector() as selector:
