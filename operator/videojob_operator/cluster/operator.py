@@ -28,9 +28,10 @@ from .apply import Applier
 from .client import connect
 from .defaults import ensure, load
 from .discovery import KindsMissingError, wait_for_kinds
+from .endpoint import CONNECTION_SECONDS, MAX_CONNECTIONS, Endpoint
 from .events import Recorder
 from .exports import export
-from .inbox import Endpoint, Inbox
+from .inbox import Inbox
 from .knowledge import Knowledge
 from .lease import LeaseObject
 from .listing import Lister
@@ -246,9 +247,14 @@ class Operator:
         endpoint = Endpoint(
             api, self._inbox, sender=self._known.sender, taken=self._reconciling.want_progress, metrics=self.metrics
         )
-        await self._listen(
-            Server(endpoint.app(), self.settings.host, self.settings.worker_port), "VIDEOJOB_WORKER_PORT"
+        server = Server(
+            endpoint.app(),
+            self.settings.host,
+            self.settings.worker_port,
+            max_connections=MAX_CONNECTIONS,
+            max_seconds=CONNECTION_SECONDS,
         )
+        await self._listen(server, "VIDEOJOB_WORKER_PORT")
 
     async def _listen(self, server: Server, setting: str) -> None:
         try:

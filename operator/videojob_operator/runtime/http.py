@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from aiohttp import web
 
@@ -80,23 +81,86 @@ class Server:
         app: what to serve.
         host: address to listen on.
         port: TCP port; 0 takes a free one, see `port`.
+        max_connections: connections open at once; a further one is told 503 and closed before it has said anything.
+        max_seconds: age at which a connection is cut, whatever it does: one that never sends a whole request would stay
+            for ever. None leaves them be.
     """
 
-    def __init__(self, app: web.Application, host: str, port: int) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        host: str,
+        port: int,
+        *,
+        max_connections: int = 200,
+        max_seconds: float | None = None,
+    ) -> None:
         self._runner = web.AppRunner(
-            app, access_log=None, keepalive_timeout=120.0, handle_signals=False, shutdown_timeout=1.0
+            app,
+            access_log=None,
+            keepalive_timeout=120.0,
+            lingering_time=2.0,
+            handle_signals=False,
+            shutdown_timeout=1.0,
         )
         self._host = host
         self.port = port
+        self._max_connections = max_connections
+        self._max_seconds = max_seconds
+        self._listener: asyncio.Server | None = None
+        self._cutter: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen. Raises OSError naming the address when it is taken."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self.port)
-        await site.start()
-        for address in self._runner.addresses:
-            self.port = int(address[1])
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(self._accept, self._host, self.port, backlog=128)
+        self.port = int(self._listener.sockets[0].getsockname()[1])
+        if self._max_seconds is not None:
+            self._cutter = loop.create_task(self._cut(self._max_seconds), name=f"connections of port {self.port}")
 
     async def stop(self) -> None:
         """Stop listening and cut what is still open after a second."""
+        if self._cutter is not None:
+            self._cutter.cancel()
+        if self._listener is not None:
+            self._listener.close()
         await self._runner.cleanup()
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open."""
+        return len(self._server.connections)
+
+    @property
+    def _server(self) -> web.Server:
+        if self._runner.server is None:
+            raise RuntimeError("the server has not been started")
+        return self._runner.server
+
+    def _accept(self) -> asyncio.BaseProtocol:
+        return self._server() if self.connections < self._max_connections else _Full()
+
+    async def _cut(self, seconds: float) -> None:
+        """Cut connections that are older than that; looked at four times within it."""
+        loop = asyncio.get_running_loop()
+        since: dict[web.RequestHandler, float] = {}
+        while True:
+            now = loop.time()
+            since = {connection: since.get(connection, now) for connection in self._server.connections}
+            for connection, began in since.items():
+                if now - began >= seconds and connection.transport is not None:
+                    connection.transport.abort()
+            await asyncio.sleep(seconds / 4)
+
+
+class _Full(asyncio.Protocol):
+    """Says so to a connection that is one too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Answer at once and close: nothing is read."""
+        stream = cast("asyncio.Transport", transport)
+        stream.write(
+            b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        stream.close()

@@ -18,8 +18,10 @@ from fakeapi import Call, FakeApi
 from videojob_api.contract import MAX_PROGRESS_BYTES, MAX_RESULT_BYTES, PROGRESS_ROUTE, RESULT_ROUTE, Progress
 from videojob_api.names import audience
 from videojob_operator.cluster.api import ApiError, Identity
-from videojob_operator.cluster.inbox import Endpoint, Inbox, Sender
+from videojob_operator.cluster.endpoint import Endpoint
+from videojob_operator.cluster.inbox import Inbox, Sender
 from videojob_operator.cluster.metrics import Metrics
+from videojob_operator.cluster.reviews import MAX_TOKENS, REVIEWS_PER_SECOND, BusyError, Reviews
 from videojob_operator.runtime.http import Server
 
 POD = Identity("system:serviceaccount:team-a:videojob-worker", "pod-1", "pod-uid-1")
@@ -33,6 +35,7 @@ class Port:
     def __init__(self, session: aiohttp.ClientSession, api: FakeApi, inbox: Inbox, clock: Clock) -> None:
         self.session, self.api, self.inbox, self.clock = session, api, inbox, clock
         self.taken: list[tuple[str, bool]] = []
+        self.number = 0
 
     async def post(
         self, body: bytes | str, *, token: str | None = GOOD, route: str = PROGRESS_ROUTE
@@ -62,7 +65,7 @@ async def a_port() -> AsyncIterator[Port]:
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
             port = Port(session, api, inbox, clock)
-            port.taken = taken
+            port.taken, port.number = taken, server.port
             yield port
     finally:
         await server.stop()
@@ -130,7 +133,8 @@ async def test_a_body_without_a_length_is_cut_at_the_limit() -> None:
     async with a_port() as port:
         # The server answers and closes while the client still sends: the client sees the answer or a broken pipe.
         with contextlib.suppress(aiohttp.ClientError):
-            async with port.session.post(PROGRESS_ROUTE, data=endless()) as answer:
+            headers = {"Authorization": f"Bearer {GOOD}"}
+            async with port.session.post(PROGRESS_ROUTE, data=endless(), headers=headers) as answer:
                 assert answer.status == 413
         assert port.inbox.progress("uid-1") is None
         assert port.api.reviews == 0
@@ -143,6 +147,69 @@ async def test_a_flood_is_turned_away() -> None:
         assert found == [204] * 5 + [429] * 15
         port.clock.now += 1
         assert (await port.post(sample(percent=90)))[0] == 204
+
+
+async def test_without_a_token_no_body_is_read() -> None:
+    """Case 73: the header decides, before a byte of the body has come"""
+    async with a_port() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port.number)
+        writer.write(f"POST {RESULT_ROUTE} HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n".encode())
+        async with asyncio.timeout(10):
+            assert b"401" in await reader.readline()
+        writer.close()
+
+
+async def test_unknown_tokens_cost_the_api_server_twenty_questions_a_second() -> None:
+    """Case 73: the rest is told to come again; whoever is known is not held up, nor forgotten"""
+    async with a_port() as port:
+        assert (await port.post(sample()))[0] == 204
+        found = [(await port.post(sample(), token=f"junk-{n}"))[0] for n in range(30)]
+        assert found == [401] * 19 + [503] * 11
+        assert port.api.reviews == REVIEWS_PER_SECOND
+        assert (await port.post(sample(percent=50)))[0] == 204
+        assert (await port.post(sample(), token="junk-0"))[0] == 401
+        port.clock.now += 61
+        await asyncio.gather(*(port.post(sample(), token=f"more-{n}") for n in range(40)))
+        assert (await port.post(sample(percent=60)))[0] == 204
+        assert port.api.reviews == 2 * REVIEWS_PER_SECOND + 1
+        assert (await port.post(sample(), token="new"))[0] == 503
+
+
+async def test_refusals_are_bounded_and_push_out_no_valid_token() -> None:
+    """Case 73: five minutes of made-up tokens; a pod that was known before need not stand in line with them"""
+    api, clock = FakeApi(), Clock()
+    api.tokens["good", "a"] = POD
+    reviews = Reviews(api, clock=clock)
+    assert await reviews.identity("good", "a") == POD
+    for number in range(MAX_TOKENS + 1000):
+        clock.now += 1 / REVIEWS_PER_SECOND
+        assert await reviews.identity(f"junk-{number}", "a") is None
+    assert len(reviews) == MAX_TOKENS + 1
+    for number in range(int(REVIEWS_PER_SECOND)):
+        with contextlib.suppress(BusyError):
+            await reviews.identity(f"more-{number}", "a")
+    with pytest.raises(BusyError):
+        await reviews.identity("one more", "a")
+    assert await reviews.identity("good", "a") == POD
+
+
+async def test_posts_that_wait_for_the_same_review_ask_once() -> None:
+    """Case 74: and one that hangs up does not take the answer from the others"""
+
+    class Slow(FakeApi):
+        async def token_review(self, token: str, audience: str) -> Identity | None:
+            await asyncio.sleep(0)
+            return await super().token_review(token, audience)
+
+    api = Slow()
+    api.tokens["good", "a"] = POD
+    reviews = Reviews(api)
+    waiting = [asyncio.ensure_future(reviews.identity("good", "a")) for _ in range(5)]
+    asyncio.get_running_loop().call_soon(waiting[0].cancel)
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert found[1:] == [POD] * 4
+    assert api.reviews == 1
 
 
 async def test_progress_never_goes_back() -> None:
