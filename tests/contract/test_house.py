@@ -47,8 +47,11 @@ def test_a_module_says_what_it_is_for(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
 
 
-OPEN_ENDS = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b|pragma: no " + "cover|mark\\.(?:skip|xfail)\\b|<!-" + "- figures")
-"""Work left for another day, figures never filled in, and tests that cannot fail. Written apart, so that this line does not find itself."""
+OPEN_ENDS = re.compile(
+    r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b|pragma: no " + "cover|mark\\.(?:skip|xfail)\\b|<!-" + "- figures"
+)
+"""Work left for another day, figures never filled in, and tests that cannot fail. Written apart, so that these lines do not
+find themselves."""
 ELSEWHERE = re.compile(
     "(?:^|[\\s\"'=])/(?:wor" + "k|roo" + "t)/|pypi\\.or" + "g|python" + "hosted\\.org|proxy\\.golan" + "g|"
     "(?:index-ur" + "l|find-link" + "s|GOPROX" + "Y)[ =]+['\"]?https?://(?![^/ ]*\\.example)"
