@@ -60,9 +60,14 @@ def profile(**spec: Any) -> dict[str, Any]:
     return _object("VideoProfile", spec)
 
 
-def queue(*slots: tuple[str, int]) -> dict[str, Any]:
+def queue(*slots: tuple[str, int], **spec: Any) -> dict[str, Any]:
     """A VideoQueue with these slots."""
-    return _object("VideoQueue", {"slots": [{"name": name, "capacity": capacity} for name, capacity in slots]})
+    return _object("VideoQueue", {"slots": [{"name": name, "capacity": capacity} for name, capacity in slots], **spec})
+
+
+def row(namespace: str = "team-a", **limits: Any) -> dict[str, Any]:
+    """A VideoQueue with one row of limits."""
+    return queue(limits=[{"namespace": namespace, **limits}])
 
 
 def store(**spec: Any) -> dict[str, Any]:
@@ -201,6 +206,35 @@ CASES = (
     Case("fewer than no slots", queue(("cpu", -1)), "should be greater than or equal to 0"),
     Case("a class in capitals", queue(("CPU", 1)), "spec.slots[0].name in body should match"),
     Case("thirty-three classes", queue(*((f"c{n}", 1) for n in range(33))), "must have at most 32 items"),
+    Case("a queue that is paused", queue(("cpu", 4), paused=True)),
+    Case("a pause that is a word", queue(paused="yes"), "must be of type boolean"),
+    Case("the shallowest queue", queue(maxDepth=1)),
+    Case("a queue in which nobody may wait", queue(maxDepth=0), "should be greater than or equal to 1"),
+    Case("a queue without aging", queue(agingSeconds=0)),
+    Case("aging backwards", queue(agingSeconds=-1), "should be greater than or equal to 0"),
+    Case(
+        "limits of one namespace", row(running=2, queued=50, submitsPerMinute=30, allowedPriorities=["Normal", "Low"])
+    ),
+    Case("limits of everybody else", row("*", running=0)),
+    Case("limits of nobody", queue(limits=[{"running": 1}]), "spec.limits[0].namespace: Required value"),
+    Case("a row that limits nothing", row(), "a row of limits sets at least one of running, queued, submitsPerMinute"),
+    Case(
+        "a namespace twice",
+        queue(limits=[{"namespace": "*", "running": 1}, {"namespace": "*", "queued": 1}]),
+        "Duplicate value",
+    ),
+    Case("a pattern of namespaces", row("team-*", running=1), "spec.limits[0].namespace in body should match"),
+    Case("a rate of nothing", row(submitsPerMinute=0), "should be greater than or equal to 1"),
+    Case("fewer than none running", row(running=-1), "should be greater than or equal to 0"),
+    Case("as many waiting as the queue holds", queue(maxDepth=5, limits=[{"namespace": "*", "queued": 5}])),
+    Case(
+        "more waiting than the queue holds",
+        queue(maxDepth=5, limits=[{"namespace": "*", "queued": 6}]),
+        "limits[].queued must be at most maxDepth: more could never wait",
+    ),
+    Case("no priority at all", row(allowedPriorities=[]), "should have at least 1 items"),
+    Case("a priority twice", row(allowedPriorities=["Low", "Low"]), "Duplicate value"),
+    Case("a priority nobody knows", row(allowedPriorities=["Urgent"]), 'supported values: "High", "Normal", "Low"'),
     # ------------------------------------------------------------ MediaStore
     Case("a claim", store(pvc={"claimName": "videojob-store"})),
     Case("a store of no kind", store(), "set spec.pvc.claimName: a PersistentVolumeClaim is the one kind of store"),

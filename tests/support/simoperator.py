@@ -239,14 +239,18 @@ class Operator:
         if uid not in self.reserved:
             self.requests[uid] = wanted.request
 
+    def _namespace(self, uid: str) -> str:
+        stored = self.cache.get(("videojob", uid))
+        return stored.value.namespace if stored is not None else ""
+
     def _grant(self) -> None:
         held = [
-            LiveSlot(uid, view.slot)
+            LiveSlot(uid, view.slot, 1, self._namespace(uid))
             for uid in sorted({stored.owner for stored in self.cache.values()})
             for view in self.job_views(uid)
             if view.slot is not None and live(view)
         ]
-        held += [LiveSlot(uid, request.slot) for uid, request in self.reserved.items()]
+        held += [LiveSlot(uid, request.slot, 1, request.namespace) for uid, request in self.reserved.items()]
         requests = tuple(request for uid, request in self.requests.items() if uid not in self.reserved)
         answer = grant(QueueView("default", self.cluster.now, self.capacity, tuple(held), requests))
         for request in answer.granted:

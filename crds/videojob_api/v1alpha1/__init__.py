@@ -17,7 +17,7 @@ from .status import (
     VideoJobStatus,
 )
 from .videoprofile import AudioEncoding, Rendition, Thumbnail, VideoEncoding, VideoProfileSpec
-from .videoqueue import DEFAULT_SLOTS, Slot, VideoQueueSpec
+from .videoqueue import DEFAULT_SLOTS, NamespaceLimits, Slot, SlotUse, VideoQueueSpec, VideoQueueStatus
 
 __all__ = [
     "DEFAULT_SLOTS",
@@ -33,6 +33,7 @@ __all__ = [
     "InputStatus",
     "Kind",
     "MediaStoreSpec",
+    "NamespaceLimits",
     "OutputStatus",
     "PlanStatus",
     "PlannedGroup",
@@ -43,6 +44,7 @@ __all__ = [
     "Rendition",
     "Retry",
     "Slot",
+    "SlotUse",
     "Source",
     "StageStatus",
     "Thumbnail",
@@ -52,4 +54,5 @@ __all__ = [
     "VideoJobStatus",
     "VideoProfileSpec",
     "VideoQueueSpec",
+    "VideoQueueStatus",
 ]

@@ -9,7 +9,7 @@ from .mediastore import MediaStoreSpec
 from .spec import VideoJobSpec
 from .status import VideoJobStatus
 from .videoprofile import VideoProfileSpec
-from .videoqueue import VideoQueueSpec
+from .videoqueue import VideoQueueSpec, VideoQueueStatus
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,16 @@ VIDEOQUEUE = Kind(
     short="vq",
     doc="How much may run at once. Lives in the operator's namespace; VideoJobs name it in spec.queue.",
     spec=VideoQueueSpec,
-    status=None,
-    columns=(AGE,),
+    status=VideoQueueStatus,
+    columns=(
+        Column("Waiting", "integer", ".status.queueDepth"),
+        Column("Running", "integer", ".status.jobsByStatus.processing"),
+        Column("Failed", "integer", ".status.dlqDepth"),
+        Column("Total", "integer", ".status.totalJobs"),
+        Column("Per minute", "number", ".status.processingRatePerMinute"),
+        Column("Paused", "boolean", ".spec.paused"),
+        AGE,
+    ),
 )
 MEDIASTORE = Kind(
     kind="MediaStore",

@@ -175,6 +175,7 @@ class Knowledge:
                 attempt=int(attempt) if attempt.isdecimal() else 0,
                 slot=str(slot),
                 count=1,  # each stage group runs one pod: what a hand wrote into spec.parallelism takes nothing
+                namespace=str(metadata(job).get("namespace", "")),
             )
         queue = self._slots.hold(uid, holder)
         if queue:

@@ -25,6 +25,7 @@ class Holder:
     attempt: int
     slot: str
     count: int
+    namespace: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Slots:
         holders = [holder for holder in self._holders.values() if holder.queue == name]
         started = {(holder.uid, holder.group, holder.attempt) for holder in holders}
         reserved = [
-            LiveSlot(grant.uid, grant.slot, grant.count)
+            LiveSlot(grant.uid, grant.slot, grant.count, grant.namespace)
             for grant in self._granted.values()
             if grant.queue == name and (grant.uid, grant.group, grant.attempt) not in started
         ]
@@ -103,10 +104,16 @@ class Slots:
             name=name,
             now=now,
             capacity=tuple((slot.name, slot.capacity) for slot in spec.slots),
-            live=(*(LiveSlot(holder.uid, holder.slot, holder.count) for holder in holders), *reserved),
+            live=(
+                *(LiveSlot(holder.uid, holder.slot, holder.count, holder.namespace) for holder in holders),
+                *reserved,
+            ),
             requests=tuple(
                 request for uid, request in self._requests.items() if request.queue == name and uid not in self._granted
             ),
+            paused=spec.paused,
+            aging_seconds=spec.aging_seconds,
+            running=tuple((row.namespace, row.running) for row in spec.limits),
         )
 
     def reserve(self, grants: Grants) -> News:

@@ -2,37 +2,104 @@
 
 from __future__ import annotations
 
+import heapq
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
 from .world import Grants, QueueView, SlotRequest
 
 AHEAD_SHOWN = 20
 """Places beyond this are not told one by one: each would be a write for everybody behind."""
+EVERY_NAMESPACE = "*"
+
+
+def aged(request: SlotRequest, now: datetime, aging_seconds: int) -> int:
+    """The priority a request has by now: one higher (0 is the highest) for every `aging_seconds` waited."""
+    if aging_seconds <= 0:
+        return request.priority
+    waited = max(0.0, (now - request.since).total_seconds())
+    return max(0, request.priority - int(waited // aging_seconds))
 
 
 def grant(view: QueueView) -> Grants:
-    """Grant free slots in the order (priority, waiting since, UID).
+    """Grant free slots in the order (aged priority, fair share, waiting since, UID).
 
-    Within a class nobody overtakes: who does not fit blocks those behind. Classes do not block each other (A-007). What is
-    live is counted, never remembered, so a slot cannot leak (A-006).
+    Fair share: of the namespaces that wait for a slot class with the same aged priority, the one with the fewest live
+    Jobs of that class is next, so that ten thousand VideoJobs of one namespace hold nobody up (case 77). Inside a
+    namespace and a priority it is first come, first served (C10). Nobody overtakes within a slot class: who does not fit
+    blocks those behind; only a namespace at its own limit is passed by. Classes do not block each other (A-007). What is
+    live is counted, never remembered, so a slot cannot leak (A-006, case 76).
     """
-    capacity = dict(view.capacity)
-    taken: dict[str, int] = dict.fromkeys(capacity, 0)
+    rooms = {name: _Room(name, capacity) for name, capacity in view.capacity}
+    running: dict[str, int] = {}
+    shares: dict[tuple[str, str], int] = {}
     for live in view.live:
-        taken[live.slot] = taken.get(live.slot, 0) + live.count
+        rooms.setdefault(live.slot, _Room(live.slot, 0)).taken += live.count
+        running[live.namespace] = running.get(live.namespace, 0) + 1
+        shares[live.slot, live.namespace] = shares.get((live.slot, live.namespace), 0) + 1
+    limits = dict(view.running)
+    listed = {name for name, _ in view.capacity}
     granted: list[SlotRequest] = []
     waiting: list[tuple[str, str]] = []
-    ahead: dict[str, int] = {}
-    for request in sorted(view.requests, key=lambda r: (r.priority, r.since, r.uid)):
-        slot = request.slot
-        if slot not in capacity:
-            text = f"queue {view.name} lists no slot class {slot}: add it to spec.slots of the VideoQueue"
-            waiting.append((request.uid, text))
-            continue
-        before = ahead.get(slot, 0)
-        if not before and taken[slot] + request.count <= capacity[slot]:
-            taken[slot] += request.count
-            granted.append(request)
-            continue
-        ahead[slot] = before + 1
-        place = str(before) if before <= AHEAD_SHOWN else f">{AHEAD_SHOWN}"
-        waiting.append((request.uid, f"slot {slot}: {taken[slot]} of {capacity[slot]} taken, {place} ahead"))
+    for request in _in_turn(view, shares):
+        room = rooms.get(request.slot)
+        if room is None or request.slot not in listed:
+            text = f"queue {view.name} lists no slot class {request.slot}: add it to spec.slots of the VideoQueue"
+        elif view.paused:
+            text = f"queue {view.name} is paused"
+        elif 0 < room.capacity < request.count:
+            text = f"slot {room.name}: {request.count} wanted at once, {room.capacity} is all there are"
+        else:
+            limit = limits.get(request.namespace, limits.get(EVERY_NAMESPACE))
+            if limit is not None and running.get(request.namespace, 0) >= limit:
+                text = f"namespace {request.namespace} has {limit} running, its limit in queue {view.name}"
+            elif not room.ahead and room.taken + request.count <= room.capacity:
+                room.taken += request.count
+                running[request.namespace] = running.get(request.namespace, 0) + 1
+                granted.append(request)
+                continue
+            else:
+                place = str(room.ahead) if room.ahead <= AHEAD_SHOWN else f">{AHEAD_SHOWN}"
+                text = f"slot {room.name}: {room.taken} of {room.capacity} taken, {place} ahead"
+                room.ahead += 1
+        waiting.append((request.uid, text))
     return Grants(granted=tuple(granted), waiting=tuple(waiting))
+
+
+@dataclass
+class _Room:
+    """A slot class while slots are given out."""
+
+    name: str
+    capacity: int
+    taken: int = 0
+    ahead: int = 0
+    """Requests that found no place: nobody behind them starts."""
+
+
+def _in_turn(view: QueueView, shares: dict[tuple[str, str], int]) -> Iterator[SlotRequest]:
+    """Requests in the order of their turn: by aged priority, then by slot class, there one namespace after the other.
+
+    A namespace's turns count as if each had started, so that places are told as they will come. O(n log n): a heap holds
+    one entry for each namespace that waits.
+    """
+    lines: dict[tuple[int, str], dict[str, deque[SlotRequest]]] = {}
+    for request in sorted(view.requests, key=lambda r: (r.since, r.uid)):
+        priority = aged(request, view.now, view.aging_seconds)
+        lines.setdefault((priority, request.slot), {}).setdefault(request.namespace, deque()).append(request)
+    turns = dict(shares)
+    for (_, slot), waiting in sorted(lines.items(), key=lambda entry: entry[0]):
+        heap = [
+            (turns.get((slot, namespace), 0), line[0].since, line[0].uid, namespace)
+            for namespace, line in waiting.items()
+        ]
+        heapq.heapify(heap)
+        while heap:
+            taken, _, _, namespace = heapq.heappop(heap)
+            line = waiting[namespace]
+            yield line.popleft()
+            turns[slot, namespace] = taken + 1
+            if line:
+                heapq.heappush(heap, (taken + 1, line[0].since, line[0].uid, namespace))

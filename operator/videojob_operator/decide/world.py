@@ -202,6 +202,8 @@ class SlotRequest:
     """When it began to wait; order within a priority (C10)."""
     count: int = 1
     """Slots wanted at once."""
+    namespace: str = ""
+    """The VideoJob's; namespaces share a queue fairly."""
 
 
 @dataclass(frozen=True)
@@ -235,6 +237,7 @@ class LiveSlot:
     uid: str
     slot: str
     count: int = 1
+    namespace: str = ""
 
 
 @dataclass(frozen=True)
@@ -246,6 +249,11 @@ class QueueView:
     capacity: tuple[tuple[str, int], ...]
     live: tuple[LiveSlot, ...] = ()
     requests: tuple[SlotRequest, ...] = ()
+    paused: bool = False
+    aging_seconds: int = 0
+    """A request rises one priority for every so many seconds waited; 0: never."""
+    running: tuple[tuple[str, int | None], ...] = ()
+    """Most live Jobs of a namespace; `*` stands for those that are not listed, None for no limit."""
 
 
 @dataclass(frozen=True)
@@ -254,4 +262,4 @@ class Grants:
 
     granted: tuple[SlotRequest, ...] = ()
     waiting: tuple[tuple[str, str], ...] = field(default=())
-    """(UID, sentence) for each request that has to wait."""
+    """(UID, sentence) for each request that has to wait, in the order in which they would start."""

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOW
-from videojob_operator.decide.queue import grant
+from videojob_operator.decide.queue import aged, grant
 from videojob_operator.decide.world import LiveSlot, QueueView, SlotRequest
 
 
-def ask(uid: str, priority: int = 1, since: int = 0, slot: str = "cpu", count: int = 1) -> SlotRequest:
-    return SlotRequest(uid, "default", slot, "main", 1, priority, NOW + timedelta(seconds=since), count)
+def ask(
+    uid: str, priority: int = 1, since: int = 0, slot: str = "cpu", count: int = 1, namespace: str = "a"
+) -> SlotRequest:
+    return SlotRequest(uid, "default", slot, "main", 1, priority, NOW + timedelta(seconds=since), count, namespace)
 
 
-def view(*requests: SlotRequest, live: tuple[LiveSlot, ...] = (), cpu: int = 2) -> QueueView:
-    return QueueView("default", NOW, (("cpu", cpu), ("yolo", 1)), live, requests)
+def view(*requests: SlotRequest, live: tuple[LiveSlot, ...] = (), cpu: int = 2, **fields: Any) -> QueueView:
+    return QueueView("default", NOW, (("cpu", cpu), ("yolo", 1)), live, requests, **fields)
+
+
+def held(count: int, namespace: str, slot: str = "cpu") -> tuple[LiveSlot, ...]:
+    return tuple(LiveSlot(f"live-{namespace}-{n}", slot, 1, namespace) for n in range(count))
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,69 @@ CASES = (
         [],
         {"a": "queue default lists no slot class gpu: add it to spec.slots of the VideoQueue"},
     ),
+    Case("who wants more than there is blocks nobody", view(ask("big", count=3), ask("small", since=1)), ["small"], {
+        "big": "slot cpu: 3 wanted at once, 2 is all there are",
+    }),
+    Case("a paused queue starts nobody", view(ask("a"), ask("b", slot="yolo"), paused=True), [], {
+        "a": "queue default is paused", "b": "queue default is paused",
+    }),
+    Case(
+        "a Low that has waited long enough goes before a High (A-006)",
+        view(ask("high", 0, -30), ask("low", 2, -120), cpu=1, aging_seconds=60),
+        ["low"],
+        {"high": "slot cpu: 1 of 1 taken, 0 ahead"},
+    ),
+    Case(
+        "a Low that has waited for one class only does not",
+        view(ask("high", 0, -30), ask("low", 2, -119), cpu=1, aging_seconds=60),
+        ["high"],
+        {"low": "slot cpu: 1 of 1 taken, 0 ahead"},
+    ),
+    Case("aging off", view(ask("high", 0), ask("low", 2, -99999), cpu=1), ["high"], {
+        "low": "slot cpu: 1 of 1 taken, 0 ahead",
+    }),
+    Case(
+        "the namespace with the fewest running is next (case 77)",
+        view(ask("a1", since=0), ask("a2", since=1), ask("b1", since=9, namespace="b"), live=held(1, "a"), cpu=3),
+        ["b1", "a1"],
+        {"a2": "slot cpu: 3 of 3 taken, 0 ahead"},
+    ),
+    Case(
+        "namespaces take turns, and places are told so",
+        view(*(ask(f"a{n}", since=n) for n in range(3)), *(ask(f"b{n}", since=9 + n, namespace="b") for n in range(2)), cpu=2),
+        ["a0", "b0"],
+        {
+            "a1": "slot cpu: 2 of 2 taken, 0 ahead",
+            "b1": "slot cpu: 2 of 2 taken, 1 ahead",
+            "a2": "slot cpu: 2 of 2 taken, 2 ahead",
+        },
+    ),
+    Case(
+        "priority goes before fair share (X-003)",
+        view(ask("a", 0, 5), ask("b", 1, 0, namespace="b"), live=held(2, "a"), cpu=3),
+        ["a"],
+        {"b": "slot cpu: 3 of 3 taken, 0 ahead"},
+    ),
+    Case(
+        "a namespace at its limit is passed by (S-004)",
+        view(
+            ask("a", since=0), ask("b", since=9, namespace="b"), live=held(1, "a"), cpu=4, running=(("a", 1), ("*", None))
+        ),
+        ["b"],
+        {"a": "namespace a has 1 running, its limit in queue default"},
+    ),
+    Case(
+        "* is the limit of whoever has no row (S-004)",
+        view(*(ask(f"{ns}{n}", namespace=ns) for ns in "ab" for n in (1, 2)), cpu=9, running=(("*", 1), ("b", None))),
+        ["a1", "b1", "b2"],
+        {"a2": "namespace a has 1 running, its limit in queue default"},
+    ),
+    Case(
+        "a limit counts Jobs of all classes",
+        view(ask("a"), live=held(1, "a", "yolo"), running=(("*", 1),)),
+        [],
+        {"a": "namespace a has 1 running, its limit in queue default"},
+    ),
     Case("a live slot of a class no longer listed does no harm", view(ask("a"), live=(LiveSlot("x", "gpu"),)), ["a"], {}),
 )  # fmt: skip
 
@@ -104,29 +174,96 @@ REQUESTS = st.lists(
         since=st.integers(0, 50),
         slot=st.sampled_from(["cpu", "yolo", "gpu"]),
         count=st.integers(1, 3),
+        namespace=st.sampled_from(["a", "b", "c"]),
     ),
     max_size=30,
     unique_by=lambda request: request.uid,
 )
-LIVE = st.lists(st.builds(LiveSlot, uid=st.just("x"), slot=st.sampled_from(["cpu", "yolo"]), count=st.integers(1, 2)))
+LIVE = st.lists(
+    st.builds(
+        LiveSlot,
+        uid=st.just("x"),
+        slot=st.sampled_from(["cpu", "yolo"]),
+        count=st.integers(1, 2),
+        namespace=st.sampled_from(["a", "b"]),
+    ),
+    max_size=6,
+)
+POLICY = st.fixed_dictionaries(
+    {
+        "aging_seconds": st.sampled_from([0, 1, 10]),
+        "running": st.sampled_from([(), (("*", 2),), (("a", 0), ("*", None))]),
+        "paused": st.sampled_from([False, False, False, True]),
+    }
+)
 
 
-@given(requests=REQUESTS, live=LIVE, cpu=st.integers(0, 8))
+@given(requests=REQUESTS, live=LIVE, cpu=st.integers(0, 8), policy=POLICY)
 def test_slots_are_never_exceeded_and_everybody_gets_an_answer(
-    requests: list[SlotRequest], live: list[LiveSlot], cpu: int
+    requests: list[SlotRequest], live: list[LiveSlot], cpu: int, policy: dict[str, Any]
 ) -> None:
-    """I7, A-006: for any queue; the order of asking does not matter."""
-    base = view(*requests, live=tuple(live), cpu=cpu)
+    """I7, A-006, T-016, X-012: for any queue; the order of asking does not matter."""
+    base = replace(view(*requests, live=tuple(live), cpu=cpu, **policy), now=NOW + timedelta(seconds=60))
     found = grant(base)
-    assert found == grant(view(*reversed(requests), live=tuple(live), cpu=cpu))
+    assert found == grant(replace(base, requests=tuple(reversed(requests))))
+    assert sorted([r.uid for r in found.granted] + [uid for uid, _ in found.waiting]) == sorted(r.uid for r in requests)
+    assert not (base.paused and found.granted)
+    limits = dict(base.running)
+    for namespace in "abc":
+        most = limits.get(namespace, limits.get("*"))
+        before = sum(one.namespace == namespace for one in live)
+        started = sum(request.namespace == namespace for request in found.granted)
+        assert most is None or started == 0 or before + started <= most
     for slot, capacity in base.capacity:
         before = sum(one.count for one in live if one.slot == slot)
-        given = sum(request.count for request in found.granted if request.slot == slot)
-        assert given == 0 or before + given <= capacity
-        waiting = dict(found.waiting)
-        blocked = [r for r in requests if r.slot == slot and r.uid in waiting]
-        started = [r for r in found.granted if r.slot == slot]
-        for early in blocked:
-            for late in started:
-                assert (late.priority, late.since, late.uid) < (early.priority, early.since, early.uid)
-    assert {request.uid for request in found.granted} | {uid for uid, _ in found.waiting} == {r.uid for r in requests}
+        given_out = sum(request.count for request in found.granted if request.slot == slot)
+        assert given_out == 0 or before + given_out <= capacity
+    said = dict(found.waiting)
+    for early in [r for r in requests if "ahead" in said.get(r.uid, "")]:
+        for late in [r for r in found.granted if r.slot == early.slot]:
+            order = aged(late, base.now, base.aging_seconds), aged(early, base.now, base.aging_seconds)
+            assert order[0] <= order[1], "a lower priority started before a higher one"
+            if order[0] == order[1] and late.namespace == early.namespace:
+                assert (late.since, late.uid) < (early.since, early.uid), "C10: first come, first served"
+
+
+@given(requests=REQUESTS, cpu=st.integers(0, 30))
+def test_equal_namespaces_get_equal_shares(requests: list[SlotRequest], cpu: int) -> None:
+    """Case 77: of requests that differ in nothing but their namespace, shares differ by one at most while all still wait."""
+    plain = [replace(request, priority=1, slot="cpu", count=1) for request in requests]
+    found = grant(view(*plain, cpu=cpu))
+    waiting = {uid for uid, _ in found.waiting}
+    hungry = {request.namespace for request in plain if request.uid in waiting}
+    shares = {ns: sum(request.namespace == ns for request in found.granted) for ns in hungry}
+    assert not shares or max(shares.values()) - min(shares.values()) <= 1
+
+
+@pytest.mark.parametrize("aging", [30, 300])
+def test_a_low_request_starts_within_a_bound_under_an_endless_stream_of_high(aging: int) -> None:
+    """A-006: two classes to rise, then only those that were there before it; without aging it would never start."""
+    low = ask("low", 2, 0)
+    stream = [ask(f"high-{second:05d}", 0, second) for second in range(4 * aging)]
+
+    def started_at(aging_seconds: int) -> int | None:
+        waiting: list[SlotRequest] = [low]
+        for second in range(4 * aging):
+            waiting.append(stream[second])
+            now = NOW + timedelta(seconds=second)
+            found = grant(QueueView("default", now, (("cpu", 1),), (), tuple(waiting), aging_seconds=aging_seconds))
+            assert len(found.granted) == 1
+            if found.granted == (low,):
+                return second
+            waiting.remove(found.granted[0])
+        return None
+
+    assert started_at(aging) == 2 * aging
+    assert started_at(0) is None
+
+
+def test_ten_thousand_requests_are_decided_in_moments() -> None:
+    """Case 77: one namespace asks ten thousand times; the other's few are among the first."""
+    crowd = [ask(f"{n:05d}", since=0, namespace="a") for n in range(10_000)]
+    few = [ask(f"z{n}", since=60, namespace="b") for n in range(3)]
+    found = grant(view(*crowd, *few, cpu=6))
+    assert [request.namespace for request in found.granted] == ["a", "b"] * 3
+    assert len(found.waiting) == 9_997

@@ -119,6 +119,7 @@ def _waits(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> bo
         attempt=group.settled + 1,
         priority=PRIORITIES[spec.priority] if first else PRIORITIES["High"],
         since=draft.status.queued_time or seen.job.created,
+        namespace=seen.job.namespace,
     )
     draft.note = (Reason.WAITING_FOR_SLOT, f"waits for a slot of class {slot}")
     if seen.waiting_message is None and draft.status.phase == Phase.RUNNING:
