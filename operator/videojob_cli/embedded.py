@@ -204,7 +204,7 @@ class Embedded:
     def _grant(self) -> bool:
         """Give out free slots; whether anybody got one or was told something new."""
         taken = [
-            LiveSlot(uid, view.slot, view.parallelism)
+            LiveSlot(uid, view.slot, view.parallelism, entry.view.namespace)
             for uid, entry in self._entries.items()
             for view in (job.view() for job in entry.jobs.values())
             if view.slot is not None and live(view)

@@ -52,7 +52,7 @@ class Shop:
     def __post_init__(self) -> None:
         self.began = self.clock.now
         self.metrics = Metrics()
-        self.slots = Slots()
+        self.slots = Slots(clock=self.clock)
         self.inbox = Inbox()
         self.queue: WorkQueue[Key] = WorkQueue(clock=self.clock)
         self.wants = Wants(self.queue, self.metrics, clock=self.clock)
@@ -62,6 +62,8 @@ class Shop:
             self.inbox,
             enqueue=self.wants.job,
             enqueue_queue=self.wants.granting,
+            enqueue_load=self.wants.load,
+            now=self.now,
             clock=self.clock,
         )
         self.budget = Budget(50, clock=self.clock, sleep=self.clock.sleep)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -12,10 +12,11 @@ from videojob_api.v1alpha1 import MediaStoreSpec, VideoProfileSpec, VideoQueueSp
 from videojob_api.v1alpha1.base import ApiModel
 
 from ..decide.job import live
-from ..decide.world import Config, JobView, Observed, ProfileView, VideoJobView
+from ..decide.world import Config, JobView, Observed, ProfileView, QueueLoad, VideoJobView
 from ..runtime.cache import Store, owner_of, uid_of, version
 from .api import JOBS, MEDIASTORES, PODS, VIDEOJOBS, VIDEOPROFILES, VIDEOQUEUES, Raw, Resource, metadata
 from .inbox import Inbox, Sender
+from .load import Load
 from .observe import job_view, read_spec, trim, videojob_view
 from .slots import Holder, Slots
 
@@ -37,7 +38,9 @@ class Knowledge:
         slots: requests and holders of slots.
         inbox: news from workers.
         enqueue: wants a VideoJob, by UID, looked at.
-        enqueue_queue: wants a VideoQueue, by name, looked at.
+        enqueue_queue: wants the slots of a VideoQueue, by name, given out.
+        enqueue_load: wants the numbers and the gate of a VideoQueue, by name, looked at.
+        now: wall time in UTC.
         clock: seconds on a clock that never goes back.
     """
 
@@ -49,6 +52,8 @@ class Knowledge:
         *,
         enqueue: Callable[[str], None],
         enqueue_queue: Callable[[str], None],
+        enqueue_load: Callable[[str], None],
+        now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.config = config
@@ -57,6 +62,9 @@ class Knowledge:
         self._inbox = inbox
         self._enqueue = enqueue
         self._enqueue_queue = enqueue_queue
+        self._enqueue_load = enqueue_load
+        self._now = now
+        self.load = Load()
         self._clock = clock
         self._foreign: dict[str, dict[str, float]] = {}
         self._refusals: dict[str, tuple[float, str]] = {}
@@ -104,6 +112,7 @@ class Knowledge:
         elif raw["metadata"].get("namespace") == self.config.operator_namespace:
             name = str(raw["metadata"].get("name"))
             self._enqueue_queue(name)
+            self._enqueue_load(name)
             self._enqueue_pending(lambda job: (job.get("spec") or {}).get("queue", names.DEFAULT_QUEUE) == name)
 
     def videojob_of(self, resource: Resource, raw: Raw) -> str | None:
@@ -146,10 +155,12 @@ class Knowledge:
         }
 
     def account(self, resource: Resource, raw: Raw) -> None:
-        """Keep the count of slots in step. Only Jobs of a VideoJob that is known, in its own namespace, hold any; once
-        counted, a Job counts until it ends, also while it outlives its VideoJob.
+        """Keep the counts of VideoJobs and of slots in step. Only Jobs of a VideoJob that is known, in its own namespace, hold
+        any; once counted, a Job counts until it ends, also while it outlives its VideoJob.
         """
         if resource is VIDEOJOBS:
+            uid = uid_of(raw)
+            self.tell_load(self.load.note(uid, self.stores[VIDEOJOBS].get(uid), self._now()))
             for job in self._jobs_of(raw):
                 self._account_job(job)
         elif resource is JOBS:
@@ -180,6 +191,11 @@ class Knowledge:
         queue = self._slots.hold(uid, holder)
         if queue:
             self._enqueue_queue(queue)
+
+    def tell_load(self, queues: Iterable[str]) -> None:
+        """The numbers of these queues have changed."""
+        for queue in queues:
+            self._enqueue_load(queue)
 
     def _enqueue_pending(self, concerns: Callable[[Raw], bool]) -> None:
         for job in self.stores[VIDEOJOBS]:
@@ -255,6 +271,21 @@ class Knowledge:
             waiting_message=self.refusal(view.uid) or self._slots.waiting_message(view.uid),
             progress=self._inbox.progress(view.uid),
             results=self._inbox.results(view.uid),
+        )
+
+    def queue_load(self, view: VideoJobView, now: datetime) -> QueueLoad | None:
+        """How full its queue is for a VideoJob that has not been accepted; None for all others."""
+        if view.spec is None or view.status.plan is not None:
+            return None
+        spec = self.queue(view.spec.queue)
+        return self.load.facts(view.uid, view.spec.queue, spec, now) if spec is not None else None
+
+    def queues(self) -> list[str]:
+        """Names of the queues that count."""
+        return sorted(
+            str(metadata(raw).get("name"))
+            for raw in self.stores[VIDEOQUEUES]
+            if metadata(raw).get("namespace") == self.config.operator_namespace
         )
 
     def queue(self, name: str) -> VideoQueueSpec | None:

@@ -16,6 +16,7 @@ from videojob_api.v1alpha1 import VideoJobStatus
 
 _METHODS = {"POST": "create", "PATCH": "patch", "PUT": "update", "DELETE": "delete"}
 _LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_WAITS = (0.01, 0.05, 0.25, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
 _MINUTES = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200)
 _SIZES = tuple(float(1 << power) for power in range(16, 34, 2))
 
@@ -54,6 +55,9 @@ class Metrics:
             "videojob_worker_posts_total", "Posts from workers, by route and HTTP status.", "route", "code"
         )
         self.events_dropped = counter("videojob_events_dropped_total", "Kubernetes Events that could not be written.")
+        self.queue_wait = histogram(
+            "videojob_queue_wait_seconds", "Wait of a stage for its slot, from the first asking.", _WAITS
+        )
         self.budget_wait = histogram(
             "videojob_status_budget_wait_seconds", "Wait of a status patch for its turn in the write budget.", _LATENCY
         )

@@ -71,7 +71,7 @@ def videojob_view(raw: Raw) -> VideoJobView:
         name=str(meta.get("name", "")),
         uid=str(meta.get("uid", "")),
         generation=_int(meta.get("generation"), 0),
-        created=_time(meta.get("creationTimestamp")) or EPOCH,
+        created=moment(meta.get("creationTimestamp")) or EPOCH,
         spec=spec,
         status=read_status(raw.get("status")),
         spec_error=spec_error,
@@ -102,13 +102,13 @@ def job_view(
         if entry.get("status") == "True" and kind in {"Complete", "Failed"}:
             finished = "Complete" if kind == "Complete" else "Failed"
             reason, message = _text(entry.get("reason")), _text(entry.get("message"))
-            finished_at = _time(entry.get("lastTransitionTime"))
+            finished_at = moment(entry.get("lastTransitionTime"))
     return JobView(
         name=name,
         uid=str(meta.get("uid", "")),
         group=group,
         attempt=attempt,
-        created=_time(meta.get("creationTimestamp")) or EPOCH,
+        created=moment(meta.get("creationTimestamp")) or EPOCH,
         slot=_text(labels.get(names.LABEL_SLOT)),
         parallelism=_int(_mapping(raw.get("spec")).get("parallelism"), 1),
         finished=finished,
@@ -160,11 +160,11 @@ def _container(name: str, entry: Mapping[str, Any]) -> ContainerView:
             exit_code=_int(ended.get("exitCode"), 0) if "exitCode" in ended else None,
             reason=_text(ended.get("reason")),
             message=_text(ended.get("message")),
-            started_at=_time(ended.get("startedAt")),
-            finished_at=_time(ended.get("finishedAt")),
+            started_at=moment(ended.get("startedAt")),
+            finished_at=moment(ended.get("finishedAt")),
         )
     if "running" in state:
-        return ContainerView(name, "Running", started_at=_time(_mapping(state["running"]).get("startedAt")))
+        return ContainerView(name, "Running", started_at=moment(_mapping(state["running"]).get("startedAt")))
     waiting = _mapping(state.get("waiting"))
     return ContainerView(name, "Waiting", reason=_text(waiting.get("reason")), message=_text(waiting.get("message")))
 
@@ -236,7 +236,7 @@ def _int(value: Any, default: int) -> int:
         return default
 
 
-def _time(value: Any) -> datetime | None:
+def moment(value: Any) -> datetime | None:
     """A moment as Kubernetes writes it; None when it is none. Without a zone it is taken as UTC."""
     if not isinstance(value, str):
         return None

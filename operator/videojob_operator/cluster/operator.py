@@ -207,6 +207,8 @@ class Operator:
             self._inbox,
             enqueue=self._wants.job,
             enqueue_queue=self._wants.granting,
+            enqueue_load=self._wants.load,
+            now=utc_now,
         )
         budget = Budget(settings.status_writes_per_second)
         self._recorder = Recorder(api, instance=socket.gethostname(), metrics=self.metrics, now=utc_now)

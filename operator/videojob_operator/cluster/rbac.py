@@ -56,6 +56,9 @@ ROLE_RULES: tuple[Rule, ...] = (
         "read limits; only those in the operator's namespace count, but one watch covers all namespaces",
     ),
     Rule(GROUP, ("videoqueues", "videoprofiles"), ("create", "patch"), "own", "create the default queue and profiles"),
+    Rule(
+        GROUP, ("videoqueues/status",), ("patch",), "own", "report how full a queue is, who is next, how fast it goes"
+    ),
     Rule("", ("pods",), ("get", "list"), "own", "see whether the Lease's holder is gone"),
     Rule("coordination.k8s.io", ("leases",), ("get", "create", "patch"), "own", "one operator at a time"),
     Rule("apps", ("deployments",), ("get",), "own", "make the operator's Deployment the owner of its defaults"),

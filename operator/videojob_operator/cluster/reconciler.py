@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from videojob_api import names
@@ -20,8 +20,9 @@ from .events import Recorder
 from .knowledge import FOREIGN_SECONDS, Knowledge
 from .late import LatePods
 from .metrics import Metrics
+from .queuestatus import QueueReports
 from .slots import Slots
-from .wants import WAKE, Key, Wants, of_job
+from .wants import WAKE, Key, Wants, of_job, of_queue
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class Reconciler:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._late = LatePods(api, wants.queue, knowledge, clock=clock)
+        self._reports = QueueReports(api, wants.queue, knowledge, slots, now=now, clock=clock)
         self._minds = minds
         self._wants = wants
         self._queue = wants.queue
@@ -114,6 +116,8 @@ class Reconciler:
         self._first_until = self._clock() + FIRST_PASS_SECONDS
         for uid in uids:
             self._queue.add(of_job(uid))
+        for name in self._knowledge.queues():
+            self._queue.add(of_queue(name))
 
     # ------------------------------------------------------------ looking
 
@@ -122,6 +126,10 @@ class Reconciler:
         try:
             if key.kind == "queue":
                 self._look_at_queue(key)
+            elif key.kind == "load":
+                self._look_at_gate(key)
+            elif key.kind == "report":
+                await self._reports.write(key)
             else:
                 await self._look_at_job(key)
         except ApiError as error:
@@ -148,6 +156,19 @@ class Reconciler:
         for uid in news.later:
             if not self._queue.pending(of_job(uid), PLACE):
                 self._queue.add_after(of_job(uid), PLACE_SECONDS, PLACE)
+        for wait in news.waits:
+            self._metrics.queue_wait.observe(wait)
+        self._reports.told(key.id, grants)
+        self._queue.succeeded(key)
+
+    def _look_at_gate(self, key: Key) -> None:
+        """The queue's numbers changed: whoever may enter now is looked at."""
+        spec = self._knowledge.queue(key.id)
+        if spec is None:
+            return
+        for uid in self._knowledge.load.entering(key.id, spec, self._now()):
+            self._queue.add(of_job(uid))
+        self._reports.want(key.id)
         self._queue.succeeded(key)
 
     async def _look_at_job(self, key: Key) -> None:
@@ -159,6 +180,7 @@ class Reconciler:
             return
         observed = self._knowledge.observed(view, self._now())
         await self._late.ask(key, observed)
+        observed = replace(observed, load=self._knowledge.queue_load(view, self._now()))
         began = self._clock()
         try:
             plan = self._minds.plan(observed)
@@ -169,6 +191,7 @@ class Reconciler:
             self._queue.add_failed(key, at_least=1.0)
             return
         self._metrics.plan_seconds.observe(self._clock() - began)
+        self._enter(observed, plan)
         if plan.progress_only and not plan.actions and not self._may_write_progress(key):
             self._settle(key, view, observed, plan)
             return
@@ -183,6 +206,16 @@ class Reconciler:
         self._settle(key, view, observed, plan)
         if _changes(plan) and not plan.progress_only:
             self._queue.add(key)
+
+    def _enter(self, observed: Observed, plan: Plan) -> None:
+        """Keep the place of a VideoJob that is about to be accepted. Nothing was awaited since its queue was looked at."""
+        status, load = plan.status, self._knowledge.load
+        if status is None or observed.job.status.plan is not None:
+            return
+        if status.plan is None or status.queued_time is None:
+            load.release(observed.job.uid)
+            return
+        self._knowledge.tell_load(load.reserve(observed.job.uid, status.queued_time))
 
     def _settle(self, key: Key, view: VideoJobView, observed: Observed, plan: Plan) -> None:
         """Note what the plan asks of others: slots, and the time of the next look."""

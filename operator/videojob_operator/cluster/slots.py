@@ -6,6 +6,8 @@ grant itself is the reservation; it is made before anything is awaited, so that 
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,12 +38,20 @@ class News:
     """They may start, or hear for the first time that they have to wait."""
     later: frozenset[str]
     """Only their place or the numbers differ: each would be a write, so they are told now and then."""
+    waits: tuple[float, ...] = ()
+    """Seconds that those who may start have waited."""
 
 
 class Slots:
-    """Requests, grants and holders of all queues."""
+    """Requests, grants and holders of all queues.
 
-    def __init__(self) -> None:
+    Args:
+        clock: seconds on a clock that never goes back.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._asked: dict[str, float] = {}
         self._holders: dict[str, Holder] = {}
         self._requests: dict[str, SlotRequest] = {}
         self._granted: dict[str, SlotRequest] = {}
@@ -78,8 +88,11 @@ class Slots:
         if request is None:
             self._requests.pop(uid, None)
             self._waiting.pop(uid, None)
+            self._asked.pop(uid, None)
         else:
             self._requests[uid] = request
+            if before is None or _key(before) != _key(request):
+                self._asked[uid] = self._clock()
         changed = request or before
         return changed.queue if changed else None
 
@@ -120,16 +133,18 @@ class Slots:
         """Take in the grants. Nothing may be awaited between `view` and this."""
         now: set[str] = set()
         later: set[str] = set()
+        waits: list[float] = []
         for request in grants.granted:
             if self._requests.get(request.uid) == request:
                 self._granted[request.uid] = request
                 self._waiting.pop(request.uid, None)
                 now.add(request.uid)
+                waits.append(self._clock() - self._asked.pop(request.uid, self._clock()))
         for uid, message in grants.waiting:
             if uid in self._requests and (before := self._waiting.get(uid)) != message:
                 self._waiting[uid] = message
                 (now if before is None else later).add(uid)
-        return News(frozenset(now), frozenset(later))
+        return News(frozenset(now), frozenset(later), tuple(waits))
 
     def depth(self) -> dict[str, int]:
         """Waiting requests by queue."""

@@ -18,7 +18,8 @@ WAKE = "wake"
 class Key(NamedTuple):
     """What is to be looked at."""
 
-    kind: Literal["job", "queue"]
+    kind: Literal["job", "queue", "load", "report"]
+    """A VideoJob; of a VideoQueue its slots, its gate, or its status."""
     id: str
     """UID of a VideoJob, or name of a VideoQueue."""
 
@@ -31,6 +32,16 @@ def of_job(uid: str) -> Key:
 def of_queue(name: str) -> Key:
     """Key of a VideoQueue."""
     return Key("queue", name)
+
+
+def of_load(name: str) -> Key:
+    """Key of a VideoQueue's gate."""
+    return Key("load", name)
+
+
+def of_report(name: str) -> Key:
+    """Key of a VideoQueue's status."""
+    return Key("report", name)
 
 
 class Wants:
@@ -55,7 +66,13 @@ class Wants:
 
     def granting(self, name: str) -> None:
         """Requests or slots of this queue changed."""
-        key = of_queue(name)
+        self._soon(of_queue(name))
+
+    def load(self, name: str) -> None:
+        """The numbers of VideoJobs in this queue changed."""
+        self._soon(of_load(name))
+
+    def _soon(self, key: Key) -> None:
         if not self.queue.pending(key, WAKE):
             self.queue.add_after(key, COALESCE_SECONDS, WAKE)
 

@@ -14,6 +14,9 @@ from .world import Observed
 if TYPE_CHECKING:
     from .job.draft import Draft
 
+PASSING = frozenset({Reason.QUEUE_FULL, Reason.RATE_LIMITED})
+"""Troubles that end by themselves: no person is needed."""
+
 Tristate = Literal["True", "False", "Unknown"]
 
 
@@ -102,7 +105,7 @@ def conditions(seen: Observed, draft: Draft) -> tuple[ConditionStatus, ...]:
     over = status.phase in names.TERMINAL_PHASES
     success = status.phase == Phase.SUCCEEDED
     trouble = draft.problem
-    stuck = trouble is not None
+    stuck = trouble is not None and trouble[0] not in PASSING
     reason, text = trouble or draft.note or (Reason.STAGE_RUNNING, "about to start")
     if success:
         reason, text = Reason.SUCCEEDED, f"{len(status.outputs)} outputs published"

@@ -110,6 +110,30 @@ class Config:
 
 
 @dataclass(frozen=True)
+class QueueLoad:
+    """How full a queue is, for one VideoJob at its gate; the VideoJob itself is not counted."""
+
+    queue: str
+    max_depth: int
+    depth: int = 0
+    """Accepted VideoJobs that wait in the queue."""
+    ahead: int = 0
+    """Older VideoJobs at the gate that their own namespace's limits would let in."""
+    most_queued: int | None = None
+    """The namespace's limit of waiting VideoJobs."""
+    queued: int = 0
+    """The namespace's VideoJobs among `depth`."""
+    submits_per_minute: int | None = None
+    """The namespace's limit of accepted VideoJobs in any minute."""
+    submits: tuple[datetime, ...] = ()
+    """When the namespace's VideoJobs of the last minute were accepted, the oldest first."""
+    ahead_in_namespace: int = 0
+    """Older VideoJobs of the namespace at the gate."""
+    allowed_priorities: tuple[str, ...] = ()
+    """Priorities the namespace may use; empty means all."""
+
+
+@dataclass(frozen=True)
 class Observed:
     """Everything a decision about one VideoJob may look at."""
 
@@ -124,6 +148,8 @@ class Observed:
     """The store the spec names; None when the namespace has none of that name."""
     queue_found: bool = True
     """Whether the queue the spec names exists."""
+    load: QueueLoad | None = None
+    """How full that queue is; None where nothing is limited."""
     profiles: tuple[ProfileView, ...] = ()
     """The job's namespace first, then the operator's."""
     granted: bool = False

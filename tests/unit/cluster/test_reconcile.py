@@ -458,6 +458,9 @@ async def test_what_was_deleted_is_forgotten() -> None:
     await shop.settle()
     assert len(shop.api.calls) == before
     assert shop.slots.in_use() == {}
+    shop.clock.now += 10
+    await shop.settle()
+    assert [call.resource for call in shop.api.calls[before:]] == ["videoqueues/status"]
     assert shop.queue.delayed == 0
 
 

@@ -10,6 +10,7 @@ from videojob_api.names import Phase, Reason
 from videojob_api.v1alpha1 import FailureStatus, PlannedOutput, PlanStatus, StageStatus, VideoJobSpec
 
 from .. import recipes
+from ..admission import admit
 from ..world import Event, Observed, ProfileView
 from .draft import Draft
 from .launch import document
@@ -28,7 +29,7 @@ def accept(seen: Observed, draft: Draft) -> None:
     if draft.status.plan is not None:
         draft.accepted = True
         return
-    problem = _missing(seen, spec)
+    problem = _missing(seen, spec) or _at_the_gate(seen, draft, spec)
     if problem is not None:
         draft.problem = problem
         draft.held = True
@@ -58,6 +59,18 @@ def _missing(seen: Observed, spec: VideoJobSpec) -> tuple[Reason, str] | None:
         text = f"no VideoQueue {spec.queue} in namespace {seen.config.operator_namespace}; set spec.queue to one that exists"
         return Reason.QUEUE_NOT_FOUND, text
     return None
+
+
+def _at_the_gate(seen: Observed, draft: Draft, spec: VideoJobSpec) -> tuple[Reason, str] | None:
+    """Why the queue does not let it in yet (S-004)."""
+    if seen.load is None:
+        return None
+    refusal = admit(seen.load, seen.job.namespace, spec.priority, seen.now)
+    if refusal is None:
+        return None
+    if refusal.again_at is not None:
+        draft.wakes.append(refusal.again_at)
+    return refusal.reason, refusal.message
 
 
 def _profile(seen: Observed, name: str) -> ProfileView | None:
