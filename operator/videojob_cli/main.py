@@ -13,10 +13,10 @@ from typing import Annotated
 
 import typer
 
-from videojob_api.names import API_VERSION, Phase
+from videojob_api.names import API_VERSION, DEFAULT_QUEUE, Phase
 
 from . import init as make_ready
-from . import manifests, show, sources
+from . import manifests, show, sources, stats
 from . import run as local
 from .client import VideoJobs, is_finished, phase_of
 from .errors import CliError, Exit
@@ -219,6 +219,21 @@ def list_jobs(
         print(show.jobs(found, namespaces=everywhere))
     else:
         show.say(f"No VideoJobs in {'any namespace' if everywhere else jobs.namespace}.")
+
+
+@app.command("stats")
+def queue_stats(
+    queue: Annotated[str, typer.Option(help="The VideoQueue.")] = DEFAULT_QUEUE,
+    output: Output = Form.JSON,
+    operator_namespace: Annotated[
+        str, typer.Option(help="The operator's namespace.", envvar="VIDEOJOB_OPERATOR_NAMESPACE")
+    ] = make_ready.OPERATOR_NAMESPACE,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Print a queue's numbers as JSON: depth, dead letters, VideoJobs by status, how many end a minute."""
+    found = stats.statistics(connect(kubeconfig, context), queue, operator_namespace)
+    print(stats.table(found) if output is Form.TABLE else show.dump(found, output))
 
 
 @app.command()

@@ -1,0 +1,54 @@
+"""A queue in numbers: VideoQueue.status in the seeds' words (T-004)."""
+
+from __future__ import annotations
+
+from videojob_api.names import DEFAULT_QUEUE
+
+from . import show
+from .errors import ApiError, CliError
+from .init import OPERATOR_NAMESPACE
+from .kube import Api, Json, objects
+
+
+def statistics(api: Api, queue: str = DEFAULT_QUEUE, namespace: str = OPERATOR_NAMESPACE) -> Json:
+    """The numbers of a queue, at most ten seconds old.
+
+    Args:
+        api: the cluster.
+        queue: name of the VideoQueue.
+        namespace: the operator's own: only the queues there count.
+
+    Raises:
+        CliError: when there is no such queue, or no operator has looked at it.
+    """
+    try:
+        found = api.request("GET", objects(namespace, "videoqueues", queue))
+    except ApiError as error:
+        if error.status != 404 or error.reason != "NotFound":
+            raise
+        raise CliError(
+            f"No VideoQueue {queue} in namespace {namespace}: `kubectl get videoqueues -A` lists them; name the "
+            "operator's namespace with --operator-namespace, the queue with --queue."
+        ) from error
+    status = found.get("status") or {}
+    if "totalJobs" not in status:
+        raise CliError(f"No operator has looked at VideoQueue {namespace}/{queue} yet: is it running?")
+    return {
+        "queue_depth": status["queueDepth"],
+        "dlq_depth": status["dlqDepth"],
+        "total_jobs": status["totalJobs"],
+        "jobs_by_status": status.get("jobsByStatus") or {},
+        "processing_rate_per_minute": float(status["processingRatePerMinute"]),
+    }
+
+
+def table(found: Json) -> str:
+    """The same for people."""
+    rows = [
+        ("waiting", found["queue_depth"]),
+        ("failed for good", found["dlq_depth"]),
+        ("ended a minute", found["processing_rate_per_minute"]),
+        *((f"  {word}", count) for word, count in found["jobs_by_status"].items()),
+        ("in all", found["total_jobs"]),
+    ]
+    return show.columns(("VIDEOJOBS", "COUNT"), rows)
