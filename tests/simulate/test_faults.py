@@ -12,19 +12,36 @@ from datetime import timedelta
 
 from builders import CONFIG, a_videojob
 from simcluster import Cluster, CrashError, Outcome
-from simoperator import Faults, Operator, check, check_history, drive
-from videojob_api.v1alpha1 import VideoJobStatus
+from simoperator import Faults, Operator, check, check_acceptance, check_history, drive
+from videojob_api.v1alpha1 import VideoJobStatus, VideoQueueSpec
 from videojob_operator.decide.naming import share
 
 HOWS = (
     "recoverable", "resource", "stalled", "external", "stopped", "oom", "oom-hidden", "disrupted", "evicted",
     "pod-deleted", "job-deleted", "garbage", "lost", "stub", "stub-unposted", "hang", "permanent", "config",
 )  # fmt: skip
-CAPACITY = (("cpu", 2),)
+LIMITS = (
+    {},
+    {},
+    {"maxDepth": 1},
+    {"maxDepth": 2, "agingSeconds": 60, "limits": [{"namespace": "*", "running": 1}]},
+    {"limits": [{"namespace": "team-a", "submitsPerMinute": 1}, {"namespace": "*", "queued": 1, "running": 1}]},
+)
+"""What a queue may ask for; a limit is never so low that nobody would ever start."""
+
+
+def some_queues(rng: random.Random) -> dict[str, VideoQueueSpec]:
+    """Two queues with limits of their own."""
+    return {
+        name: VideoQueueSpec.model_validate({"slots": [{"name": "cpu", "capacity": capacity}], **rng.choice(LIMITS)})
+        for name, capacity in (("default", 2), ("night", 1))
+    }
 
 
 def story(seed: int) -> tuple[Cluster, Operator, random.Random]:
-    """Up to five VideoJobs, each container's end drawn from its own hash, so that it does not depend on the order of calls."""
+    """Up to seven VideoJobs of two namespaces in two queues. Each container's end is drawn from its own hash, so that it
+    does not depend on the order of calls.
+    """
     rng = random.Random(seed)
     trouble = rng.choice((0.0, 0.15, 0.4))
 
@@ -38,23 +55,29 @@ def story(seed: int) -> tuple[Cluster, Operator, random.Random]:
         return Outcome(how, seconds=0.5 + roll("seconds") * 60, gone=roll("gone") < trouble)
 
     cluster = Cluster(script)
-    for number in range(rng.randint(1, 5)):
+    for number in range(rng.randint(1, 7)):
         fields = {
             "priority": rng.choice(("High", "Normal", "Low")),
+            "queue": rng.choice(("default", "default", "night")),
             "retry": {"maxAttempts": rng.randint(1, 5)},
             "timeoutSeconds": rng.choice((120, 600, 3600)),
         }
         job = a_videojob(rng.choice(("Compact", "Spread")), name=f"job-{number}", uid=f"uid-{seed}-{number}", **fields)
+        job = replace(job, namespace=rng.choice(("team-a", "team-b")))
         cluster.after(rng.random() * 30, lambda job=job: cluster.apply(replace(job, created=cluster.now)))  # type: ignore[misc]
     faults = Faults(
         *rng.choice(((0, 0, 0), (0.05, 0.1, 0.2), (0.3, 0.2, 0.3))), skipped_progress=rng.choice((0.0, 0.7))
     )
-    operator = Operator(cluster, config=CONFIG, capacity=CAPACITY, faults=faults, rng=random.Random(seed + 1))
+    queues = some_queues(rng)
+    cluster.judge_acceptance = lambda job: check_acceptance(cluster, job, queues)
+    operator = Operator(cluster, config=CONFIG, queues=queues, faults=faults, rng=random.Random(seed + 1))
     return cluster, operator, rng
 
 
-def interfere(cluster: Cluster, rng: random.Random) -> None:
-    """People and accidents: suspend and resume, another priority, a wiped status, a deleted Job, a crash of the operator."""
+def interfere(cluster: Cluster, rng: random.Random, queues: dict[str, VideoQueueSpec]) -> None:
+    """People and accidents: suspend and resume, a paused queue, another priority, a wiped status, a deleted Job, a crash of
+    the operator.
+    """
 
     def somebody(act: str) -> None:
         living = [s for s in cluster.all("videojob") if s.value.status.phase not in ("Succeeded", "Failed")]
@@ -70,6 +93,10 @@ def interfere(cluster: Cluster, rng: random.Random) -> None:
             case "priority":
                 spec = job.spec.model_copy(update={"priority": rng.choice(("High", "Low"))})
                 cluster.edit(job.uid, spec=spec, generation=job.generation + 1)
+            case "pause":
+                name = job.spec.queue
+                queues[name] = queues[name].model_copy(update={"paused": True})
+                cluster.after(rng.random() * 300, lambda: unpause(name))
             case "wipe":
                 cluster.edit(job.uid, status=VideoJobStatus())
                 cluster.history[job.uid] = []
@@ -79,19 +106,22 @@ def interfere(cluster: Cluster, rng: random.Random) -> None:
             case "crash":
                 cluster.crash_at = (len(cluster.writes) + rng.randint(1, 4), rng.choice(("before", "after")))
 
+    def unpause(name: str) -> None:
+        queues[name] = queues[name].model_copy(update={"paused": False})
+
     def resume(uid: str) -> None:
         job = cluster.objects["videojob", uid].value
         cluster.edit(uid, spec=job.spec.model_copy(update={"suspend": False}), generation=job.generation + 1)
 
     for _ in range(rng.randint(0, 8)):
-        act = rng.choice(("suspend", "priority", "wipe", "delete-job", "crash", "crash", "crash"))
+        act = rng.choice(("suspend", "pause", "priority", "wipe", "delete-job", "crash", "crash", "crash"))
         cluster.after(rng.random() * 200, lambda act=act: somebody(act))  # type: ignore[misc]
 
 
 def test_chaos_ends_and_keeps_the_invariants(seed: int) -> None:
-    """I1, I2, I3, I4, I7, I9, I10; cases 1, 2, 4, 17, 18, 19, 28, 29, 30, 37, 38, 43, 52, 56."""
+    """I1, I2, I3, I4, I7, I9, I10, S-004, X-012; cases 1, 2, 4, 17, 18, 19, 28, 29, 30, 37, 38, 43, 52, 56, 76, 77."""
     cluster, operator, rng = story(seed)
-    interfere(cluster, rng)
+    interfere(cluster, rng, operator.queues)
     while not cluster.all("videojob"):
         cluster.step()
     operator = drive(cluster, operator)
@@ -101,7 +131,7 @@ def test_chaos_ends_and_keeps_the_invariants(seed: int) -> None:
             assert cluster.published[stored.key], "Succeeded, and nothing was published"
     operator.stop()
     before = list(cluster.writes)
-    fresh = Operator(cluster, config=CONFIG, capacity=CAPACITY)
+    fresh = Operator(cluster, config=CONFIG, queues=operator.queues)
     fresh.run()
     assert cluster.writes == before, "I4: a restart over a converged cluster writes"
 
@@ -112,13 +142,15 @@ def test_two_operators_by_mistake_do_no_harm(few: int) -> None:
     cluster.late_reports = True
     late = Faults(late=0.3, late_seconds=5)
     first.faults = late
-    second = Operator(cluster, config=CONFIG, capacity=(("cpu", 99),), faults=late, rng=rng)
-    first.capacity = second.capacity
+    wide = VideoQueueSpec.model_validate({"slots": [{"name": "cpu", "capacity": 99}]})
+    second = Operator(cluster, config=CONFIG, queues={"default": wide, "night": wide}, faults=late, rng=rng)
+    first.queues = second.queues
+    cluster.judge_acceptance = lambda _job: []
     end = cluster.now + timedelta(hours=24)
     while cluster.now < end:
         for operator in (first, second):
             operator.run()
-        assert check(cluster, ()) == []
+        assert check(cluster, {}) == []
         living = [s for s in cluster.all("videojob") if s.value.status.phase not in ("Succeeded", "Failed")]
         if cluster.all("videojob") and not living and not cluster.all("job"):
             break

@@ -22,15 +22,17 @@ def run_now(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 def raw_of(stored: Stored) -> Raw:
-    """An object as the API server would send it, as far as `apply` looks."""
+    """An object as the API server would send it, as far as `apply` and `load` look."""
     meta: Raw = {"name": stored.key, "uid": stored.key, "resourceVersion": str(stored.version)}
     if stored.kind == "job":
         meta |= {"uid": stored.value.uid, "ownerReferences": [{"uid": stored.owner, "controller": True}]}
         return {"metadata": meta}
     job: VideoJobView = stored.value
     meta |= {"name": job.name, "namespace": job.namespace, "labels": dict(job.labels), "generation": job.generation}
+    meta["creationTimestamp"] = job.created.isoformat()
     fresh = job.status == VideoJobStatus()
-    return {"metadata": meta, "status": {"observedGeneration": -1} if fresh else job.status.dump()}
+    spec = {"queue": job.spec.queue} if job.spec is not None else {}
+    return {"metadata": meta, "spec": spec, "status": {"observedGeneration": -1} if fresh else job.status.dump()}
 
 
 def merged(old: Any, patch: Raw) -> Raw:

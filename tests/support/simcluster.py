@@ -106,6 +106,8 @@ class Cluster:
         self.published: dict[str, list[tuple[str, ...]]] = {}
         self.post: Callable[[RunResult], None] = lambda _result: None
         self.broken: list[str] = []
+        self.judge_acceptance: Callable[[VideoJobView], list[str]] = lambda _job: []
+        """What is wrong with accepting that VideoJob now."""
         self.late_reports = False
         """Whether a report Job may come after the end: it only reads, so an operator with an old view does no harm."""
         self.told: list[tuple[str, str]] = []
@@ -204,6 +206,8 @@ class Cluster:
             if len(json.dumps(body)) > 32 * 1024:
                 self.broken.append(f"the status of {uid} exceeds 32 KiB")
             kept = VideoJobStatus.model_validate(body)
+            if stored.value.status.plan is None and kept.plan is not None and kept.phase == names.Phase.QUEUED:
+                self.broken.extend(self.judge_acceptance(stored.value))
             self.history.setdefault(uid, []).append(kept)
             return self._put("videojob", uid, uid, replace(stored.value, status=kept))
 

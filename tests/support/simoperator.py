@@ -6,6 +6,7 @@ What it sees may be late, doubled or lost (`Faults`); what it wrote itself it ha
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -15,10 +16,11 @@ from simapi import NoMetrics, SimApi, raw_of, run_now
 from simcluster import Cluster, CrashError, Kind, Stored
 from videojob_api import names
 from videojob_api.contract import RunResult
-from videojob_api.v1alpha1 import VideoJobStatus
+from videojob_api.v1alpha1 import Slot, VideoJobStatus, VideoQueueSpec
 from videojob_operator.cluster.api import JOBS, Raw, Resource
 from videojob_operator.cluster.apply import Applier
 from videojob_operator.cluster.knowledge import is_settled
+from videojob_operator.cluster.load import Load
 from videojob_operator.decide.job import TRANSITIONS, live, plan
 from videojob_operator.decide.queue import grant
 from videojob_operator.decide.world import (
@@ -29,6 +31,7 @@ from videojob_operator.decide.world import (
     LiveSlot,
     Observed,
     Plan,
+    QueueLoad,
     QueueView,
     SlotRequest,
     VideoJobView,
@@ -58,12 +61,16 @@ class Operator:
         *,
         config: Config = CONFIG,
         capacity: tuple[tuple[str, int], ...] = (("cpu", 4),),
+        queues: dict[str, VideoQueueSpec] | None = None,
         faults: Faults | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self.cluster = cluster
         self.config = config
-        self.capacity = capacity
+        slots = tuple(Slot(name=name, capacity=most) for name, most in capacity)
+        self.queues = {"default": VideoQueueSpec(slots=slots)} if queues is None else queues
+        self.load = Load()
+        self.moved: set[str] = set()
         self.faults = faults or Faults()
         self.rng = rng or random.Random(0)
         self.cache: dict[tuple[Kind, str], Stored] = {}
@@ -92,6 +99,9 @@ class Operator:
 
     # ------------------------------------------------------------ seeing
 
+    def _note(self, uid: str, now: Stored | None) -> None:
+        self.moved |= self.load.note(uid, raw_of(now) if now is not None else None, self.cluster.now)
+
     def event(self, kind: Kind, key: str, now: Stored | None) -> None:
         """What the watch stream delivers, if it does."""
         dice = self.rng.random()
@@ -112,15 +122,21 @@ class Operator:
             if old is not None:
                 del self.cache[kind, key]
                 self.dirty.add(old.owner)
+                if kind == "videojob":
+                    self._note(key, None)
         elif old is None or old.version < now.version:
-            self.cache[kind, key] = now
-            self.dirty.add(now.owner)
+            self._learn(now)
 
     def resync(self) -> None:
         """List everything: prune what is gone, learn what was missed, look at everybody."""
         if self.dead:
             return
+        gone = {uid for kind, uid in self.cache if kind == "videojob"} - {uid for _, uid in self.cluster.objects}
         self.cache = dict(self.cluster.objects)
+        for uid in gone:
+            self._note(uid, None)
+        for stored in self.cluster.all("videojob"):
+            self._note(stored.key, stored)
         self.dirty |= {stored.owner for stored in self.cache.values()}
         self.cluster.after(RESYNC_SECONDS, self.resync)
 
@@ -147,11 +163,23 @@ class Operator:
             jobs=self.job_views(uid),
             foreign=frozenset(self.foreign),
             store=STORE,
+            queue_found=self._queue_of(uid) in self.queues,
+            load=self._load_of(uid),
             profiles=BUILTINS,
             granted=uid in self.reserved,
             waiting_message=self.sentences.get(uid),
             results=tuple(self.results),
         )
+
+    def _queue_of(self, uid: str) -> str:
+        spec = self.cache["videojob", uid].value.spec
+        return spec.queue if spec is not None else ""
+
+    def _load_of(self, uid: str) -> QueueLoad | None:
+        name = self._queue_of(uid)
+        if name not in self.queues or self.cache["videojob", uid].value.status.plan is not None:
+            return None
+        return self.load.facts(uid, name, self.queues[name], self.cluster.now)
 
     # ------------------------------------------------------------ working
 
@@ -173,6 +201,7 @@ class Operator:
         wanted = plan(observed)
         assert wanted == plan(observed), "plan is not deterministic"
         self._slots(uid, wanted)
+        self._enter(observed, wanted)
         if wanted.wake_at is not None and self.wakes.get(uid) != wanted.wake_at:
             self.wakes[uid] = wanted.wake_at
             self.cluster.at(wanted.wake_at, lambda: self._wake(uid))
@@ -183,6 +212,15 @@ class Operator:
             self.reserved.pop(uid, None)
         if not done:
             self.dirty.add(uid)
+
+    def _enter(self, observed: Observed, wanted: Plan) -> None:
+        status = wanted.status
+        if status is None or observed.job.status.plan is not None:
+            return
+        if status.plan is None or status.queued_time is None:
+            self.load.release(observed.job.uid)
+        else:
+            self.moved |= self.load.reserve(observed.job.uid, status.queued_time)
 
     def _wake(self, uid: str) -> None:
         if not self.dead:
@@ -225,6 +263,8 @@ class Operator:
         if old is None or old.version < stored.version:
             self.cache[stored.kind, stored.key] = stored
             self.dirty.add(stored.owner)
+            if stored.kind == "videojob":
+                self._note(stored.key, stored)
         return stored.version
 
     # ------------------------------------------------------------ slots
@@ -244,15 +284,32 @@ class Operator:
         return stored.value.namespace if stored is not None else ""
 
     def _grant(self) -> None:
+        for name in self.moved & self.queues.keys():
+            self.dirty |= set(self.load.entering(name, self.queues[name], self.cluster.now))
+        self.moved.clear()
+        for name, spec in self.queues.items():
+            self._grant_one(name, spec)
+
+    def _grant_one(self, name: str, spec: VideoQueueSpec) -> None:
         held = [
             LiveSlot(uid, view.slot, 1, self._namespace(uid))
             for uid in sorted({stored.owner for stored in self.cache.values()})
             for view in self.job_views(uid)
-            if view.slot is not None and live(view)
+            if view.slot is not None and live(view) and queue_of(self.cache["job", view.name]) == name
         ]
-        held += [LiveSlot(uid, request.slot, 1, request.namespace) for uid, request in self.reserved.items()]
-        requests = tuple(request for uid, request in self.requests.items() if uid not in self.reserved)
-        answer = grant(QueueView("default", self.cluster.now, self.capacity, tuple(held), requests))
+        held += [LiveSlot(uid, r.slot, 1, r.namespace) for uid, r in self.reserved.items() if r.queue == name]
+        requests = tuple(r for uid, r in self.requests.items() if uid not in self.reserved and r.queue == name)
+        view = QueueView(
+            name,
+            self.cluster.now,
+            tuple((slot.name, slot.capacity) for slot in spec.slots),
+            tuple(held),
+            requests,
+            spec.paused,
+            spec.aging_seconds,
+            tuple((row.namespace, row.running) for row in spec.limits),
+        )
+        answer = grant(view)
         for request in answer.granted:
             self.reserved[request.uid] = request
             self.requests.pop(request.uid, None)
@@ -267,19 +324,58 @@ class Operator:
 # ---------------------------------------------------------------- what must always hold
 
 
-def check(cluster: Cluster, capacity: tuple[tuple[str, int], ...]) -> list[str]:
+def queue_of(job: Stored) -> str:
+    """The queue whose slots a Job counts against."""
+    return str(job.manifest["metadata"]["labels"].get(names.LABEL_QUEUE))
+
+
+def check(cluster: Cluster, queues: Mapping[str, VideoQueueSpec]) -> list[str]:
     """Violations of the invariants in the cluster as it is (never in anybody's view of it)."""
     broken = list(cluster.broken)
-    views = [(s.owner, replace(s.value, pods=tuple(cluster.pods(s.key)))) for s in cluster.all("job")]
-    alive = [(owner, view) for owner, view in views if live(view)]
-    groups = [(owner, view.group) for owner, view in alive]
+    views = [(s, replace(s.value, pods=tuple(cluster.pods(s.key)))) for s in cluster.all("job")]
+    alive = [(stored, view) for stored, view in views if live(view)]
+    groups = [(stored.owner, view.group) for stored, view in alive]
     broken += [
         f"I1: two live Jobs of {group} of {owner}" for owner, group in set(groups) if groups.count((owner, group)) > 1
     ]
-    for slot, most in capacity:
-        used = sum(view.slot == slot for _, view in alive)
-        if used > most:
-            broken.append(f"I7: {used} live Jobs hold slot {slot}, capacity {most}")
+    for name, spec in queues.items():
+        mine = [(stored, view) for stored, view in alive if queue_of(stored) == name and view.slot is not None]
+        for slot in spec.slots:
+            used = sum(view.slot == slot.name for _, view in mine)
+            if used > slot.capacity:
+                broken.append(f"I7: {used} live Jobs hold slot {slot.name} of {name}, capacity {slot.capacity}")
+        homes = [cluster.objects["videojob", stored.owner].value.namespace for stored, _ in mine]
+        for home in set(homes):
+            limits = spec.limits_of(home)
+            if limits is not None and limits.running is not None and homes.count(home) > limits.running:
+                broken.append(f"I7: {homes.count(home)} live Jobs of {home} in {name}, limit {limits.running}")
+    return broken
+
+
+def check_acceptance(cluster: Cluster, job: VideoJobView, queues: Mapping[str, VideoQueueSpec]) -> list[str]:
+    """Violations of the limits by the VideoJob that is accepted this moment (S-004, X-012)."""
+    spec = job.spec
+    if spec is None or spec.queue not in queues:
+        return []
+    rules = queues[spec.queue]
+    others: list[VideoJobView] = [s.value for s in cluster.all("videojob") if s.key != job.uid]
+    mates = [o for o in others if o.spec is not None and o.spec.queue == spec.queue]
+    waiting = [o for o in mates if o.status.phase == names.Phase.QUEUED]
+    home = [o for o in mates if o.namespace == job.namespace]
+    limits = rules.limits_of(job.namespace)
+    recent = [
+        o
+        for o in home
+        if o.status.queued_time is not None and (cluster.now - o.status.queued_time).total_seconds() < 60
+    ]
+    at_home = sum(o.namespace == job.namespace for o in waiting)
+    broken = []
+    if len(waiting) >= rules.max_depth:
+        broken.append(f"{job.uid} entered {spec.queue} though {len(waiting)} wait")
+    if limits is not None and limits.queued is not None and at_home >= limits.queued:
+        broken.append(f"{job.uid} entered {spec.queue} though {at_home} of {job.namespace} wait")
+    if limits is not None and limits.submits_per_minute is not None and len(recent) >= limits.submits_per_minute:
+        broken.append(f"{job.uid} entered {spec.queue} as number {len(recent) + 1} of a minute")
     return broken
 
 
@@ -335,10 +431,10 @@ def drive(cluster: Cluster, operator: Operator, *, hours: float = 48, restarts: 
             restarts -= 1
             assert restarts > 0, "the operator crashes for ever"
             operator = Operator(
-                cluster, config=operator.config, capacity=operator.capacity, faults=operator.faults, rng=operator.rng
+                cluster, config=operator.config, queues=operator.queues, faults=operator.faults, rng=operator.rng
             )
             continue
-        broken = check(cluster, operator.capacity)
+        broken = check(cluster, operator.queues)
         assert not broken, broken
         if settled(cluster):
             return operator
