@@ -50,17 +50,29 @@ def ensure_namespace(api: Api, namespace: str, *, create: bool) -> bool:
     try:
         api.request("GET", f"/api/v1/namespaces/{namespace}")
     except ApiError as error:
-        if error.status == 403:
-            return False  # people with rights in one namespace need not see namespaces; what follows will tell
-        if error.status != 404:
+        if error.status == 404 and not create:
+            raise _no_namespace(namespace) from error
+        # People with rights in one namespace need not see namespaces: what follows will tell.
+        hidden = error.status == 403
+        if not hidden and error.status != 404:
             raise
-        if not create:
-            raise CliError(
-                f"There is no namespace {namespace}: add --create-namespace, or `kubectl create namespace {namespace}`."
-            ) from error
+    else:
+        return False
+    if not create:
+        return False
+    try:
         api.request("POST", "/api/v1/namespaces", manifests.namespace_object(namespace))
-        return True
-    return False
+    except ApiError as error:
+        if error.reason == "AlreadyExists" or (hidden and error.status == 403):
+            return False
+        raise
+    return True
+
+
+def _no_namespace(namespace: str) -> CliError:
+    return CliError(
+        f"There is no namespace {namespace}: add --create-namespace, or `kubectl create namespace {namespace}`."
+    )
 
 
 def needed(api: Api, wanted: Sequence[Json]) -> list[Json]:
@@ -89,6 +101,8 @@ def ensure(api: Api, wanted: Json, *, grow: bool = False) -> str:
     try:
         api.request("POST", objects(namespace, plural, group=group), wanted, {"fieldManager": manifests.MANAGER})
     except ApiError as error:
+        if error.status == 404 and error.reason:
+            raise _no_namespace(namespace) from error  # of a creation, nothing else can be missing
         if error.reason != "AlreadyExists":
             raise
     else:

@@ -53,7 +53,8 @@ def claim_of(api: Api, namespace: str, store: str = DEFAULT_STORE) -> str:
     except ApiError as error:
         if error.status == 404 and error.reason:
             raise CliError(
-                f"Namespace {namespace} has no MediaStore {store}: make it ready with `videojob init -n {namespace}`."
+                f"Namespace {namespace} has no MediaStore {store}: make it ready with `videojob init -n {namespace}` (with "
+                "--create-namespace if it is new)."
             ) from error
         raise
     claim = found["spec"].get("pvc", {}).get("claimName")

@@ -277,6 +277,24 @@ def test_init_without_the_namespace(tmp_path: Path) -> None:
     assert not init.ensure_namespace(api, "team", create=False)
 
 
+def test_init_for_somebody_who_may_not_see_namespaces(tmp_path: Path) -> None:
+    """Whether it is there shows when the first object is made; a missing right to make one says nothing against it."""
+    api = HandApi(tmp_path, "team")
+    api.refuse[("GET", "team")] = ApiError("forbidden", 403, "Forbidden")
+    assert not init.ensure_namespace(api, "team", create=False)
+    assert init.ensure_namespace(api, "team", create=True)
+    assert not init.ensure_namespace(api, "team", create=True), "it is there now"
+    api.refuse[("POST", "namespaces")] = ApiError("forbidden", 403, "Forbidden")
+    assert not init.ensure_namespace(api, "team", create=True)
+    api.refuse[("POST", "persistentvolumeclaims")] = ApiError('namespaces "team" not found', 404, "NotFound")
+    with pytest.raises(CliError, match="There is no namespace team: add --create-namespace"):
+        ensured(api, wanted())
+    api.refuse.pop(("GET", "team"))
+    api.objects.clear()
+    with pytest.raises(ApiError, match="forbidden"):
+        init.ensure_namespace(api, "team", create=True)
+
+
 def test_the_worker_image_is_found_as_far_as_one_may_look(tmp_path: Path) -> None:
     api = HandApi(tmp_path, "team")
     assert init.find_worker_image(api, "team") is None
