@@ -76,6 +76,8 @@ def submit(
     _print_jobs(made, output, waited=wait)
     if wait:
         _judge(made)
+    for job in made:
+        show.say(show.next_step(job))
 
 
 def _split(values: list[str] | None) -> list[str]:

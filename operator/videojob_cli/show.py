@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from types import TracebackType
@@ -12,7 +12,11 @@ from typing import Any, Self
 
 import yaml
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, Task, TimeElapsedColumn
+from rich.table import Column
+from rich.text import Text
+
+from videojob_api.names import Phase
 
 Json = dict[str, Any]
 
@@ -160,17 +164,50 @@ def status(job: Json) -> str:
     return "\n\n".join(parts)
 
 
+def next_step(job: Json) -> str:
+    """The commands to type next: follow it, unless it has ended, and bring its files."""
+    name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
+    fetch = f"fetch it:   videojob outputs -n {namespace} {name} --download {name}"
+    if (job.get("status") or {}).get("phase") == Phase.SUCCEEDED:
+        return fetch
+    return f"follow it:  videojob status -n {namespace} {name} --wait\n{fetch}"
+
+
+BAR_WIDTH = 20
+"""Leaves room on 80 columns for what is beside it."""
+
+
+class _Cut(ProgressColumn):
+    """A text beside a bar: shown as it is, whatever brackets it has, and cut where the line is too narrow for all."""
+
+    def __init__(self, text: Callable[[Task], str]) -> None:
+        super().__init__()
+        self._text = text
+
+    def render(self, task: Task) -> Text:
+        """The text of now."""
+        return Text(self._text(task), no_wrap=True, overflow="ellipsis")
+
+
+class _Whole(_Cut):
+    """One that is never cut."""
+
+    def get_table_column(self) -> Column:
+        """Rich takes room from columns that may wrap."""
+        return Column(no_wrap=True)
+
+
 class Bytes(AbstractContextManager["Bytes"]):
     """A bar for bytes on the way; on a pipe one line at the start and nothing in between."""
 
-    def __init__(self, text: str, total: int) -> None:
-        self._console = stderr()
+    def __init__(self, text: str, total: int, console: Console | None = None) -> None:
+        self._console = console or stderr()
         self._text = text
         self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
+            _Cut(lambda task: task.description),
+            BarColumn(BAR_WIDTH, table_column=Column(no_wrap=True)),
+            DownloadColumn(binary_units=True, table_column=Column(no_wrap=True)),
+            _Whole(lambda task: f"{size(int(task.finished_speed or task.speed or 0))}/s"),
             console=self._console,
         )
         self._task = self._bar.add_task(text, total=total)
@@ -180,7 +217,7 @@ class Bytes(AbstractContextManager["Bytes"]):
         if self._console.is_terminal:
             self._bar.start()
         else:
-            say(f"{self._text} ({size(self._total)})")
+            self._console.print(f"{self._text} ({size(self._total)})", markup=False)
         return self
 
     def __exit__(
@@ -200,11 +237,12 @@ class Follower(AbstractContextManager["Follower"]):
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or stderr()
         self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[news]}"),
-            TimeElapsedColumn(),
+            _Cut(lambda task: task.description),
+            _Whole(lambda task: str(task.fields["phase"])),
+            BarColumn(BAR_WIDTH, table_column=Column(no_wrap=True)),
+            _Whole(lambda task: f"{task.percentage:>3.0f}%"),
+            _Cut(lambda task: str(task.fields["news"])),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
             console=self._console,
         )
         self._tasks: dict[str, Any] = {}
@@ -232,9 +270,9 @@ class Follower(AbstractContextManager["Follower"]):
         news = "  ".join(part for part in (stage, progress.get("speed") or "", eta, waiting) if part)
         if self._console.is_terminal:
             if name not in self._tasks:
-                self._tasks[name] = self._bar.add_task(name, total=100, news="")
+                self._tasks[name] = self._bar.add_task(name, total=100, phase=phase, news=news)
             percent = progress.get("percent", 0)
-            self._bar.update(self._tasks[name], completed=percent, description=f"{name} {phase}", news=news)
+            self._bar.update(self._tasks[name], completed=percent, phase=phase, news=news)
             return
         line = f"{name}  {phase}  {progress.get('summary', '0%')}  {news}".rstrip()
         if self._last.get(name) != line:

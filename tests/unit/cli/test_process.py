@@ -1,4 +1,7 @@
-"""The command ends as cleanly by a signal as by itself: a plain kill or a closed terminal leaves no transfer pod (T-001)."""
+"""The command as a process of its own, with an API server on the loopback: what it says, and how it ends by a signal (T-001).
+
+A plain kill or a closed terminal leaves no transfer pod.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,8 @@ class Cluster:
         *_, plural, name = path.partition("?")[0].split("/")
         if method == "POST":
             self.made.append(body["metadata"]["name"])
+            if name == "videojobs":
+                return body
             self.pods.add(self.made[-1])
         elif method == "DELETE":
             self.pods.remove(name)
@@ -70,16 +75,37 @@ def cluster() -> Iterator[Cluster]:
     server.server_close()
 
 
-def upload(cluster: Cluster, folder: Path, before: Any) -> subprocess.Popen[bytes]:
-    """`videojob upload`, started as a terminal would."""
+def command(cluster: Cluster, folder: Path, *args: str, before: Any = None) -> subprocess.Popen[bytes]:
+    """`videojob` with a kubeconfig for this cluster, in a folder of its own."""
     entry = {"name": "c", "cluster": {"server": cluster.url}, "user": {"token": "x"}}
     context = {"name": "c", "context": {"cluster": "c", "user": "c", "namespace": "team"}}
     config = {"apiVersion": "v1", "kind": "Config", "current-context": "c", "contexts": [context]}
     (folder / "config").write_text(yaml.safe_dump({**config, "clusters": [entry], "users": [entry]}))
-    (folder / "clip.mp4").write_bytes(b"x")
-    argv = [sys.executable, "-m", "videojob_cli.main", "upload", "--file", "clip.mp4", "--image", "worker:1"]
+    argv = [sys.executable, "-m", "videojob_cli.main", *args]
     environ = {**os.environ, "KUBECONFIG": str(folder / "config")}
-    return subprocess.Popen(argv, cwd=folder, env=environ, stderr=subprocess.PIPE, preexec_fn=before)  # noqa: PLW1509
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(argv, cwd=folder, env=environ, preexec_fn=before, **pipes)  # noqa: PLW1509
+
+
+def upload(cluster: Cluster, folder: Path, before: Any) -> subprocess.Popen[bytes]:
+    """An upload that waits for its pod for ever."""
+    (folder / "clip.mp4").write_bytes(b"x")
+    return command(cluster, folder, "upload", "--file", "clip.mp4", "--image", "worker:1", before=before)
+
+
+def test_submit_says_what_to_type_next(cluster: Cluster, tmp_path: Path) -> None:
+    """S-006: results go to standard output, talk goes beside it."""
+    body = {"apiVersion": "videojob.dev/v1alpha1", "kind": "VideoJob", "metadata": {"name": "trailer"}}
+    spec = {"transcode": {"source": {"uri": "store://stock/a.mp4"}, "profiles": ["720p"]}}
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump({**body, "spec": spec}))
+    with command(cluster, tmp_path, "submit", "-f", "job.yaml") as process:
+        out, told = process.communicate(timeout=60)
+    assert (process.returncode, out.decode()) == (0, "trailer\n"), told
+    assert told.decode().splitlines() == [
+        "videojob.videojob.dev/trailer created in team",
+        "follow it:  videojob status -n team trailer --wait",
+        "fetch it:   videojob outputs -n team trailer --download trailer",
+    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
