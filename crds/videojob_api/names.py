@@ -164,3 +164,7 @@ class Reason(StrEnum):
     """Event name of the seeds for success (S-015)."""
     PROCESSING_FAILED = "processing_failed"
     """Event name of the seeds for failure (S-015)."""
+    PROCESSING_CANCELLED = "processing_cancelled"
+    """The same for an end by request, which the seeds have no event for."""
+    PROGRESS_UPDATE = "progress_update"
+    """Event name of the seeds for progress (S-015); told when a stage begins."""

@@ -390,6 +390,15 @@ def check_history(history: list[VideoJobStatus]) -> list[str]:
             broken.append(f"I3: a status in {before.phase} changed")
         if not 0 <= status.progress.percent <= 100:
             broken.append(f"I10: {status.progress.percent} %")
+        numbers = [entry.sequence for entry in status.history]
+        if len(numbers) > 20 or numbers != sorted(set(numbers)):
+            broken.append(f"history: {numbers}")
+        if max(numbers, default=0) < max((entry.sequence for entry in before.history), default=0):
+            broken.append("history: a number was used again")
+        if (status.phase, status.stage) != (before.phase, before.stage):
+            entry = status.history[-1] if status.history else None
+            if entry is None or (entry.phase, entry.stage) != (status.phase, status.stage):
+                broken.append(f"history: {status.phase} {status.stage} is missing")
         same = [s.attempt for s in status.stages] == [s.attempt for s in before.stages]
         if same and status.progress.percent < before.progress.percent:
             broken.append(f"I10: percent fell from {before.progress.percent} to {status.progress.percent}")

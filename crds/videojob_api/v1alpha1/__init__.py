@@ -1,5 +1,6 @@
 """The API group's first version: one model per kind, and the table that lists them."""
 
+from .history import HistoryEntry
 from .kinds import KINDS, MEDIASTORE, VIDEOJOB, VIDEOPROFILE, VIDEOQUEUE, Kind
 from .mediastore import MediaStoreSpec, PvcStore
 from .spec import InputLimits, Retry, Source, TranscodeSpec, VideoJobSpec
@@ -29,6 +30,7 @@ __all__ = [
     "AudioEncoding",
     "ConditionStatus",
     "FailureStatus",
+    "HistoryEntry",
     "InputLimits",
     "InputStatus",
     "Kind",

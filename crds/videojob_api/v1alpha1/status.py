@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ..names import Phase
 from .base import StatusModel
+from .history import HistoryEntry
 
 StageState = Literal["Waiting", "Queued", "Running", "Succeeded", "Failed"]
 """`Waiting` for an earlier stage; `Queued` for a slot or a retry; the rest as they say."""
@@ -253,6 +254,8 @@ class VideoJobStatus(StatusModel):
     """Published files; empty until all are verified."""
     failure: FailureStatus | None = None
     """The latest failure; stays visible after a retry until the job succeeds."""
+    history: tuple[HistoryEntry, ...] = ()
+    """The last 20 transitions, the newest at the end, for those who come late."""
     queued_time: datetime | None = None
     """When it was accepted."""
     start_time: datetime | None = None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from videojob_api import names
+from videojob_api import bands, names
 from videojob_api.names import Condition, Phase, Reason
 from videojob_api.v1alpha1 import ConditionStatus, ProgressStatus, VideoJobStatus
 
+from .bounds import bounded
+from .history import history, progress_event
 from .recipes import kind_of
 from .world import Observed
 
@@ -51,7 +53,16 @@ def finalize(seen: Observed, draft: Draft) -> VideoJobStatus:
         spent = (status.completion_time - status.start_time).total_seconds()
         draft.update(execution_time_ms=max(0, round(spent * 1000)))
     draft.update(conditions=conditions(seen, draft))
-    return draft.status
+    happened = progress_event(before, draft.status)
+    if happened is not None:
+        draft.events.append(happened)
+    draft.update(history=history(before, draft.status, _said(draft), seen.now))
+    return bounded(draft.status)
+
+
+def _said(draft: Draft) -> str | None:
+    """What an entry of the history says: the condition Ready has it in every phase."""
+    return next((entry.message for entry in draft.status.conditions if entry.type == Condition.READY), None)
 
 
 # ---------------------------------------------------------------- percent
@@ -82,18 +93,32 @@ def progress(before: VideoJobStatus, draft: Draft) -> ProgressStatus:
 
 
 def percent(status: VideoJobStatus) -> int:
-    """Whole percent of the job: each stage fills its band."""
-    found = 0
+    """Whole percent of the job: each stage fills its band, stages in parallel fill theirs together (S-007 to S-012, A-003)."""
+    filled: dict[tuple[int, int], list[int]] = {}
+    begun: set[tuple[int, int]] = set()
     for stage in status.stages:
-        row = kind_of(stage.name)
-        if row is None:
+        place = _band(status.type, stage.name)
+        if place is None:
             continue
-        low, high = row.band
-        if stage.state == "Succeeded":
-            found = max(found, high)
-        elif stage.state == "Running":
-            found = max(found, low + (high - low) * stage.progress // 100)
-    return min(found, 100)
+        own = {"Succeeded": 100, "Running": stage.progress}.get(stage.state, 0)
+        filled.setdefault(place, []).append(own)
+        if stage.state in ("Succeeded", "Running"):
+            begun.add(place)
+    return min(
+        100,
+        max(
+            (low + (high - low) * sum(filled[low, high]) // (100 * len(filled[low, high])) for low, high in begun),
+            default=0,
+        ),
+    )
+
+
+def _band(kind_of_work: str | None, stage: str) -> tuple[int, int] | None:
+    known = bands.band(kind_of_work, stage)
+    if known is not None:
+        return known.low, known.high
+    row = kind_of(stage)
+    return row.band if row is not None else None
 
 
 # ---------------------------------------------------------------- conditions
@@ -171,6 +196,7 @@ def _still(status: VideoJobStatus) -> VideoJobStatus:
             "stage": None,
             "input": None,
             "queue": status.queue.model_copy(update={"message": None}) if status.queue is not None else None,
+            "history": (),
             "stages": tuple(stage.model_copy(update=moving) for stage in status.stages),
             "conditions": tuple(c.model_copy(update={"message": "", "reason": ""}) for c in settled),
         }

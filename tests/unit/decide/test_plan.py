@@ -23,7 +23,9 @@ def test_the_happy_path_ends_with_published_outputs(mode: str) -> None:
     assert scene.status.phase == "Succeeded"
     assert [output.name for output in scene.status.outputs] == ["720p", "480p", "thumbnail"]
     assert len(scene.jobs) == len(groups)
-    assert scene.told() == ["StageStarted", "StageSucceeded"] * len(groups) + ["processing_completed"]
+    assert scene.told() == ["StageStarted", "progress_update", "StageSucceeded"] * len(groups) + [
+        "processing_completed"
+    ]
     assert scene.status.progress.summary == "100%"
     assert scene.status.input is not None
     assert scene.status.input.width == 1920

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from videojob_api.names import Reason
+
 from ..report import finalize, progress_only, wanted_labels
 from ..world import Observed, Plan
 from .accept import accept
@@ -50,5 +52,8 @@ def plan(seen: Observed) -> Plan:
         wake_at=min(draft.wakes, default=None),
         request=draft.request,
         status_first=before.plan is None and after.plan is not None,
-        progress_only=changed and not draft.actions and not draft.events and progress_only(before, after),
+        progress_only=changed
+        and not draft.actions
+        and all(event.reason == Reason.PROGRESS_UPDATE for event in draft.events)
+        and progress_only(before, after),
     )
