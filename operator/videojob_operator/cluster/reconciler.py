@@ -12,7 +12,7 @@ from videojob_api import names
 from videojob_api.names import Condition, Phase, Reason
 from videojob_api.v1alpha1 import ConditionStatus
 
-from ..decide.world import Event, Grants, Observed, Plan, QueueView, VideoJobView
+from ..decide.world import DeleteJob, Event, Grants, Observed, Plan, QueueView, VideoJobView
 from ..runtime.budget import Budget
 from .api import VIDEOJOBS, Api, ApiError, Raw
 from .apply import Applier, Seen
@@ -204,7 +204,7 @@ class Reconciler:
         self._metrics.reconciles.labels("changed" if _changes(plan) else "unchanged").inc()
         self._queue.succeeded(key)
         self._settle(key, view, observed, plan)
-        if _changes(plan) and not plan.progress_only:
+        if _leads_on(plan) and not plan.progress_only:
             self._queue.add(key)
 
     def _enter(self, observed: Observed, plan: Plan) -> None:
@@ -327,6 +327,11 @@ class Reconciler:
 
 def _changes(plan: Plan) -> bool:
     return bool(plan.actions or plan.labels or plan.status is not None)
+
+
+def _leads_on(plan: Plan) -> bool:
+    """Whether the next step may follow from our own writes. That a Job is deleted is told by the watch, late as it may be."""
+    return bool(plan.labels or plan.status is not None or any(not isinstance(act, DeleteJob) for act in plan.actions))
 
 
 def _whose(view: VideoJobView) -> dict[str, object]:

@@ -445,6 +445,21 @@ async def test_a_pod_that_cannot_be_made_is_asked_about() -> None:
     assert "exceeded quota: pods" in str(shop.status())
 
 
+async def test_a_deleted_job_is_not_deleted_over_and_over_while_the_watch_is_silent() -> None:
+    """Case 14: the news of our own delete may come minutes later"""
+    shop = Shop.furnished()
+    shop.submit()
+    await shop.settle()
+    job = shop.jobs()[0]
+    shop.pod(job, phase="Failed", initContainerStatuses=[{"name": "work", "state": {"terminated": {"exitCode": 65}}}])
+    shop.see(JOBS, TEAM, job["metadata"]["name"], status={"conditions": [{"type": "Failed", "status": "True"}]})
+    await shop.settle()
+    shop.clock.now += 400
+    await shop.settle()
+    assert shop.jobs() == []
+    assert len(shop.api.wrote("delete")) == 1
+
+
 async def test_what_was_deleted_is_forgotten() -> None:
     """Case 48: nothing is written about a VideoJob that is gone, its slot is free"""
     shop = Shop.furnished()
