@@ -1,6 +1,6 @@
 """Every right the operator uses, with its reason. The chart's roles are generated from this table, and nothing else.
 
-No Secrets, no wildcards, nothing that could change another's pod. Tests compare the table with the audit log.
+No Secrets, no wildcards, nothing that could change another's pod. Tests compare the table with the calls that are made.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from videojob_api.names import GROUP
 
 Scope = Literal["watched", "own", "cluster"]
 """`watched`: in every namespace that is served (a ClusterRole when that is all of them); `own`: in the operator's namespace
-only; `cluster`: cannot be granted in a namespace."""
+only, which is always watched as well; `cluster`: cannot be granted in a namespace."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,16 @@ class Rule:
         return {"apiGroups": [self.api_group], "resources": list(self.resources), "verbs": list(self.verbs)}
 
 
-_LOOK = ("get", "list", "watch")
+_FOLLOW = ("list", "watch")
 
 ROLE_RULES: tuple[Rule, ...] = (
-    Rule(GROUP, ("videojobs",), (*_LOOK, "patch"), "watched", "see requests; set the label of dead letters"),
+    Rule(
+        GROUP,
+        ("videojobs",),
+        (*_FOLLOW, "get", "patch"),
+        "watched",
+        "see requests, again after a conflict; set the label of dead letters",
+    ),
     Rule(GROUP, ("videojobs/status",), ("patch",), "watched", "report"),
     Rule(
         GROUP,
@@ -42,24 +48,41 @@ ROLE_RULES: tuple[Rule, ...] = (
         "watched",
         "own Jobs where the admission plugin OwnerReferencesPermissionEnforcement asks for it; no finalizer is ever set",
     ),
-    Rule(GROUP, ("mediastores",), _LOOK, "watched", "find the store a VideoJob names"),
-    Rule(GROUP, ("videoprofiles",), _LOOK, "watched", "find profiles in the VideoJob's namespace"),
-    Rule("batch", ("jobs",), (*_LOOK, "create", "delete"), "watched", "run stages; clear finished ones"),
-    Rule("", ("pods",), _LOOK, "watched", "see a stage end the moment its container does"),
+    Rule(GROUP, ("mediastores",), _FOLLOW, "watched", "find the store a VideoJob names"),
+    Rule(GROUP, ("videoprofiles",), _FOLLOW, "watched", "find profiles in the VideoJob's namespace"),
+    Rule(
+        "batch",
+        ("jobs",),
+        (*_FOLLOW, "get", "create", "delete"),
+        "watched",
+        "run stages, each once; clear finished ones",
+    ),
+    Rule(
+        "",
+        ("pods",),
+        _FOLLOW,
+        "watched",
+        "see a stage end the moment its container does, and, in the operator's namespace, whether the Lease's holder is gone",
+    ),
     Rule("", ("events",), ("list",), "watched", "read why the Job controller cannot make a pod (quota, Pod Security)"),
     Rule("events.k8s.io", ("events",), ("create", "patch"), "watched", "tell what happens to a VideoJob"),
     Rule(
         GROUP,
         ("videoqueues",),
-        _LOOK,
+        _FOLLOW,
         "watched",
         "read limits; only those in the operator's namespace count, but one watch covers all namespaces",
     ),
-    Rule(GROUP, ("videoqueues", "videoprofiles"), ("create", "patch"), "own", "create the default queue and profiles"),
+    Rule(
+        GROUP,
+        ("videoqueues", "videoprofiles"),
+        ("get", "create", "patch"),
+        "own",
+        "create the default queue and profiles, and change them while nobody else has",
+    ),
     Rule(
         GROUP, ("videoqueues/status",), ("patch",), "own", "report how full a queue is, who is next, how fast it goes"
     ),
-    Rule("", ("pods",), ("get", "list"), "own", "see whether the Lease's holder is gone"),
     Rule("coordination.k8s.io", ("leases",), ("get", "create", "patch"), "own", "one operator at a time"),
     Rule("apps", ("deployments",), ("get",), "own", "make the operator's Deployment the owner of its defaults"),
     Rule(

@@ -159,7 +159,7 @@ def test_the_rights_hold_no_secret_no_wildcard_and_each_has_a_reason() -> None:
         assert rule.reason
     assert [rule["resources"] for rule in rules("cluster")] == [["tokenreviews"]]
     pods = [rule for rule in ROLE_RULES if "pods" in rule.resources]
-    assert {verb for rule in pods for verb in rule.verbs} == {"get", "list", "watch"}
+    assert {verb for rule in pods for verb in rule.verbs} == {"list", "watch"}
 
 
 def test_paths_are_those_of_the_api_server() -> None:
