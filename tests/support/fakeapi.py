@@ -190,3 +190,15 @@ class FakeApi:
 def owned(uid: str) -> dict[str, Any]:
     """Metadata of something that the VideoJob of that UID controls."""
     return {"ownerReferences": [{"kind": "VideoJob", "name": "trailer", "uid": uid, "controller": True}]}
+
+
+def refuse(verb: str, resource: str, error: ApiError, times: int = 1) -> Callable[[Call], None]:
+    """A fault: that many such writes are answered with the error."""
+    left = [times]
+
+    def fault(call: Call) -> None:
+        if (call.verb, call.resource) == (verb, resource) and left[0]:
+            left[0] -= 1
+            raise error
+
+    return fault

@@ -48,6 +48,7 @@ class Shop:
     api: FakeApi = field(default_factory=FakeApi)
     clock: Clock = field(default_factory=Clock)
     minds: Minds = field(default_factory=lambda: Minds(plan, grant))
+    writes_per_second: float = 50
 
     def __post_init__(self) -> None:
         self.began = self.clock.now
@@ -66,7 +67,7 @@ class Shop:
             now=self.now,
             clock=self.clock,
         )
-        self.budget = Budget(50, clock=self.clock, sleep=self.clock.sleep)
+        self.budget = Budget(self.writes_per_second, clock=self.clock, sleep=self.clock.sleep)
         self.recorder = Recorder(self.api, instance="test", metrics=self.metrics, now=self.now)
         applier = Applier(
             self.api,

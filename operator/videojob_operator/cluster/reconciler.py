@@ -29,8 +29,9 @@ log = logging.getLogger(__name__)
 FIRST_PASS_SECONDS = 30.0
 """After a start, no slot is granted until every known VideoJob has been looked at once, but at most for this long."""
 PROGRESS_SECONDS = 2.0
-PROGRESS_WRITES_PER_SECOND = 50
-"""A job's progress is written at most every max(2 s, running / 50 s)."""
+"""A job's progress is written no more often than that, nor than all running jobs together may write their statuses."""
+RESERVED_SECONDS = 0.1
+"""So many seconds' worth of status writes stay for transitions; less where the budget cannot save up that much."""
 PLACE_SECONDS = 10.0
 """A changed place in the queue is written at most this often: every start moves all who wait."""
 REFUSED_SECONDS = 30.0
@@ -261,13 +262,14 @@ class Reconciler:
         last = self._progress_written.get(uid)
         if last is None:
             return 0.0
-        interval = max(PROGRESS_SECONDS, self._running_jobs() / PROGRESS_WRITES_PER_SECOND)
+        interval = max(PROGRESS_SECONDS, self._running_jobs() / self._budget.rate)
         return last + interval - self._clock()
 
     def _may_write_progress(self, key: Key) -> bool:
-        """Whether it is this job's turn; else a look is set for then. Half a second's budget stays for transitions."""
+        """Whether it is this job's turn; else a look is set for then."""
         wait = self._progress_wait(key.id)
-        if wait <= 0 and self._budget.spare(reserve=5.0):
+        reserve = min(self._budget.rate * RESERVED_SECONDS, self._budget.burst - 1.0)
+        if wait <= 0 and self._budget.spare(reserve):
             return True
         self._queue.add_after(key, max(wait, 0.5), PROGRESS)
         return False

@@ -27,16 +27,18 @@ class Budget:
     ) -> None:
         if rate <= 0:
             raise ValueError(f"a budget of {rate} a second lets nothing through: give a rate above zero")
-        self._rate = rate
-        self._burst = max(1.0, rate if burst is None else burst)
+        self.rate = rate
+        """Permits a second."""
+        self.burst = max(1.0, rate if burst is None else burst)
+        """Permits at once, at most."""
         self._clock = clock
         self._sleep = sleep
-        self._tokens = self._burst
+        self._tokens = self.burst
         self._last = clock()
 
     def _refill(self) -> None:
         now = self._clock()
-        self._tokens = min(self._burst, self._tokens + (now - self._last) * self._rate)
+        self._tokens = min(self.burst, self._tokens + (now - self._last) * self.rate)
         self._last = now
 
     def spare(self, reserve: float = 0.0) -> bool:
@@ -55,7 +57,7 @@ class Budget:
         """Take a permit, waiting for it in the order of the calls. Returns the seconds waited."""
         self._refill()
         self._tokens -= 1.0  # may go into debt: each caller waits until its own permit is paid back
-        wait = max(0.0, -self._tokens / self._rate)
+        wait = max(0.0, -self._tokens / self.rate)
         if wait:
             await self._sleep(wait)
         return wait
