@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,14 +23,8 @@ from pydantic import ValidationError
 from videojob_api.contract import MAX_RESULT_BYTES, Progress, RunResult, StorePaths, TaskDocument, result_path
 from videojob_operator.decide.world import ContainerView, CreateJob, JobView, PodView
 
-from . import processes
-
 STOP_SECONDS = 15.0
 """A worker gets this long between SIGTERM and SIGKILL; it has its own tools to end first."""
-FAMILY_SECONDS = 1.0
-"""While a worker talks, what it has started is looked at this often, for the case that it dies."""
-LOG_SECONDS = 5.0
-"""A dead worker's last lines are waited for so long."""
 MESSAGE_BYTES = 4096
 """What the kubelet keeps of a termination message: its last bytes."""
 
@@ -98,7 +91,6 @@ class LocalJob:
         self._reason: str | None = None
         self._progress: Progress | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._family: set[processes.Process] = set()
         self._stopping = False
         self._results: list[RunResult] = []
         self._thread = threading.Thread(target=self._run, name=action.name, daemon=True)
@@ -194,23 +186,17 @@ class LocalJob:
         started = datetime.now(UTC)
         with self._lock:
             self._process = process
-            self._family = set()
             self._containers[index] = ContainerView(name, "Running", started_at=started)
         self._changed()
         if self._stopping:
             self._end(process)
-        listener = threading.Thread(target=self._listen, args=(process,), name=f"{self.action.name}-log", daemon=True)
-        listener.start()
-        # Nothing it started outlives it; in a container the kernel sees to that. Its tools have sessions of their own, and
-        # may hold its log open. It is looked at once more before it is buried, while its number can be nobody else's.
-        with contextlib.suppress(ChildProcessError):
-            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-            self._note_family(process)
-        processes.kill(self._family)
+        self._listen(process)
         code = process.wait()
         if code < 0:
             code = 128 - code
-        listener.join(LOG_SECONDS)
+        # Nothing it started outlives it. Its tools have sessions of their own: the kernel ends those with it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         message = self._message(name, termination)
         with self._lock:
             self._process = None
@@ -229,12 +215,8 @@ class LocalJob:
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         """Read its log to the end: news of progress are records with a field of that name."""
         assert process.stdout is not None  # noqa: S101 - asked for above
-        looked = float("-inf")
         with process.stdout as lines:
             for raw in lines:
-                if time.monotonic() - looked >= FAMILY_SECONDS:
-                    looked = time.monotonic()
-                    self._note_family(process)
                 line = raw.decode("utf-8", "replace").rstrip("\n")
                 if self._log is not None:
                     self._log(line)
@@ -271,24 +253,14 @@ class LocalJob:
         if process is not None:
             self._end(process)
 
-    def _note_family(self, worker: subprocess.Popen[bytes]) -> None:
-        """Learn what the worker has started: once it has died, nothing leads from it to its tools any more."""
-        if worker.returncode is not None:
-            return  # it is buried, its number may be somebody else's
-        found = processes.family(worker.pid)
-        with self._lock:
-            self._family = self._family | found
-
     def _end(self, process: subprocess.Popen[bytes]) -> None:
-        self._note_family(process)
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
         try:
             process.wait(self._stop_seconds)
         except subprocess.TimeoutExpired:
-            self._note_family(process)
-            process.kill()
-            processes.kill(self._family)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _progress(line: str) -> Progress | None:

@@ -1,12 +1,10 @@
-"""A Job's processes end with it, also those that began a session of their own or lost their parent (X-023)."""
+"""A Job's processes end with it, also its tools, which have sessions of their own (X-023)."""
 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
+import select
 import sys
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,29 +13,26 @@ from pathlib import Path
 import pytest
 
 from videojob_api.v1alpha1 import VideoJobSpec, VideoJobStatus
-from videojob_cli import processes
 from videojob_cli.embedded import Embedded, Job
 from videojob_cli.localjob import Folders, LocalJob
 from videojob_operator.decide.world import CreateJob, VideoJobView
 
-TOOL = (
-    "import subprocess,sys; p = subprocess.Popen(['sleep', '300'], start_new_session=True, stdout=subprocess.DEVNULL)"
-)
-STUBBORN = f"""
-import signal, time
+WORKER = """
+import os, pathlib, signal, threading
+from videojob_worker.base import process, watch
+
+def die():
+    pathlib.Path(os.environ["GO"]).read_text()
+    os.kill(os.getpid(), signal.SIGKILL)
+
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-{TOOL}
-print(p.pid, flush=True)
-time.sleep(300)
+threading.Thread(target=die, daemon=True).start()
+process.run(
+    ["sh", "-c", "echo $$ > tool; exec sleep 300"], cwd=pathlib.Path(os.environ["GO"]).parent,
+    stop=watch.Stop(), deadline=watch.Deadline(None),
+)
 """
-DIES = f"""
-import os, pathlib, signal, time
-{TOOL}
-print(p.pid, flush=True)
-while not pathlib.Path(os.environ["GO"]).exists():
-    time.sleep(0.01)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
+"""Runs a tool as the real one does, does not listen to SIGTERM, and is killed when told to."""
 
 
 class Captured(Exception):
@@ -62,27 +57,32 @@ def action() -> CreateJob:
 
 
 class Worker:
-    """A Job whose worker is a program of the test, which prints the number of the tool it has started."""
+    """A Job whose worker is a program of the test."""
 
-    def __init__(self, folder: Path, program: str) -> None:
-        script = folder / "worker.py"
-        script.write_text(program)
-        self.go = folder / "go"
-        self.tool: int | None = None
-        self.heard = threading.Event()
+    def __init__(self, folder: Path) -> None:
+        (folder / "worker.py").write_text(WORKER)
+        self.go, self._tool = folder / "go", folder / "tool"
+        os.mkfifo(self.go)
+        os.mkfifo(self._tool)
+        self.log: list[str] = []
         self.job = LocalJob(
             action(),
             Folders(folder / "store"),
             environ={**os.environ, "GO": str(self.go)},
             changed=lambda: None,
-            log=self._hear,
-            command=(sys.executable, str(script)),
+            log=self.log.append,
+            command=(sys.executable, str(folder / "worker.py")),
             stop_seconds=0.2,
         )
 
-    def _hear(self, line: str) -> None:
-        self.tool = int(line)
-        self.heard.set()
+    def tool(self) -> int:
+        """Number of the tool's process, once it runs."""
+        pipe = os.open(self._tool, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            assert select.select([pipe], [], [], 30)[0], self.log
+            return int(os.read(pipe, 100))
+        finally:
+            os.close(pipe)
 
 
 def lives(pid: int) -> bool:
@@ -102,42 +102,17 @@ def has_ended(pid: int) -> bool:
 
 @pytest.mark.parametrize("how", ["a worker that does not listen", "a worker that is killed"])
 def test_a_tool_in_a_session_of_its_own_ends_with_the_job(how: str, tmp_path: Path) -> None:
-    """The first is ended by us after its grace; from the second, once it is dead, nothing leads to its tool."""
-    worker = Worker(tmp_path, STUBBORN if "listen" in how else DIES)
-    assert worker.heard.wait(30)
-    assert worker.tool is not None
-    assert lives(worker.tool)
-    worker.go.touch()
+    """The first is killed by us after its grace; of the second nobody knew before."""
+    worker = Worker(tmp_path)
+    tool = worker.tool()
+    assert lives(tool)
     if "listen" in how:
         worker.job.stop()
-    assert has_ended(worker.tool)
+    else:
+        worker.go.write_text("")
+    assert has_ended(tool)
     deadline = time.monotonic() + 20
     while worker.job.view().finished is None and time.monotonic() < deadline:
         time.sleep(0.01)
     assert worker.job.view().finished == "Failed"
     assert worker.job.view().pods[0].containers[0].exit_code == 137
-
-
-def test_family_is_our_descendants_and_nobody_else() -> None:
-    """A bystander of ours, started the same way, is not touched."""
-    sleep = ["sleep", "300"]
-    with (
-        subprocess.Popen(["sh", "-c", "setsid sleep 300 & echo $!; wait"], stdout=subprocess.PIPE) as parent,
-        subprocess.Popen(sleep, start_new_session=True) as bystander,
-    ):
-        assert parent.stdout is not None
-        child = int(parent.stdout.readline())
-        found = processes.family(parent.pid)
-        assert {each.pid for each in found} == {child}
-        processes.kill(found)
-        assert has_ended(child)
-        assert parent.wait(10) == 0
-        assert bystander.poll() is None
-        bystander.kill()
-
-
-def test_a_number_that_belongs_to_somebody_else_by_now_is_left_alone() -> None:
-    with subprocess.Popen(["sleep", "300"]) as other:
-        processes.kill([processes.Process(other.pid, start=1)])
-        other.send_signal(signal.SIGTERM)
-        assert other.wait(10) == -signal.SIGTERM, "ended by this test's signal, not before"
