@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -97,16 +98,20 @@ LIVES = "import subprocess, sys, time; subprocess.Popen(['sleep', '1000']); prin
 
 
 def _alive_in_group(folder: Path) -> list[str]:
-    """Processes whose working folder is the test's."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if (entry / "cwd").readlink() == folder and b"\0" in (entry / "cmdline").read_bytes():
-                    found.append(entry.name)
-            except OSError:
-                continue
-    return found
+    """Processes whose working folder is the test's and that do not end: a killed orphan takes a moment to be gone."""
+    return [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit() and _stays(entry, folder)]
+
+
+def _stays(process: Path, folder: Path) -> bool:
+    try:
+        if (process / "cwd").readlink() != folder or b"\0" not in (process / "cmdline").read_bytes():
+            return False
+        end = os.pidfd_open(int(process.name))
+    except OSError:
+        return False
+    ended = select.select([end], [], [], 5)[0]
+    os.close(end)
+    return not ended
 
 
 def test_a_stop_ends_the_whole_group(tmp_path: Path) -> None:
