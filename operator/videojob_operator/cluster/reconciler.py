@@ -149,6 +149,8 @@ class Reconciler:
             return
         spec = self._knowledge.queue(key.id)
         if spec is None:
+            for uid in self._slots.leaderless(key.id):
+                self._queue.add(of_job(uid))
             return
         grants = self._minds.grant(self._slots.view(key.id, spec, self._now()))
         news = self._slots.reserve(grants)

@@ -146,6 +146,13 @@ class Slots:
                 (now if before is None else later).add(uid)
         return News(frozenset(now), frozenset(later), tuple(waits))
 
+    def leaderless(self, name: str) -> frozenset[str]:
+        """The queue is gone: who asks in it, and no longer has its word on when."""
+        asking = frozenset(uid for uid, request in self._requests.items() if request.queue == name)
+        for uid in asking:
+            self._waiting.pop(uid, None)
+        return asking
+
     def depth(self) -> dict[str, int]:
         """Waiting requests by queue."""
         counts: dict[str, int] = {}

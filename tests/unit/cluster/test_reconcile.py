@@ -193,6 +193,26 @@ async def test_slots_are_shared_out_and_freed_by_the_pods_end() -> None:
     assert {job["metadata"]["labels"]["videojob.dev/name"] for job in shop.jobs()} >= {"two", "three"}
 
 
+async def test_those_who_wait_hear_that_their_queue_is_gone_and_that_it_is_back() -> None:
+    """X-004: nobody waits in silence"""
+    shop = Shop.furnished()
+    full = {"slots": [{"name": "cpu", "capacity": 0}]}
+    shop.see(VIDEOQUEUES, SYSTEM, "default", spec=full)
+    shop.submit()
+    await shop.settle()
+    before = shop.status()["queue"]
+    shop.knowledge.lost(VIDEOQUEUES, shop.api.drop(VIDEOQUEUES, SYSTEM, "default"))
+    await shop.settle()
+    assert shop.status()["queue"]["reason"] == "QueueNotFound"
+    assert "no VideoQueue default" in shop.status()["queue"]["message"]
+    shop.see(VIDEOQUEUES, SYSTEM, "default", spec=full)
+    await shop.settle()
+    assert (shop.status()["queue"]["reason"], shop.status()["queue"]["message"]) == (
+        before["reason"],
+        before["message"],
+    )
+
+
 async def test_no_slot_is_granted_before_everybody_has_been_looked_at_once() -> None:
     """After a restart the oldest must not lose its turn to whoever is looked at first."""
     shop = Shop.furnished()
