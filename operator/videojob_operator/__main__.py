@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
 
 import kopf
@@ -19,9 +20,21 @@ log = logging.getLogger("videojob_operator")
 
 
 async def run() -> None:
-    """Come up, then let kopf watch until a signal or a dead stream ends it."""
+    """Come up, then let kopf watch until a signal or a dead stream ends it.
+
+    A process 1 without a handler never hears SIGTERM, and coming up can take minutes where the CRDs or the Lease are
+    missing. kopf puts its own handlers in our handlers' place.
+    """
     operator = handlers.operator()
-    await operator.start()
+    stop = asyncio.current_task().cancel  # type: ignore[union-attr]  # a coroutine that runs has its task
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    try:
+        await operator.start()
+    except asyncio.CancelledError:
+        log.info("stopped before it was up")
+        await operator.stop()
+        return
     await kopf.operator(
         namespaces=operator.namespaces,
         clusterwide=not operator.namespaces,
@@ -39,6 +52,8 @@ def main() -> int:
         return 2
     try:
         asyncio.run(run())
+    except asyncio.CancelledError:
+        return 0  # told to stop between our handlers and kopf's
     except StartError as error:
         log.critical("cannot start", extra={"reason": str(error)})
         return 1
