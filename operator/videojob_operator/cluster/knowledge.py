@@ -71,6 +71,8 @@ class Knowledge:
         self._specs: dict[str, tuple[int | None, Any]] = {}
         self.blocked: dict[str, str] = {}
         """Why the Job controller cannot make a Job's pod, by the Job's UID."""
+        self.asked_why: dict[str, float] = {}
+        """When that was last asked, by the Job's UID."""
 
     # ------------------------------------------------------------ taking in
 
@@ -97,6 +99,8 @@ class Knowledge:
     def changed(self, resource: Resource, raw: Raw) -> None:
         """Something about this object is new, or it is gone: tell those whom it concerns."""
         self.account(resource, raw)
+        if self.stores[resource].get(uid_of(raw)) is None:
+            self._specs.pop(uid_of(raw), None)
         if resource is VIDEOJOBS:
             self._enqueue(uid_of(raw))
         elif resource in MANAGED:
@@ -173,6 +177,7 @@ class Knowledge:
         known = self.stores[JOBS].get(uid) is not None
         if not known:
             self.blocked.pop(uid, None)
+            self.asked_why.pop(uid, None)
         holder = None
         labels = metadata(job).get("labels") or {}
         slot = labels.get(names.LABEL_SLOT)
@@ -311,6 +316,11 @@ class Knowledge:
             known = self._specs[uid] = (now, read_spec(model, raw.get("spec"))[0])
         spec = known[1]
         return spec if isinstance(spec, model) else None
+
+    @property
+    def specs_known(self) -> int:
+        """Parsed specs that are remembered."""
+        return len(self._specs)
 
     def phases(self) -> dict[str, int]:
         """VideoJobs by phase, for the metrics."""

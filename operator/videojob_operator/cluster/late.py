@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ..decide.world import Observed
 from ..runtime.queue import WorkQueue
-from .api import CORE_EVENTS, Api, ApiError
+from .api import CORE_EVENTS, JOBS, Api, ApiError
 from .knowledge import Knowledge
 from .wants import Key
 
@@ -35,25 +35,26 @@ class LatePods:
         self._queue = queue
         self._knowledge = knowledge
         self._clock = clock
-        self._asked: dict[str, float] = {}
 
     async def ask(self, key: Key, observed: Observed) -> None:
         """Look after the Jobs of one VideoJob that have no pod."""
         for job in observed.jobs:
             if job.finished or job.pods:
-                self._asked.pop(job.uid, None)
+                self._knowledge.asked_why.pop(job.uid, None)
                 self._knowledge.blocked.pop(job.uid, None)
                 continue
             age = (observed.now - job.created).total_seconds()
             if age < LATE_SECONDS:
                 self._queue.add_after(key, LATE_SECONDS - age + 0.1, LATE)
                 continue
-            asked = self._asked.get(job.uid)
+            asked = self._knowledge.asked_why.get(job.uid)
             if asked is not None and self._clock() - asked < AGAIN_SECONDS:
                 continue
-            self._asked[job.uid] = self._clock()
+            self._knowledge.asked_why[job.uid] = self._clock()
             self._queue.add_after(key, AGAIN_SECONDS + 1.0, LATE)
             sentence = await self._latest_failure(observed.job.namespace, job.uid)
+            if self._knowledge.stores[JOBS].get(job.uid) is None:
+                continue  # gone while we asked: nobody would ever take the answer away again
             if sentence and self._knowledge.blocked.get(job.uid) != sentence:
                 self._knowledge.blocked[job.uid] = sentence
                 self._queue.add(key)

@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from videojob_api import names
+
 from ..runtime.cache import Raw as CacheRaw
 from ..runtime.resync import Drift, repair
 from .api import VIDEOJOBS, Api, ApiError, Raw, Resource, metadata
@@ -75,15 +77,36 @@ class Lister:
         return self._namespaces
 
     async def repair(self, *, first: bool) -> int:
-        """List all and repair the cache; returns what had been missed. The first list fills it and counts nothing."""
+        """List all and repair the cache; returns what had been missed. The first list fills it and counts nothing.
+
+        A namespace that has been closed to the operator since the start is reported and left as it was known; the others go
+        on, and it is tried again the next time.
+
+        Raises:
+            ApiError: when all namespaces refuse, or the server fails in another way.
+        """
+        total = refused = 0
+        for namespace in self._namespaces or (None,):
+            try:
+                total += await self._repair_namespace(namespace, first=first)
+            except ApiError as error:
+                refused += 1
+                if first or error.status not in {403, 404} or refused >= len(self._namespaces):
+                    raise
+                log.error(  # noqa: TRY400 - the sentence is the whole story, a trace would hide it
+                    "namespace closed: grant the operator's Role there again, or take it off VIDEOJOB_WATCH_NAMESPACES",
+                    extra={"namespace": namespace, "error": str(error)},
+                )
+        return 0 if first else total
+
+    async def _repair_namespace(self, namespace: str | None, *, first: bool) -> int:
         total = 0
         for resource in WATCHED:
-            for namespace in self._namespaces or (None,):
-                drift = await self._repair_one(resource, namespace, first=first)
-                total += drift.total
-                if not first and drift.total:
-                    self._report(resource, namespace, drift)
-        return 0 if first else total
+            drift = await self._repair_one(resource, namespace, first=first)
+            total += drift.total
+            if not first and drift.total:
+                self._report(resource, namespace, drift)
+        return total
 
     async def _repair_one(self, resource: Resource, namespace: str | None, *, first: bool) -> Drift:
         labels = SELECTOR if resource in MANAGED else None
@@ -97,6 +120,9 @@ class Lister:
             else:
                 self._knowledge.changed(resource, raw)
 
+        def told(raw: CacheRaw) -> bool:
+            return labels is None or metadata(raw).get("labels", {}).get(names.LABEL_MANAGED_BY) == names.MANAGER
+
         async def grace() -> None:
             await self._sleep(GRACE_SECONDS)
 
@@ -106,6 +132,7 @@ class Lister:
                     self._knowledge.stores[resource],
                     self._api.pages(resource, namespace, labels=labels),
                     within=within,
+                    told=told,
                     changed=changed,
                     trim=lambda raw: trim(resource, raw),
                     grace=None if first else grace,

@@ -9,7 +9,8 @@ import pytest
 
 from fakeapi import FakeApi
 from shop import SYSTEM, TEAM, Shop
-from videojob_operator.cluster.api import JOBS, VIDEOJOBS, ApiError, Raw, Resource
+from videojob_api.names import LABEL_MANAGED_BY
+from videojob_operator.cluster.api import CORE_EVENTS, JOBS, VIDEOJOBS, ApiError, Raw, Resource
 from videojob_operator.cluster.listing import Lister
 
 
@@ -44,6 +45,58 @@ async def test_a_ghost_job_loses_its_slot_at_the_next_list() -> None:
     assert b'videojob_cache_drift_total{direction="ghosts",kind="Job"} 1.0' in shop.metrics.exposition()
 
 
+async def test_a_job_that_lost_its_label_is_dropped_at_each_list_and_is_no_drift() -> None:
+    """Case 14: a read of its own brings it back; counted, it would end the process every three lists"""
+    shop = Shop.furnished()
+    shop.submit()
+    await shop.settle()
+    job = shop.jobs()[0]
+    labels = {key: value for key, value in job["metadata"]["labels"].items() if key != LABEL_MANAGED_BY}
+    for _ in range(3):
+        found = shop.api.put(JOBS, TEAM, job["metadata"]["name"], metadata={"labels": labels})
+        shop.knowledge.learnt(JOBS, found)
+        shop.clock.now += 10
+        assert await a_lister(shop).repair(first=False) == 0
+        assert shop.knowledge.stores[JOBS].get(job["metadata"]["uid"]) is None
+
+
+async def test_what_is_kept_about_an_object_goes_with_it() -> None:
+    """Nothing grows for ever: what was asked and answered about a Job, parsed specs"""
+    shop = Shop.furnished()
+    shop.submit()
+    await shop.settle()
+    uid = shop.jobs()[0]["metadata"]["uid"]
+    shop.api.put(CORE_EVENTS, TEAM, "e1", involvedObject={"uid": uid}, message="no quota")
+    shop.clock.now += 12
+    await shop.settle()
+    assert shop.knowledge.blocked == {uid: "no quota"}
+    assert set(shop.knowledge.asked_why) == {uid}
+    specs = shop.knowledge.specs_known
+    shop.api.objects = {key: raw for key, raw in shop.api.objects.items() if key[0] == "videojobs"}
+    await a_lister(shop).repair(first=False)
+    assert (shop.knowledge.blocked, shop.knowledge.asked_why) == ({}, {})
+    assert (specs > 0, shop.knowledge.specs_known) == (True, 0)
+
+
+async def test_an_answer_about_a_job_that_went_meanwhile_is_not_kept() -> None:
+    class Slow(FakeApi):
+        async def pages(
+            self, resource: Resource, namespace: str | None = None, **selection: Any
+        ) -> AsyncIterator[tuple[Raw, ...]]:
+            if resource is CORE_EVENTS:
+                shop.knowledge.lost(JOBS, shop.api.drop(JOBS, TEAM, shop.jobs()[0]["metadata"]["name"]))
+            async for page in super().pages(resource, namespace, **selection):
+                yield page
+
+    shop = Shop.furnished(api=Slow())
+    shop.submit()
+    await shop.settle()
+    shop.api.put(CORE_EVENTS, TEAM, "e1", involvedObject={"uid": shop.jobs()[0]["metadata"]["uid"]}, message="no quota")
+    shop.clock.now += 12
+    await shop.settle()
+    assert shop.knowledge.blocked == {}
+
+
 class Closed(FakeApi):
     """Refuses one namespace."""
 
@@ -66,3 +119,15 @@ async def test_without_any_namespace_left_the_refusal_is_the_error() -> None:
     lister = Lister(shop.api, shop.knowledge, shop.metrics, ("closed",), "closed", sleep=shop.clock.sleep)
     with pytest.raises(ApiError, match="no rights in closed"):
         await lister.reachable()
+
+
+async def test_a_namespace_that_closes_later_does_not_stop_the_others() -> None:
+    """It is tried again each time; when all are closed, the look has failed"""
+    shop = Shop.furnished(api=Closed())
+    lister = a_lister(shop, "closed", TEAM)
+    shop.api.put(VIDEOJOBS, TEAM, "new")
+    assert await lister.repair(first=False) == 1
+    assert {raw["metadata"]["name"] for raw in shop.knowledge.stores[VIDEOJOBS]} == {"new"}
+    alone = Lister(shop.api, shop.knowledge, shop.metrics, ("closed",), "closed", sleep=shop.clock.sleep)
+    with pytest.raises(ApiError, match="no rights in closed"):
+        await alone.repair(first=False)
