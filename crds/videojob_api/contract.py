@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from .sweeping import KeptRetention
 from .v1alpha1.base import StatusModel
 from .v1alpha1.spec import InputLimits, Source
 from .v1alpha1.status import FailureStatus, InputStatus, OutputStatus
@@ -172,6 +173,8 @@ class TaskDocument(StatusModel):
     """What the attempt may use."""
     operator_url: str | None = None
     """Where progress goes; None: nowhere (a run without a cluster prints it)."""
+    retention: KeptRetention | None = None
+    """What the job's folder is to keep about its own retention; None: nothing (a run without a cluster)."""
 
     def containers(self) -> tuple[str, ...]:
         """Container names in the order they run."""
@@ -223,6 +226,8 @@ class RunResult(StatusModel):
     """Why it failed."""
     free_bytes: int | None = None
     """Free space of the store."""
+    capacity_bytes: int | None = None
+    """Size of the store's volume."""
     sha256: str | None = None
     """In a stub: digest of the whole result's bytes, which come by POST and lie in the store."""
     size_bytes: int | None = None
@@ -253,6 +258,10 @@ class Progress(StatusModel):
     """Multiple of real time."""
     eta_seconds: Annotated[int, Field(ge=0, le=10**7)] | None = None
     """Estimated seconds until the stage ends."""
+    free_bytes: Annotated[int, Field(ge=0)] | None = None
+    """Free space of the store."""
+    capacity_bytes: Annotated[int, Field(ge=0)] | None = None
+    """Size of the store's volume."""
 
 
 class IngestParams(StatusModel):

@@ -33,6 +33,8 @@ LABEL_ATTEMPT = f"{GROUP}/attempt"
 """Attempt number of that group, from 1."""
 LABEL_SLOT = f"{GROUP}/slot"
 """Slot class the Job holds while it is live; absent when it holds none."""
+LABEL_STORE = f"{GROUP}/store"
+"""MediaStore that a sweep's Job works on; code goes by owner reference."""
 LABEL_QUEUE = f"{GROUP}/queue"
 """VideoQueue whose slots the Job counts against."""
 LABEL_DEAD_LETTER = f"{GROUP}/dead-letter"
@@ -40,7 +42,7 @@ LABEL_DEAD_LETTER = f"{GROUP}/dead-letter"
 LABEL_BUILTIN = f"{GROUP}/builtin"
 """`true` on the queue and profiles that the operator itself creates."""
 LABEL_COMPONENT = "app.kubernetes.io/component"
-"""Part of the product an object belongs to: `operator`, `worker`, `transfer`."""
+"""Part of the product an object belongs to: `operator`, `worker`, `sweep`, `transfer`."""
 
 ANNOTATION_TASK = f"{GROUP}/task"
 """The TaskDocument (JSON) on the pod template; pods read it through the downward API."""
@@ -64,6 +66,11 @@ UID_65532 = 65532
 def audience(uid: str) -> str:
     """The audience of a worker's token: bound to one VideoJob, and to nothing the API server would accept."""
     return f"{GROUP}/jobs/{uid}"
+
+
+def store_audience(uid: str) -> str:
+    """The audience of a sweep's token: bound to one MediaStore."""
+    return f"{GROUP}/stores/{uid}"
 
 
 class Phase(StrEnum):
@@ -107,6 +114,15 @@ class Condition(StrEnum):
     """Ended either way: the one to give to `kubectl wait`."""
     DEAD_LETTERED = "DeadLettered"
     """Failed, and kept for a look and a retry (T-010)."""
+
+
+class StoreCondition(StrEnum):
+    """Condition types of a MediaStore."""
+
+    LOW_SPACE = "LowSpace"
+    """Less is free than `spec.minFreeSpace` (A-017)."""
+    SWEPT = "Swept"
+    """The latest sweep came to its end."""
 
 
 class Reason(StrEnum):
@@ -158,6 +174,10 @@ class Reason(StrEnum):
     """`timeoutSeconds` is spent."""
     SUCCEEDED = "Succeeded"
     """Verified and published."""
+    EXPIRED = "Expired"
+    """The outputs' time has passed and a sweep has deleted them."""
+    RETENTION_SKIPPED = "RetentionSkipped"
+    """The VideoJob's own `ttlSecondsAfterFinished` has passed, and something forbids its deletion; the message says what."""
     INTERNAL_ERROR = "InternalError"
     """The operator could not decide; its log has the trace; it tries again later."""
     PROCESSING_COMPLETED = "processing_completed"

@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 
-from . import runner, transfer
+from . import runner, sweep, transfer
 from .base.watch import Stop
 
 
@@ -28,6 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--token", help="the token for the operator (default: the projected one)")
     run.set_defaults(func=_run)
     transfer.add_subcommands(commands)
+    sweep.add_subcommand(commands)
     return parser
 
 

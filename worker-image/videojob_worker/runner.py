@@ -16,6 +16,8 @@ from typing import Any
 
 from videojob_api import contract
 from videojob_api.contract import ExitCode, FailureClass, Progress, RunResult, StageResult, TaskDocument
+from videojob_api.redact import redact_json
+from videojob_api.sweeping import RETENTION_FILE
 from videojob_api.v1alpha1.status import InputStatus
 
 from .base import document as documents
@@ -129,9 +131,14 @@ class _Run:
             raise BadConfig(
                 "BadDocument", f"the job's folder {self.store.job} does not exist", hint="mount the store there"
             )
+        if self.document.retention is not None:
+            # Written anew by every attempt: a sweep that asked before this sees another file, and keeps off the folder.
+            kept = json.dumps(self.document.retention.dump()).encode()
+            files.write_atomic(self.store.job / RETENTION_FILE, kept + b"\n")
         self.debug.mkdir(parents=True, exist_ok=True)
         files.write_atomic(
-            self.debug / f"{self.container}.document.json", json.dumps(self.document.dump(), indent=2).encode() + b"\n"
+            self.debug / f"{self.container}.document.json",
+            json.dumps(redact_json(self.document.dump()), indent=2).encode() + b"\n",
         )
 
     def _one(self, item: Work) -> StageResult:
@@ -210,7 +217,15 @@ class _Run:
         if self.document.limits.timeout_seconds is None:
             self.deadline.allow(contract.default_timeout_seconds(found.duration_ms))
 
+    def _space(self) -> tuple[int | None, int | None]:
+        """Free space and size of the store's volume, where it tells."""
+        with suppress(OSError):
+            return self.store.space()
+        return None, None
+
     def _send(self, progress: Progress) -> None:
+        free, capacity = self._space()
+        progress = progress.model_copy(update={"free_bytes": free, "capacity_bytes": capacity})
         self.log.info(progress.message or progress.stage, extra={"progress": progress.dump()})
         self.channel.post(contract.PROGRESS_ROUTE, contract.canonical_json(progress.dump()))
 
@@ -219,9 +234,8 @@ class _Run:
         code = ExitCode.OK if failure is None else failure.exit_code
         if failure is not None and failure.failure_class == FailureClass.PERMANENT and not self.store.manifest.exists():
             files.remove(self.store.processed)
-        free = None
-        with suppress(OSError):
-            free = self.store.free_bytes()
+            files.remove(self.store.videos)  # moved there by a commit that never came to its manifest
+        free, capacity = self._space()
         result = RunResult(
             uid=self.document.job.uid,
             group=self.document.group,
@@ -231,6 +245,7 @@ class _Run:
             stages=tuple(results.brief(stage) for stage in self.results),
             failure=failure.status(self.stage, self.document.attempt) if failure is not None else None,
             free_bytes=free,
+            capacity_bytes=capacity,
             reported=tuple(self.reported),
         )
         body = contract.canonical_json(result.dump())

@@ -2,7 +2,8 @@
 
 from .history import HistoryEntry
 from .kinds import KINDS, MEDIASTORE, VIDEOJOB, VIDEOPROFILE, VIDEOQUEUE, Kind
-from .mediastore import MediaStoreSpec, PvcStore
+from .mediastore import DiskStatus, MediaStoreSpec, MediaStoreStatus, PvcStore, SweepStatus, TierUse
+from .retention import Retention, RetentionStatus, StoreRetention
 from .spec import InputLimits, Retry, Source, TranscodeSpec, VideoJobSpec
 from .status import (
     ConditionStatus,
@@ -29,12 +30,14 @@ __all__ = [
     "VIDEOQUEUE",
     "AudioEncoding",
     "ConditionStatus",
+    "DiskStatus",
     "FailureStatus",
     "HistoryEntry",
     "InputLimits",
     "InputStatus",
     "Kind",
     "MediaStoreSpec",
+    "MediaStoreStatus",
     "NamespaceLimits",
     "OutputStatus",
     "PlanStatus",
@@ -44,12 +47,17 @@ __all__ = [
     "PvcStore",
     "QueueStatus",
     "Rendition",
+    "Retention",
+    "RetentionStatus",
     "Retry",
     "Slot",
     "SlotUse",
     "Source",
     "StageStatus",
+    "StoreRetention",
+    "SweepStatus",
     "Thumbnail",
+    "TierUse",
     "TranscodeSpec",
     "VideoEncoding",
     "VideoJobSpec",

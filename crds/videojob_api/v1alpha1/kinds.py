@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .base import ApiModel
-from .mediastore import MediaStoreSpec
+from .mediastore import MediaStoreSpec, MediaStoreStatus
 from .spec import VideoJobSpec
 from .status import VideoJobStatus
 from .videoprofile import VideoProfileSpec
@@ -99,8 +99,16 @@ MEDIASTORE = Kind(
     short="ms",
     doc="Where a namespace keeps its bytes. `videojob init -n NAMESPACE` makes one named default.",
     spec=MediaStoreSpec,
-    status=None,
-    columns=(Column("Claim", "string", ".spec.pvc.claimName"), AGE),
+    status=MediaStoreStatus,
+    columns=(
+        Column("Claim", "string", ".spec.pvc.claimName"),
+        Column("Files", "integer", ".status.totalFiles"),
+        Column("MB", "number", ".status.totalSizeMb"),
+        Column("Free GB", "number", ".status.disk.freeGb"),
+        Column("Used %", "number", ".status.disk.percentUsed"),
+        Column("Swept", "date", ".status.lastSweepTime"),
+        AGE,
+    ),
 )
 
 KINDS = (VIDEOJOB, VIDEOPROFILE, VIDEOQUEUE, MEDIASTORE)

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from .. import names
 from .base import ApiModel, Rule
+from .retention import Retention
 
 QUANTITY = r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"
 """Byte amounts as Kubernetes writes them: `500Mi`, `2G`, `524288000`."""
@@ -186,6 +187,8 @@ class VideoJobSpec(ApiModel):
     """MediaStore of this namespace that holds input and outputs."""
     execution: Execution = Execution()
     """One pod or several."""
+    retention: Retention = Retention()
+    """How long its files stay, and whether they, and it, are kept at all."""
     external_id: Annotated[str, Field(max_length=253)] | None = None
     """Your own identifier, carried through to the manifest and the logs; nothing depends on it."""
 

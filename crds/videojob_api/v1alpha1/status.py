@@ -10,6 +10,7 @@ from pydantic import Field
 from ..names import Phase
 from .base import StatusModel
 from .history import HistoryEntry
+from .retention import RetentionStatus
 
 StageState = Literal["Waiting", "Queued", "Running", "Succeeded", "Failed"]
 """`Waiting` for an earlier stage; `Queued` for a slot or a retry; the rest as they say."""
@@ -157,6 +158,8 @@ class OutputStatus(StatusModel):
     """Average bit rate of the whole file in kilobits a second."""
     tier: str = "videos"
     """Retention tier."""
+    expires_at: datetime | None = None
+    """Until when the bytes are kept; absent while `spec.retention.hold` is set."""
     state: Literal["Available", "Expired"] = "Available"
     """Whether the bytes are still there."""
 
@@ -252,6 +255,8 @@ class VideoJobStatus(StatusModel):
     """The input as probed."""
     outputs: Annotated[tuple[OutputStatus, ...], Field(json_schema_extra={"list_map_key": "name"})] = ()
     """Published files; empty until all are verified."""
+    retention: RetentionStatus | None = None
+    """What is kept, and until when."""
     failure: FailureStatus | None = None
     """The latest failure; stays visible after a retry until the job succeeds."""
     history: tuple[HistoryEntry, ...] = ()

@@ -38,6 +38,11 @@ class Channel:
 
         The token is read for every post, since the kubelet renews it; redirects and proxies are not followed.
         """
+        answer = self.ask(route, body, 0)
+        return answer[0] if answer is not None else None
+
+    def ask(self, route: str, body: bytes, most: int) -> tuple[int, bytes] | None:
+        """Send one JSON body; status and content of the answer (at most so many bytes), or None when nobody answered."""
         if self._parts is None or self._parts.hostname is None:
             return None
         kind = client.HTTPSConnection if self._parts.scheme == "https" else client.HTTPConnection
@@ -46,7 +51,8 @@ class Channel:
             connection = kind(self._parts.hostname, self._parts.port, timeout=self._timeout)
             try:
                 connection.request("POST", self._parts.path.rstrip("/") + route, body, headers)
-                return connection.getresponse().status
+                answer = connection.getresponse()
+                return answer.status, answer.read(most) if most else b""
             finally:
                 connection.close()
         except (OSError, ValueError, client.HTTPException):

@@ -10,6 +10,7 @@ import errno
 from typing import ClassVar
 
 from videojob_api.contract import ExitCode, FailureClass
+from videojob_api.redact import redact
 from videojob_api.v1alpha1.status import FailureStatus
 
 MAX_MESSAGE = 500
@@ -42,9 +43,9 @@ class WorkerError(Exception):
             stage=stage,
             attempt=attempt,
             exit_code=self.exit_code,
-            message=printable(self.message)[:MAX_MESSAGE],
-            hint=printable(self.hint)[:MAX_MESSAGE] if self.hint else None,
-            log_tail=printable(self.log_tail)[-MAX_LOG_TAIL:] if self.log_tail else None,
+            message=redact(printable(self.message))[:MAX_MESSAGE],
+            hint=redact(printable(self.hint))[:MAX_MESSAGE] if self.hint else None,
+            log_tail=redact(printable(self.log_tail))[-MAX_LOG_TAIL:] if self.log_tail else None,
         )
 
 

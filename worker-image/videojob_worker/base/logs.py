@@ -10,6 +10,7 @@ from typing import IO, Any
 from pythonjsonlogger.json import JsonFormatter
 
 from videojob_api.contract import TaskDocument
+from videojob_api.redact import redact, redact_json
 
 
 class Log(logging.LoggerAdapter[logging.Logger]):
@@ -20,9 +21,9 @@ class Log(logging.LoggerAdapter[logging.Logger]):
         self.fields = fields
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        """Merge the record's own fields over the common ones."""
-        kwargs["extra"] = {**self.fields, **(kwargs.get("extra") or {})}
-        return msg, kwargs
+        """Merge the record's own fields over the common ones; neither they nor the message carry credentials."""
+        kwargs["extra"] = redact_json({**self.fields, **(kwargs.get("extra") or {})})
+        return redact(str(msg)), kwargs
 
     def describe(self, document: TaskDocument, container: str) -> None:
         """Name the job in every further record."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from videojob_api.contract import RunResult, StageResult, StageTask, TaskDocument
+from videojob_api.redact import redact
 from videojob_api.stages import StageKind
 from videojob_api.v1alpha1.base import StatusModel
 
@@ -97,11 +98,11 @@ class Context:
         return finished
 
     def note(self, name: str, text: str) -> None:
-        """Add a text to `debug/<kind>.<name>`."""
+        """Add a text to `debug/<kind>.<name>`, credentials hidden."""
         if not text.strip():
             return
         with (self.debug / f"{self.kind.kind}.{name}").open("a", encoding="utf-8") as file:
-            file.write(text.rstrip("\n") + "\n")
+            file.write(redact(text).rstrip("\n") + "\n")
 
     def folder(self, kind: str) -> Path:
         """Final folder of the earlier stage of that kind: named as an input, or an earlier one of this document."""

@@ -80,7 +80,12 @@ class Store:
         """Written last; outputs count as published from then on."""
         return self.job / "manifest.json"
 
-    def free_bytes(self) -> int:
-        """Free space of the volume the job's folder lies on."""
-        facts = os.statvfs(self.job)
-        return facts.f_bavail * facts.f_frsize
+    def space(self) -> tuple[int, int]:
+        """Free space and size of the volume the job's folder lies on, in bytes."""
+        return space(self.job)
+
+
+def space(place: Path | int) -> tuple[int, int]:
+    """Free space and size of the volume that a folder, or an open descriptor, lies on, in bytes."""
+    facts = os.statvfs(place)
+    return facts.f_bavail * facts.f_frsize, facts.f_blocks * facts.f_frsize
