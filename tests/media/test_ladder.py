@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from clips import Clips, turn
-from videojob_api.contract import MAX_MESSAGE_BYTES
+from videojob_api.contract import MAX_MESSAGE_BYTES, OutputPlan
+from videojob_api.profiles import BUILTIN_PROFILES
 from videojob_api.v1alpha1.status import InputStatus
+from videojob_api.v1alpha1.videoprofile import VideoProfileSpec
 from workbench import FIVE, Workbench, plans
 
 
@@ -103,6 +105,15 @@ CASES = (
     Case("mov", "mov", {"video_codec": "mjpeg"}, (320, 180), "30/1"),
     Case("webm", "webm", {"video_codec": "vp8"}, (320, 180), "30/1"),
     Case("no-duration", "webm", {"duration_ms": 1000}, (320, 180), "30/1"),
+    Case("half-marked-hdr", "mp4", {}, (320, 180), "30/1"),
+    Case("hlg-without-matrix", "mp4", {}, (320, 180), "30/1"),
+    Case("wide-colours", "mp4", {}, (320, 180), "30/1"),
+    Case("recorded", "webm", {"variable_frame_rate": True}, (320, 180), "24000/1001"),
+    Case("long-second-sound", "mp4", {"duration_ms": 1000}, (320, 180), "30/1", "aac"),
+    Case("long-second-sound-mkv", "mkv", {}, (320, 180), "30/1", "aac"),
+    Case("long-sound", "mp4", {"duration_ms": 5000}, (320, 180), "30/1", "aac"),
+    Case("long-sound-live", "mkv", {}, (320, 180), "30/1", "aac"),
+    Case("short-sound", "mp4", {"duration_ms": 5000}, (320, 180), "30/1", "aac"),
 )
 
 
@@ -125,6 +136,67 @@ def test_every_kind_of_source_comes_out_right(case: Case, bench: Workbench, clip
     assert facts.get("color_transfer") not in ("smpte2084", "arib-std-b67")
     assert abs(facts["seconds"] * 1000 - found.duration_ms) <= 100
     assert (probe(still)["width"], probe(still)["height"]) == (320, 180)
+
+
+SUBTITLES = "1\n00:00:00,000 --> 00:00:01,000\none\n\n2\n00:00:08,000 --> 00:00:09,000\ntwo\n"
+
+
+def copied(folder: Path, clip: Path, suffix: str, *arguments: str) -> Path:
+    """A clip with its streams copied into another file."""
+    path = folder / f"copy.{suffix}"
+    argv = ["ffmpeg", "-v", "error", "-i", str(clip), *arguments, str(path)]
+    subprocess.run(argv, check=True, cwd=folder)
+    return path
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("mp4", "mov_text"), ("mkv", "srt")])
+def test_subtitles_that_outlast_the_film(
+    suffix: str, codec: str, bench: Workbench, clips: Clips, tmp_path: Path
+) -> None:
+    """Case 67: what is not used does not count: a whole film is not called truncated."""
+    (tmp_path / "s.srt").write_text(SUBTITLES)
+    more = ["-i", "s.srt", "-map", "0", "-map", "1", "-c", "copy", "-c:s", codec]
+    bench.put(copied(tmp_path, clips("small"), suffix, *more)).both()
+    assert bench.manifest().outputs[0].duration_ms is not None
+    assert abs(bench.manifest().outputs[0].duration_ms - 1000) <= 100
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_slide_show_s_last_picture_stands_for_long(
+    suffix: str, bench: Workbench, clips: Clips, tmp_path: Path
+) -> None:
+    """Case 67: one packet that lasts six seconds. Matroska writes no duration with it."""
+    long_last = ["-c", "copy", "-an", "-bsf:v", "setts=duration='if(eq(N,29),6/TB,DURATION)'"]
+    slides = copied(tmp_path, clips("small"), "mp4", *long_last)
+    bench.put(slides if suffix == "mp4" else copied(tmp_path, slides, suffix, "-c", "copy")).both()
+    lasts = bench.manifest().outputs[0].duration_ms
+    assert lasts is not None
+    assert lasts > {"mp4": 6000, "mkv": 900}[suffix]
+
+
+def test_a_silent_profile_of_a_source_with_longer_sound(bench: Workbench, clips: Clips) -> None:
+    """Case 67: the picture alone counts where the sound is left out."""
+    rendition = BUILTIN_PROFILES["360p"].rendition
+    assert rendition is not None
+    silent = VideoProfileSpec(rendition=rendition.model_copy(update={"audio": None}))
+    bench.outputs = [OutputPlan(name="silent", profile="silent", spec=silent).dump()]
+    result = bench.put(clips("long-sound")).both()
+    facts = probe(bench.job / result.stages[0].files[0].path)
+    assert facts["sound"] is None
+    assert abs(facts["seconds"] - 1) < 0.1
+
+
+def test_a_long_recording_without_a_duration(bench: Workbench, tmp_path: Path) -> None:
+    """Its packets' list, 4 MiB and more, is read line by line."""
+    clip = tmp_path / "live.webm"
+    source = ["-f", "lavfi", "-i", "color=black:s=16x16:r=100:d=1500", "-c:v", "libvpx", "-deadline", "realtime"]
+    argv = ["ffmpeg", "-v", "error", *source, "-cpu-used", "8", "-b:v", "10k", "-f", "webm", "-live", "1", str(clip)]
+    subprocess.run(argv, check=True)
+    bench.outputs = plans(("thumbnail",))
+    bench.put(clip).run("work")
+    found = bench.recorded("ingest").input
+    assert found is not None
+    assert found.duration_ms == 1_500_000
 
 
 def test_an_upright_picture_is_turned_and_not_only_marked(bench: Workbench, tmp_path: Path) -> None:

@@ -112,5 +112,36 @@ RECIPES: dict[str, tuple[str, list[str]]] = {
     "webm": ("webm", [*camera(320, 180, seconds=1), "-c:v", "libvpx", "-deadline", "realtime", "-b:v", "300k"]),
     # Written as to a pipe, like a browser's recorder does: no duration, no index.
     "no-duration": ("webm", [*camera(320, 180, seconds=1), "-c:v", "libvpx", "-b:v", "300k", "-f", "webm", "-live", "1"]),
+    "half-marked-hdr": ("mp4", [*camera(320, 180, seconds=1), *H264, "-pix_fmt", "yuv420p10le", "-color_trc", "smpte2084"]),
+    "hlg-without-matrix": (
+        "mp4",
+        [
+            *camera(320, 180, seconds=1), *H264, "-pix_fmt", "yuv420p10le", "-color_trc", "arib-std-b67",
+            "-color_primaries", "bt2020",
+        ],
+    ),
+    "wide-colours": (
+        "mp4", [*camera(320, 180, seconds=1), *H264, "-pix_fmt", "yuv420p10le", "-color_primaries", "bt2020"],
+    ),
+    # As a browser records: uneven frames on a clock of milliseconds, no duration, no rate.
+    "recorded": (
+        "webm",
+        [
+            *camera(320, 180, rate="1000", seconds=1), "-vf", "select='not(mod(n,41))*lt(mod(n,7),5)'",
+            "-fps_mode", "vfr", "-enc_time_base", "1/1000", "-c:v", "libvpx", "-deadline", "realtime", "-f", "webm",
+            "-live", "1",
+        ],
+    ),
+    "long-second-sound": (
+        "mp4", [*camera(320, 180, seconds=1), *tone(1), *tone(5), *H264, *AAC, "-map", "0", "-map", "1", "-map", "2"],
+    ),
+    "long-second-sound-mkv": (
+        "mkv", [*camera(320, 180, seconds=1), *tone(1), *tone(5), *H264, *AAC, "-map", "0", "-map", "1", "-map", "2"],
+    ),
+    "long-sound": ("mp4", [*camera(320, 180, seconds=1), *tone(5), *H264, *AAC]),
+    "long-sound-live": (
+        "mkv", [*camera(320, 180, seconds=1), *tone(5), *H264, *AAC, "-f", "matroska", "-live", "1"],
+    ),
+    "short-sound": ("mp4", [*camera(320, 180, seconds=5), *tone(1), *H264, *AAC]),
 }  # fmt: skip
 """Suffix and FFmpeg's arguments of each clip."""

@@ -22,7 +22,7 @@ FIVE = tuple(BUILTIN_PROFILES)
 
 VIDEO = VideoStream(
     index=0, codec="h264", width=1920, height=1080, rotation=0, average_rate=Fraction(30), rate=Fraction(30),
-    variable=False, duration_ms=30_000, pixel_format="yuv420p", interlaced=False, hdr=False,
+    variable=False, duration_ms=30_000, pixel_format="yuv420p", interlaced=False,
 )  # fmt: skip
 FULL_HD = Probe(30_000, VIDEO, AudioStream(1, "aac", 2))
 
@@ -68,7 +68,9 @@ CASES = (
         "matroska",
     ),
     Case("interlaced", Probe(9000, replace(VIDEO, rate=Fraction(25), interlaced=True), None), ("360p",), "avi"),
-    Case("hdr", Probe(9000, replace(VIDEO, hdr=True, width=3840, height=2160), None), ("720p", "thumbnail")),
+    Case(
+        "hdr", Probe(9000, replace(VIDEO, transfer="smpte2084", width=3840, height=2160), None), ("720p", "thumbnail")
+    ),
     Case("thumbnail-alone", FULL_HD, ("thumbnail",)),
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from videojob_worker.base.errors import Permanent
+from videojob_worker.media.packets import Span
 from videojob_worker.media.probe import Probe, read
 
 
@@ -18,8 +19,8 @@ def video(**more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def probe(*streams: dict[str, Any], duration: str | None = "10.0", fallback_ms: int = 0) -> Probe:
-    return read({"format": {"duration": duration}, "streams": list(streams)}, fallback_ms)
+def probe(*streams: dict[str, Any], duration: str | None = "10.0", packets: dict[int, Span] | None = None) -> Probe:
+    return read({"format": {"duration": duration}, "streams": list(streams)}, packets or {})
 
 
 SOUND = {"index": 1, "codec_type": "audio", "codec_name": "aac", "channels": 2, "duration": "10.2"}
@@ -75,12 +76,40 @@ def test_pixels_that_are_not_square_are_shown_wider() -> None:
 
 def test_duration_falls_back_to_streams_and_then_to_packets() -> None:
     assert probe(video(), SOUND, duration=None).duration_ms == 10_200
-    assert probe(video(duration="N/A"), duration=None, fallback_ms=1234).duration_ms == 1234
+    packets = {0: Span(30, 0, 1200, 1234)}
+    assert probe(video(duration="N/A"), duration=None, packets=packets).duration_ms == 1234
+
+
+SUBTITLES = {"index": 2, "codec_type": "subtitle", "codec_name": "subrip", "duration": "90.0"}
+
+
+def test_only_the_picture_and_the_sound_that_are_used_last() -> None:
+    """A subtitle track or a second sound may last longer than the film; a header counts them in."""
+    found = probe(video(), SOUND, {**SOUND, "index": 3, "duration": "50"}, SUBTITLES, duration="90.0")
+    assert (found.duration_ms, found.announced_ms) == (10_200, 90_000)
+    assert (found.lasts_ms(audio=True), found.lasts_ms(audio=False)) == (10_200, 10_000)
+
+
+def test_matroska_tells_durations_in_tags_and_nonsense_in_them_is_passed_over() -> None:
+    untold = video(duration="N/A", tags={"DURATION": "01:00:02.500000000"})
+    assert probe(untold, SUBTITLES, duration="9000").duration_ms == 3_602_500
+    for text in ("x" * 1000, "-1:00:00.0", "99999999:00:00.0", "", None):
+        odd = probe(video(duration="N/A", tags={"DURATION": text}), SUBTITLES, duration="90.0")
+        assert (odd.video.duration_ms, odd.duration_ms) == (None, 90_000)
+
+
+@pytest.mark.parametrize("average", ["0/0", "1000/1"])
+def test_a_clock_s_resolution_is_no_frame_rate(average: str) -> None:
+    """A browser's recorder writes 1000/1: what its packets say counts."""
+    recorded = video(avg_frame_rate=average, r_frame_rate="1000/1", duration="N/A")
+    found = probe(recorded, duration=None, packets={0: Span(60, 0, 2360, 2400)}).video
+    assert (found.average_rate, found.rate, found.variable) == (Fraction(25), Fraction(25), True)
 
 
 def test_hdr_and_interlacing_are_seen() -> None:
     found = probe(video(color_transfer="smpte2084", field_order="tb", avg_frame_rate="25/1", r_frame_rate="50/1")).video
     assert found.hdr
+    assert (found.transfer, found.primaries, found.matrix) == ("smpte2084", None, None)
     assert found.interlaced
     assert not found.variable
 

@@ -125,7 +125,7 @@ def _cascade(stream: Any, films: Sequence[Rung], probe: Probe) -> dict[str, Any]
     for place, (width, height) in enumerate(shapes):
         stream = stream.filter("scale", width, height, flags=SCALER, out_range="tv")
         if place == 0 and probe.video.hdr:
-            stream = _tone_map(stream)
+            stream = _tone_map(stream, probe)
         stream = stream.filter("setsar", "1").filter("format", "yuv420p")
         users = [rung for rung in films if (rung.width, rung.height) == (width, height)]
         last = place == len(shapes) - 1
@@ -139,10 +139,20 @@ def _cascade(stream: Any, films: Sequence[Rung], probe: Probe) -> dict[str, Any]
     return made
 
 
-def _tone_map(stream: Any) -> Any:
-    """HDR light to the range of ordinary screens, after scaling, where there are fewer pixels to convert."""
+def _tone_map(stream: Any, probe: Probe) -> Any:
+    """HDR light to the range of ordinary screens, after scaling, where there are fewer pixels to convert.
+
+    Many recorders mark the light only: zscale refuses a conversion from colours that are not named, so those of HDR are.
+    """
+    video = probe.video
+    said = {
+        "color_trc": video.transfer,
+        "color_primaries": video.primaries or "bt2020",
+        "colorspace": video.matrix or "bt2020nc",
+    }
     return (
-        stream.filter("zscale", transfer="linear", npl=100)
+        stream.filter("setparams", **said)
+        .filter("zscale", transfer="linear", npl=100)
         .filter("format", "gbrpf32le")
         .filter("zscale", primaries="bt709")
         .filter("tonemap", tonemap="hable", desat=0)
@@ -161,7 +171,7 @@ def _still(stream: Any, rung: Rung, probe: Probe) -> Any:
     )
     stream = stream.filter("crop", rung.width, rung.height)
     if probe.video.hdr:
-        stream = _tone_map(stream)
+        stream = _tone_map(stream, probe)
     return (
         stream.filter("setsar", "1")
         .filter("scale", rung.width, rung.height, flags=SCALER, out_range="pc")

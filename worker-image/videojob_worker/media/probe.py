@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ..base.errors import Permanent
+from . import packets as listing
 from . import tools
+from .packets import Span
 
 STANDARD_RATES = tuple(
     Fraction(rate) for rate in ("24000/1001", "24", "25", "30000/1001", "30", "50", "60000/1001", "60")
@@ -22,12 +25,15 @@ STANDARD_RATES = tuple(
 """Rates that uneven frames are laid out to."""
 HDR_TRANSFERS = frozenset({"smpte2084", "arib-std-b67"})
 ENTRIES = (
-    "format=format_name,duration,nb_streams:"
+    "format=format_name,start_time,duration,nb_streams:"
     "stream=index,codec_type,codec_name,width,height,pix_fmt,sample_aspect_ratio,avg_frame_rate,r_frame_rate,duration,"
-    "start_time,field_order,color_transfer,channels,sample_rate,bits_per_raw_sample,nb_read_packets:"
-    "stream_disposition=default,attached_pic,still_image:stream_side_data=rotation"
+    "start_time,field_order,color_transfer,color_primaries,color_space,channels,sample_rate,bits_per_raw_sample,"
+    "nb_read_packets:"
+    "stream_disposition=default,attached_pic,still_image:stream_side_data=rotation:stream_tags=DURATION"
 )
-"""Facts that are asked for; tags and attachments, which strangers fill at will, are not (case 66)."""
+"""Facts that are asked for; other tags and attachments, which strangers fill at will, are not (case 66)."""
+MAX_RATE = 120
+"""Frames a second that a header is believed: browsers write the resolution of their clock there, 1000."""
 _HINT_NO_VIDEO = "send a file with a picture; sound alone cannot be transcoded"
 
 
@@ -49,12 +55,22 @@ class VideoStream:
     variable: bool
     """Whether frames come at uneven distances."""
     duration_ms: int | None
+    """Where it ends on the file's own clock, if that is known."""
     pixel_format: str
     interlaced: bool
-    hdr: bool
-    """Whether its light is coded for HDR screens (PQ or HLG)."""
+    transfer: str | None = None
+    """How its light is coded, if for HDR screens (PQ or HLG)."""
+    primaries: str | None = None
+    """Its colours, if it says so."""
+    matrix: str | None = None
+    """How its colours became brightness and two differences, if it says so."""
     packets: int | None = None
     """Packets, when they were counted."""
+
+    @property
+    def hdr(self) -> bool:
+        """Whether its light is coded for HDR screens."""
+        return self.transfer is not None
 
 
 @dataclass(frozen=True)
@@ -64,6 +80,8 @@ class AudioStream:
     index: int
     codec: str
     channels: int
+    duration_ms: int | None = None
+    """Where it ends on the file's own clock, if that is known."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +89,21 @@ class Probe:
     """A file as FFmpeg sees it."""
 
     duration_ms: int
+    """Duration of the picture and the sound that are used; subtitles and further tracks may last longer."""
     video: VideoStream
     audio: AudioStream | None
+    announced_ms: int = 0
+    """Duration of the whole file by its header; 0 if it tells none."""
 
     @property
     def video_ms(self) -> int:
         """Duration of the picture alone."""
         return self.video.duration_ms or self.duration_ms
+
+    def lasts_ms(self, *, audio: bool) -> int:
+        """Duration of an output with or without the sound."""
+        sound = self.audio.duration_ms if audio and self.audio is not None else None
+        return max(self.video_ms, sound or 0)
 
 
 def probe(path: Path, demuxer: str, run: tools.RunTool, *, count_packets: bool = False) -> Probe:
@@ -87,13 +113,16 @@ def probe(path: Path, demuxer: str, run: tools.RunTool, *, count_packets: bool =
     """
     facts = _ask(path, demuxer, run, ("-count_packets",) if count_packets else ())
     found = read(facts)
-    if found.duration_ms > 0:
+    # Recorders in browsers leave the duration out, others tell only the longest stream's: the packets tell.
+    unclear = len(facts["streams"]) > 1 and (
+        found.video.duration_ms is None or (found.audio is not None and found.audio.duration_ms is None)
+    )
+    if found.duration_ms > 0 and found.video.average_rate <= MAX_RATE and not unclear:
         return found
-    # Recorders in browsers leave the duration out: the last packet tells it.
-    return read(facts, fallback_ms=_last_packet_ms(path, demuxer, run))
+    return read(facts, listing.spans(path, demuxer, run))
 
 
-def read(facts: dict[str, Any], fallback_ms: int = 0) -> Probe:
+def read(facts: dict[str, Any], packets: Mapping[int, Span] = MappingProxyType({})) -> Probe:
     """Make a Probe of ffprobe's JSON (`-show_format -show_streams`). Raises Permanent, see `probe`."""
     streams = [stream for stream in facts.get("streams", []) if isinstance(stream, dict)]
     videos = [stream for stream in streams if stream.get("codec_type") == "video" and not _is_picture(stream)]
@@ -104,15 +133,35 @@ def read(facts: dict[str, Any], fallback_ms: int = 0) -> Probe:
             "Invalid file type: the file has no video stream" + (", only sound" if sounds else ""),
             hint=_HINT_NO_VIDEO,
         )
-    video = _preferred(videos)
-    duration_ms = _ms(facts.get("format", {}).get("duration"))
-    if duration_ms is None:
-        durations = [_ms(stream.get("duration")) for stream in (video, *sounds)]
-        duration_ms = max((value for value in durations if value is not None), default=fallback_ms)
-    return Probe(duration_ms=duration_ms, video=_video(video), audio=_audio(_preferred(sounds)) if sounds else None)
+    form = facts.get("format", {})
+    start, announced = listing.seconds(form.get("start_time")), listing.ms(form.get("duration")) or 0
+    alone = announced if len(streams) == 1 else None
+    picture = _preferred(videos)
+    video = _video(picture, packets.get(int(picture.get("index") or 0)))
+    video = replace(video, duration_ms=_end_ms(picture, start, packets) or alone)
+    audio = None
+    if sounds:
+        sound = _preferred(sounds)
+        ends = _end_ms(sound, start, packets)
+        audio = AudioStream(int(sound["index"]), str(sound["codec_name"]), int(sound.get("channels") or 0), ends)
+    known = [stream.duration_ms for stream in (video, audio) if stream is not None]
+    whole = max([value for value in known if value is not None], default=0)
+    return Probe(announced if None in known and announced else whole, video, audio, announced)
 
 
-def _video(stream: dict[str, Any]) -> VideoStream:
+def _end_ms(stream: dict[str, Any], start: float, packets: Mapping[int, Span]) -> int | None:
+    """Where a stream ends, counted from the file's first moment: as it was measured, as its index or its tag says."""
+    span = packets.get(int(stream.get("index") or 0))
+    if span is not None:
+        return max(1, span.end_ms - round(start * 1000))
+    lasts = listing.ms(stream.get("duration"))
+    if lasts is not None:
+        return max(1, lasts + round((listing.seconds(stream.get("start_time")) - start) * 1000))
+    tag = re.fullmatch(r"([0-9]{2,4}):([0-9]{2}):([0-9]{2}\.[0-9]{1,9})", str(stream.get("tags", {}).get("DURATION")))
+    return listing.ms(int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3]) - start) if tag is not None else None
+
+
+def _video(stream: dict[str, Any], measured: Span | None) -> VideoStream:
     width, height = int(stream.get("width") or 0), int(stream.get("height") or 0)
     if width <= 0 or height <= 0 or not stream.get("codec_name"):
         raise Permanent(
@@ -129,6 +178,8 @@ def _video(stream: dict[str, Any]) -> VideoStream:
     if rotation in (90, 270):
         width, height = height, width
     average, real = _ratio(stream.get("avg_frame_rate")), _ratio(stream.get("r_frame_rate"))
+    if measured is not None and (average is None or average > MAX_RATE):
+        average = measured.rate or average
     average = average or real or Fraction(25)
     interlaced = stream.get("field_order") in ("tt", "bb", "tb", "bt")
     variable = real is not None and not interlaced and abs(real - average) * 100 > average
@@ -141,10 +192,12 @@ def _video(stream: dict[str, Any]) -> VideoStream:
         average_rate=average,
         rate=_constant(average, real) if variable else min(average, Fraction(240)),
         variable=variable,
-        duration_ms=_ms(stream.get("duration")),
+        duration_ms=None,
         pixel_format=str(stream.get("pix_fmt") or "unknown"),
         interlaced=interlaced,
-        hdr=stream.get("color_transfer") in HDR_TRANSFERS,
+        transfer=stream.get("color_transfer") if stream.get("color_transfer") in HDR_TRANSFERS else None,
+        primaries=_known(stream.get("color_primaries")),
+        matrix=_known(stream.get("color_space")),
         packets=_count(stream.get("nb_read_packets")),
     )
 
@@ -165,10 +218,6 @@ def _constant(average: Fraction, real: Fraction | None) -> Fraction:
         if real is not None and abs(real - rate) * 1000 < rate and rate >= average:
             return rate
     return next((rate for rate in STANDARD_RATES if rate * 1000 >= average * 999), STANDARD_RATES[-1])
-
-
-def _audio(stream: dict[str, Any]) -> AudioStream:
-    return AudioStream(int(stream["index"]), str(stream["codec_name"]), int(stream.get("channels") or 0))
 
 
 def _preferred(streams: list[dict[str, Any]]) -> dict[str, Any]:
@@ -202,30 +251,16 @@ def _ratio(text: Any, separator: str = "/") -> Fraction | None:
     return value if value > 0 else None
 
 
-def _ms(text: Any) -> int | None:
-    """Milliseconds of ffprobe's seconds; None for `N/A` and nonsense."""
-    try:
-        value = float(text)
-    except (TypeError, ValueError):
-        return None
-    return round(value * 1000) if 0 < value < 10**9 else None
+def _known(text: Any) -> str | None:
+    return text if isinstance(text, str) and text not in ("unknown", "reserved") else None
 
 
 def _count(text: Any) -> int | None:
     return int(text) if str(text).isdigit() else None
 
 
-def _command(path: Path, demuxer: str, wanted: tuple[str, ...]) -> list[str]:
-    """Command of ffprobe, or the same questions to PyAV where there is no ffprobe."""
-    program = tools.find("ffprobe")
-    if program is None:
-        return [sys.executable, "-m", "videojob_worker.media.pyav", *wanted, demuxer, str(path.absolute())]
-    options = tools.flat(tools.input_options(demuxer))
-    return [program, "-hide_banner", "-v", "error", *options, "-of", "json", *wanted, "-i", tools.file_url(path)]
-
-
 def _ask(path: Path, demuxer: str, run: tools.RunTool, more: tuple[str, ...]) -> dict[str, Any]:
-    finished = run(_command(path, demuxer, ("-show_entries", ENTRIES, *more)))
+    finished = run(listing.command(path, demuxer, ("-show_entries", ENTRIES, *more)))
     bomb = re.search(r"Picture size ([0-9]+x[0-9]+) (exceeds|is invalid)", finished.stderr)
     if bomb is not None:
         raise _too_large(bomb[1])
@@ -234,24 +269,17 @@ def _ask(path: Path, demuxer: str, run: tools.RunTool, more: tuple[str, ...]) ->
     return _json(finished.stdout)
 
 
-def _last_packet_ms(path: Path, demuxer: str, run: tools.RunTool) -> int:
-    """Where the last packet ends, for files that do not say how long they are."""
-    finished = run(
-        _command(path, demuxer, ("-show_entries", "packet=pts_time,duration_time", "-select_streams", "v:0"))
-    )
-    if finished.code != 0:
-        raise tools.judge_reading(finished, "measuring the file")
-    ends = [
-        (_ms(packet.get("pts_time")) or 0) + (_ms(packet.get("duration_time")) or 0)
-        for packet in _json(finished.stdout).get("packets", [])
-    ]
-    if not ends:
-        raise Permanent(
-            "CorruptMedia",
-            "the file cannot be read as a video: it holds no pictures",
-            hint="the recording or upload was cut off: submit the whole file",
-        )
-    return max(1, *ends) if len(ends) > 1 else max(1, ends[0])
+def measured(found: Probe, packets: Mapping[int, Span]) -> Probe:
+    """The same with durations as the packets have them."""
+    start = min(span.first_ms for span in packets.values())
+
+    def end(index: int) -> int:
+        return max(1, packets[index].end_ms - start) if index in packets else 1
+
+    video = replace(found.video, duration_ms=end(found.video.index))
+    audio = None if found.audio is None else replace(found.audio, duration_ms=end(found.audio.index))
+    whole = replace(found, video=video, audio=audio)
+    return replace(whole, duration_ms=whole.lasts_ms(audio=True))
 
 
 def _json(data: bytes) -> dict[str, Any]:

@@ -25,8 +25,10 @@ def main(arguments: Sequence[str]) -> int:
     }
     try:
         with av.open(f"file:{path}", format=demuxer, options=allowed) as container:
-            packets = any(word.startswith("packet=") for word in asked)
-            answer = _packets(container) if packets else _facts(container, count="-count_packets" in asked)
+            if any(word.startswith("packet=") for word in asked):
+                _packets(container)
+                return 0
+            answer = _facts(container, count="-count_packets" in asked)
     except (av.error.FFmpegError, OSError) as error:
         sys.stderr.write(f"Invalid data found: {error}\n")
         return 1
@@ -34,17 +36,15 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _packets(container: Any) -> dict[str, Any]:
-    return {
-        "packets": [
-            {
-                "pts_time": float(packet.pts * packet.time_base),
-                "duration_time": float((packet.duration or 0) * packet.time_base),
-            }
-            for packet in container.demux(video=0)
-            if packet.pts is not None
-        ]
-    }
+def _packets(container: Any) -> None:
+    """One line for each packet, as ffprobe's csv: stream, presentation, decoding, duration."""
+    for packet in container.demux():
+        if packet.size > 0 and packet.time_base is not None:
+            times = (
+                "N/A" if value is None else f"{float(value * packet.time_base):.6f}"
+                for value in (packet.pts, packet.dts, packet.duration or None)
+            )
+            sys.stdout.write(",".join([str(packet.stream.index), *times]) + "\n")
 
 
 def _facts(container: Any, *, count: bool) -> dict[str, Any]:
@@ -61,7 +61,11 @@ def _facts(container: Any, *, count: bool) -> dict[str, Any]:
         if turned and entry["codec_type"] == "video":
             entry["side_data_list"] = [{"rotation": turned}]
     duration = None if container.duration is None else str(container.duration / av.time_base)
-    return {"format": {"format_name": container.format.name, "duration": duration}, "streams": streams}
+    start = None if container.start_time is None else str(container.start_time / av.time_base)
+    return {
+        "format": {"format_name": container.format.name, "start_time": start, "duration": duration},
+        "streams": streams,
+    }
 
 
 def _stream(stream: Any) -> dict[str, Any]:
@@ -75,6 +79,8 @@ def _stream(stream: Any) -> dict[str, Any]:
             "default": int(bool(stream.disposition & stream.disposition.default)),
             "attached_pic": int(picture),
         },
+        "start_time": None if stream.start_time is None else str(float(stream.start_time * stream.time_base)),
+        "tags": {"DURATION": stream.metadata.get("DURATION")},
         "duration": None if stream.duration is None else str(float(stream.duration * stream.time_base)),
     }
     if stream.type == "video" and codec is not None:

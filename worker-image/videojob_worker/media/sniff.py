@@ -65,6 +65,8 @@ class Sniffed:
 
     container: str
     """mp4, mov, avi, mkv or webm."""
+    whole: bool = False
+    """Whether it is surely all there: a Matroska file that ends where its Segment does."""
 
     @property
     def demuxer(self) -> str:
@@ -97,7 +99,7 @@ def sniff(path: Path, allowed: tuple[str, ...] = ALLOWED_TYPES) -> Sniffed:
             f"the file is truncated: it has {size} bytes, its own structure announces at least {announced}",
             hint="upload the whole file again",
         )
-    return Sniffed(container)
+    return Sniffed(container, whole=DEMUXERS[container] == "matroska" and announced == size)
 
 
 def _refusal(finding: str, allowed: tuple[str, ...]) -> Permanent:

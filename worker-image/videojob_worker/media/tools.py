@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from ..base.errors import BadConfig, Permanent, Recoverable, WorkerError, disk_full, out_of_memory
 from ..base.process import Finished
@@ -17,8 +18,12 @@ MAX_STREAMS = 64
 PROBE_BYTES = 10_000_000
 ANALYZE_MICROSECONDS = 10_000_000
 
-RunTool = Callable[[Sequence[str]], Finished]
-"""Runs a short program under a stage's fences."""
+
+class RunTool(Protocol):
+    """Runs a short program under a stage's fences; `on_line` gets what it prints line by line, else it is kept."""
+
+    def __call__(self, argv: Sequence[str], on_line: Callable[[str], None] | None = None) -> Finished:
+        """Run it to its end."""
 
 
 def find(name: str) -> str | None:

@@ -64,9 +64,18 @@ class Context:
         """A watchdog with the kind's own patience."""
         return Watchdog(self.kind.stall_seconds)
 
-    def tool(self, argv: Sequence[str]) -> Finished:
+    def tool(self, argv: Sequence[str], on_line: Callable[[str], None] | None = None) -> Finished:
         """Run a short tool under narrow fences; its command is kept in `debug/`."""
-        return self.run(argv, fences=PROBE_FENCES, watchdog=self.watchdog())
+        watchdog, lines = self.watchdog(), 0
+
+        def heard(line: str) -> None:
+            nonlocal lines
+            lines += 1
+            watchdog.advance(lines)
+            if on_line is not None:
+                on_line(line)
+
+        return self.run(argv, fences=PROBE_FENCES, watchdog=watchdog, on_line=heard if on_line is not None else None)
 
     def run(
         self,

@@ -46,10 +46,12 @@ def run(context: Context) -> StageResult:
         )
     context.progress(85, "Probing the file")
     found = probing.probe(path, sniffed.demuxer, context.tool)
-    if found.duration_ms > limits.max_duration_seconds * 1000:
+    # The longest that the file claims: a header that says ten hours is refused, whatever its streams say.
+    longest_ms = max(found.duration_ms, found.announced_ms)
+    if longest_ms > limits.max_duration_seconds * 1000:
         raise Permanent(
             "DurationTooLong",
-            f"the video lasts {found.duration_ms // 1000} s, the limit is {limits.max_duration_seconds} s",
+            f"the video lasts {longest_ms // 1000} s, the limit is {limits.max_duration_seconds} s",
             hint="raise spec.transcode.limits.maxDurationSeconds, or cut the file",
         )
     video = found.video

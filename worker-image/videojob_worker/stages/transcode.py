@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from videojob_api import profiles
 from videojob_api.contract import StageResult, TranscodeParams
-from videojob_api.v1alpha1.status import InputStatus, OutputStatus
+from videojob_api.v1alpha1.status import OutputStatus
 
 from ..base.errors import BadConfig, Permanent
 from ..base.process import GIB, Fences
 from ..media import ladder, tools
+from ..media import packets as listing
 from ..media import probe as probing
 from ..media import sniff as sniffing
 from ..media.ladder import Rung
+from ..media.probe import Probe
 from ..media.progress import ProgressReader
+from ..media.sniff import Sniffed
 from ..storage import files
 from .context import Context
 
 SHORTFALL_MS = 1000
 """How much earlier than announced the pictures and sound may end before the source counts as cut off."""
+DRIFT_MS = 400
+"""How much earlier the outputs may end than headers say before the packets are asked."""
 
 
 def run(context: Context) -> StageResult:
@@ -73,22 +80,44 @@ def run(context: Context) -> StageResult:
                 log_tail=finished.stderr,
             )
         raise tools.judge_reading(finished, "encoding") if reader.frames == 0 else tools.judge(finished, "encoding")
-    if any(rung.frame_rate for rung in rungs) and reader.position_ms < found.duration_ms - SHORTFALL_MS:
-        raise Permanent(
-            "CorruptMedia",
-            f"the file is truncated or damaged: it announces {found.duration_ms / 1000:.1f} s, "
-            f"{reader.position_ms / 1000:.1f} s could be decoded",
-            hint="play the file locally to its end; upload the whole file again",
-            log_tail=finished.stderr,
-        )
+    lasts = {rung.plan.name: found.lasts_ms(audio=rung.audio) for rung in rungs}
+    announced = max((lasts[rung.plan.name] for rung in rungs if rung.frame_rate), default=0)
+    if reader.position_ms < announced - DRIFT_MS:
+        sound = any(rung.audio for rung in rungs)
+        measured = _measured(context, path, sniffed, found, sound=sound, reader=reader, log_tail=finished.stderr)
+        lasts = {rung.plan.name: min(measured.lasts_ms(audio=rung.audio), reader.position_ms) for rung in rungs}
     context.progress(99, "Reading the outputs")
     return StageResult(
         kind=context.kind.kind,
         message=f"{len(rungs)} outputs",
         input=source,
-        files=tuple(_status(context, rung, source) for rung in rungs),
+        files=tuple(_status(context, rung, lasts[rung.plan.name]) for rung in rungs),
         tools={"ffmpeg": tools.version(context.tool)},
     )
+
+
+def _measured(
+    context: Context, path: Path, sniffed: Sniffed, found: Probe, *, sound: bool, reader: ProgressReader, log_tail: str
+) -> Probe:
+    """What the packets say of a source that ended before its header had it: the true durations.
+
+    Subtitles, further tracks or a last picture that stands for long make a header's duration longer than what is
+    used. Raises Permanent (CorruptMedia) if no packet of any stream comes near the header's end, or if packets are there
+    that could not be decoded.
+    """
+    packets = listing.spans(path, sniffed.demuxer, context.tool)
+    measured = probing.measured(found, packets)
+    reached = max(span.end_ms for span in packets.values()) - min(span.first_ms for span in packets.values())
+    cut = not sniffed.whole and reached < found.announced_ms - SHORTFALL_MS
+    if cut or reader.position_ms < measured.lasts_ms(audio=sound) - SHORTFALL_MS:
+        raise Permanent(
+            "CorruptMedia",
+            f"the file is truncated or damaged: it announces {found.duration_ms / 1000:.1f} s, "
+            f"{reader.position_ms / 1000:.1f} s could be decoded",
+            hint="play the file locally to its end; upload the whole file again",
+            log_tail=log_tail,
+        )
+    return measured
 
 
 def _there(context: Context, rung: Rung) -> bool:
@@ -106,7 +135,7 @@ def _fences(params: TranscodeParams, duration_ms: int) -> Fences:
     return Fences(address_space=16 * GIB, file_bytes=(64 << 20) + 4 * max(rates, default=0) * 125 * duration_ms // 1000)
 
 
-def _status(context: Context, rung: Rung, source: InputStatus) -> OutputStatus:
+def _status(context: Context, rung: Rung, duration_ms: int) -> OutputStatus:
     """The facts of one output as it was ordered; verify replaces them by what it measures."""
     path = context.staging / rung.file_name
     rendition = rung.plan.spec.rendition
@@ -121,7 +150,7 @@ def _status(context: Context, rung: Rung, source: InputStatus) -> OutputStatus:
         sha256=files.sha256_file(path, lambda _: context.check()),
         width=rung.width,
         height=rung.height,
-        duration_ms=source.duration_ms if rendition is not None else None,
+        duration_ms=duration_ms if rendition is not None else None,
         frame_rate=f"{rate.numerator}/{rate.denominator}" if rate is not None else None,
         aspect_ratio=profiles.aspect_ratio(rung.width, rung.height),
         video_codec=rendition.video.codec if rendition is not None else "mjpeg",

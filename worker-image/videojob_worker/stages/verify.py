@@ -73,8 +73,9 @@ def _film(
     _same(plan.name, "video codec", found.video.codec, rendition.video.codec)
     _same(plan.name, "audio codec", audio_codec, wanted_audio)
     _same(plan.name, "rotation mark", found.video.rotation, 0)
-    if abs(found.duration_ms - source.duration_ms) > drift_ms:
-        raise _failed(plan.name, f"it lasts {found.duration_ms} ms, the source {source.duration_ms} ms")
+    wanted_ms = source.duration_ms if ordered.duration_ms is None else ordered.duration_ms
+    if abs(found.duration_ms - wanted_ms) > drift_ms:
+        raise _failed(plan.name, f"it lasts {found.duration_ms} ms, the source {wanted_ms} ms")
     if found.video.packets is not None and (found.video.packets - 2) * 1000 > (found.duration_ms + drift_ms) * rate:
         raise _failed(
             plan.name, f"it has {found.video.packets} pictures in {found.duration_ms} ms at {ordered.frame_rate}"
