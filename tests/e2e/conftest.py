@@ -73,12 +73,22 @@ def empty_namespace(kube: Kube) -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture
-def namespace(kube: Kube, empty_namespace: Callable[[], str]) -> str:
-    """A namespace made ready by `videojob init`, created after the install."""
-    name = empty_namespace()
-    done = kube.cli("init", "-n", name, "--size", "2Gi")
-    assert done.code == 0, done.err
-    return name
+def ready_namespace(kube: Kube, empty_namespace: Callable[[], str]) -> Callable[[], str]:
+    """Makes namespaces ready by `videojob init`, created after the install."""
+
+    def make() -> str:
+        name = empty_namespace()
+        done = kube.cli("init", "-n", name, "--size", "2Gi")
+        assert done.code == 0, done.err
+        return name
+
+    return make
+
+
+@pytest.fixture
+def namespace(ready_namespace: Callable[[], str]) -> str:
+    """One of them."""
+    return ready_namespace()
 
 
 @pytest.fixture

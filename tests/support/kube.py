@@ -114,6 +114,33 @@ class Kube:
         """The `videojob` command against this cluster."""
         return call([sys.executable, "-m", "videojob_cli.main", *args], env=self.env, timeout=timeout)
 
+    @contextmanager
+    def recorded(self, kind: str, selector: str, path: Path) -> Iterator[Callable[[], tuple[dict[str, Any], ...]]]:
+        """Record every state of the objects of a kind in all namespaces, in the API server's order.
+
+        Yields what returns the states seen so far.
+        """
+        argv = [self.kubectl, "get", kind, "-A", "-l", selector, "-o", "json", "--watch"]
+        with path.open("wb") as out:
+            process = subprocess.Popen(argv, env={**os.environ, **self.env}, stdout=out)
+
+        def seen() -> tuple[dict[str, Any], ...]:
+            assert process.poll() is None, "the watch has ended"
+            found = []
+            text = path.read_text()
+            text = text[: text.rfind("\n}\n") + 2]  # the last one may not be whole yet
+            while text.strip():
+                document, end = json.JSONDecoder().raw_decode(text)
+                found.append(document)
+                text = text[end:].lstrip()
+            return tuple(found)
+
+        try:
+            yield seen
+        finally:
+            process.terminate()
+            process.wait()
+
 
 @contextmanager
 def _stream(argv: list[str], env: dict[str, str], seconds: float) -> Iterator[Iterator[dict[str, Any]]]:
