@@ -12,7 +12,8 @@ from datetime import timedelta
 
 from builders import CONFIG, a_videojob
 from simcluster import Cluster, CrashError, Outcome
-from simoperator import Faults, Operator, check, check_acceptance, check_history, drive
+from simoperator import Faults, Operator, check, check_history, drive
+from simqueue import check_acceptance
 from videojob_api.v1alpha1 import VideoJobStatus, VideoQueueSpec
 from videojob_operator.decide.naming import share
 
@@ -24,7 +25,7 @@ LIMITS = (
     {},
     {},
     {"maxDepth": 1},
-    {"maxDepth": 2, "agingSeconds": 60, "limits": [{"namespace": "*", "running": 1}]},
+    {"maxDepth": 2, "limits": [{"namespace": "*", "running": 1}]},
     {"limits": [{"namespace": "team-a", "submitsPerMinute": 1}, {"namespace": "*", "queued": 1, "running": 1}]},
 )
 """What a queue may ask for; a limit is never so low that nobody would ever start."""
@@ -33,7 +34,13 @@ LIMITS = (
 def some_queues(rng: random.Random) -> dict[str, VideoQueueSpec]:
     """Two queues with limits of their own."""
     return {
-        name: VideoQueueSpec.model_validate({"slots": [{"name": "cpu", "capacity": capacity}], **rng.choice(LIMITS)})
+        name: VideoQueueSpec.model_validate(
+            {
+                "slots": [{"name": "cpu", "capacity": capacity}],
+                "agingSeconds": rng.choice((0, 20, 60, 300)),
+                **rng.choice(LIMITS),
+            }
+        )
         for name, capacity in (("default", 2), ("night", 1))
     }
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 from builders import BUILTINS, CONFIG, STORE
 from simapi import NoMetrics, SimApi, raw_of, run_now
 from simcluster import Cluster, CrashError, Kind, Stored
+from simqueue import check_grants, check_request, queue_of
 from videojob_api import names
 from videojob_api.contract import RunResult
 from videojob_api.v1alpha1 import Slot, VideoJobStatus, VideoQueueSpec
@@ -278,6 +279,8 @@ class Operator:
             del self.reserved[uid]
         if uid not in self.reserved:
             self.requests[uid] = wanted.request
+            view: VideoJobView = self.cache["videojob", uid].value
+            self.cluster.broken += check_request(wanted.request, view, wanted.status or view.status)
 
     def _namespace(self, uid: str) -> str:
         stored = self.cache.get(("videojob", uid))
@@ -310,6 +313,7 @@ class Operator:
             tuple((row.namespace, row.running) for row in spec.limits),
         )
         answer = grant(view)
+        self.cluster.broken += check_grants(view, answer)
         for request in answer.granted:
             self.reserved[request.uid] = request
             self.requests.pop(request.uid, None)
@@ -322,11 +326,6 @@ class Operator:
 
 
 # ---------------------------------------------------------------- what must always hold
-
-
-def queue_of(job: Stored) -> str:
-    """The queue whose slots a Job counts against."""
-    return str(job.manifest["metadata"]["labels"].get(names.LABEL_QUEUE))
 
 
 def check(cluster: Cluster, queues: Mapping[str, VideoQueueSpec]) -> list[str]:
@@ -349,33 +348,6 @@ def check(cluster: Cluster, queues: Mapping[str, VideoQueueSpec]) -> list[str]:
             limits = spec.limits_of(home)
             if limits is not None and limits.running is not None and homes.count(home) > limits.running:
                 broken.append(f"I7: {homes.count(home)} live Jobs of {home} in {name}, limit {limits.running}")
-    return broken
-
-
-def check_acceptance(cluster: Cluster, job: VideoJobView, queues: Mapping[str, VideoQueueSpec]) -> list[str]:
-    """Violations of the limits by the VideoJob that is accepted this moment (S-004, X-012)."""
-    spec = job.spec
-    if spec is None or spec.queue not in queues:
-        return []
-    rules = queues[spec.queue]
-    others: list[VideoJobView] = [s.value for s in cluster.all("videojob") if s.key != job.uid]
-    mates = [o for o in others if o.spec is not None and o.spec.queue == spec.queue]
-    waiting = [o for o in mates if o.status.phase == names.Phase.QUEUED]
-    home = [o for o in mates if o.namespace == job.namespace]
-    limits = rules.limits_of(job.namespace)
-    recent = [
-        o
-        for o in home
-        if o.status.queued_time is not None and (cluster.now - o.status.queued_time).total_seconds() < 60
-    ]
-    at_home = sum(o.namespace == job.namespace for o in waiting)
-    broken = []
-    if len(waiting) >= rules.max_depth:
-        broken.append(f"{job.uid} entered {spec.queue} though {len(waiting)} wait")
-    if limits is not None and limits.queued is not None and at_home >= limits.queued:
-        broken.append(f"{job.uid} entered {spec.queue} though {at_home} of {job.namespace} wait")
-    if limits is not None and limits.submits_per_minute is not None and len(recent) >= limits.submits_per_minute:
-        broken.append(f"{job.uid} entered {spec.queue} as number {len(recent) + 1} of a minute")
     return broken
 
 
