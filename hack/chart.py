@@ -118,6 +118,8 @@ kubectl get videojobs -A
   Roles only, in those namespaces and its own, and one cluster-wide right: to create tokenreviews.
 - **People** get VideoJobs through the built-in roles view, edit and admin. File transfer by the `videojob` command needs
   `videojob-uploader` besides: `kubectl create rolebinding -n NS up --clusterrole videojob-uploader --user WHO`.
+- **GitOps.** The conditions follow kstatus: Flux and `helm --wait` wait for VideoJobs as they are. For Argo CD put
+  `files/argocd/health.lua` into the ConfigMap `argocd-cm`, key `resource.customizations.health.videojob.dev_VideoJob`.
 - **Uninstall** in any order: there are no finalizers. CRDs, VideoJobs and stores stay until you delete them.
 
 ## Values

@@ -56,8 +56,10 @@ async def test_a_restart_over_a_converged_cluster_writes_nothing(
     await cluster.submit(namespace, "marker")
     await cluster.pod_of(namespace, "marker")
     assert again.stop() == 0
-    touched = {w.name for w in ours(audit) if not w.name.startswith("marker")}
-    assert touched == set(), ours(audit)
+    # The report of a queue is late by up to ten seconds, and its rate falls with time alone: it may be due once.
+    touched = [w for w in ours(audit) if not w.name.startswith("marker")]
+    assert [w for w in touched if w.resource != "videoqueues/status"] == []
+    assert len(touched) <= 1
 
 
 async def test_kills_at_any_moment_lead_to_the_same_end(
