@@ -181,6 +181,9 @@ async def test_a_full_queue_and_a_limited_namespace_let_in_one_after_the_other(
     await cluster.until(
         VIDEOJOBS, namespace, lambda raw: accepted(raw) == ("False", "PriorityNotAllowed"), name="urgent"
     )
+    await operator.exports(f'videojob_queue_held_back{{queue="{queue}"}} 1.0')
+    await operator.exports(f'videojob_queue_videojobs{{phase="Queued",queue="{queue}"}} 1.0')
+    await operator.exports(f'videojob_slots_capacity{{queue="{queue}",slot="birefnet"}} 1.0')
     first = await cluster.api.get(VIDEOJOBS, namespace, "first")
     await cluster.api.delete(VIDEOJOBS, namespace, "first", uid=first["metadata"]["uid"])
     await cluster.until(VIDEOJOBS, namespace, phase_is("Queued"), name="second", because=operator.said)

@@ -293,6 +293,10 @@ class Knowledge:
             if metadata(raw).get("namespace") == self.config.operator_namespace
         )
 
+    def specs(self) -> dict[str, VideoQueueSpec]:
+        """Those of them that can be read."""
+        return {name: spec for name in self.queues() if (spec := self.queue(name)) is not None}
+
     def queue(self, name: str) -> VideoQueueSpec | None:
         """The queue of that name."""
         return self._spec(VideoQueueSpec, self.stores[VIDEOQUEUES].by_name(self.config.operator_namespace, name))

@@ -193,6 +193,10 @@ class Load:
         """VideoJobs that are accepted and wait."""
         return self._phases.get(queue, {}).get(Phase.QUEUED, 0)
 
+    def at_gate(self, queue: str) -> int:
+        """VideoJobs that limits hold back."""
+        return sum(len(line) for line in self._gates.get(queue, {}).values())
+
     def phases(self, queue: str) -> dict[str, int]:
         """VideoJobs of the queue by phase."""
         return dict(self._phases.get(queue, {}))

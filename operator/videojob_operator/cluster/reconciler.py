@@ -20,7 +20,7 @@ from .events import Recorder
 from .knowledge import FOREIGN_SECONDS, Knowledge
 from .late import LatePods
 from .metrics import Metrics
-from .queuestatus import QueueReports
+from .queues import Queues
 from .slots import Slots
 from .wants import WAKE, Key, Wants, of_job, of_queue
 
@@ -32,14 +32,12 @@ PROGRESS_SECONDS = 2.0
 """A job's progress is written no more often than that, nor than all running jobs together may write their statuses."""
 RESERVED_SECONDS = 0.1
 """So many seconds' worth of status writes stay for transitions; less where the budget cannot save up that much."""
-PLACE_SECONDS = 10.0
-"""A changed place in the queue is written at most this often: every start moves all who wait."""
 REFUSED_SECONDS = 30.0
 """First wait after the API server refused a write as such (403, 422): only a person can mend it."""
 LASTING_FAILURES = 10
 """After so many failures in a row, some ten seconds, what was granted is given back: a webhook may be down for days."""
 
-PROGRESS, FOREIGN, PLACE, REFUSED = "progress", "foreign", "place", "refused"
+PROGRESS, FOREIGN, REFUSED = "progress", "foreign", "refused"
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,9 @@ class Reconciler:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._late = LatePods(api, wants.queue, knowledge, clock=clock)
-        self._reports = QueueReports(api, wants.queue, knowledge, slots, now=now, clock=clock)
+        self._queues = Queues(
+            api, wants.queue, knowledge, slots, grant=minds.grant, metrics=metrics, now=now, clock=clock
+        )
         self._minds = minds
         self._wants = wants
         self._queue = wants.queue
@@ -126,11 +126,14 @@ class Reconciler:
         """Look at one key; every error ends here, as a later look."""
         try:
             if key.kind == "queue":
-                self._look_at_queue(key)
+                if self._first and self._clock() < self._first_until:
+                    self._queue.add_after(key, 0.05, WAKE)
+                else:
+                    self._queues.grant(key)
             elif key.kind == "load":
-                self._look_at_gate(key)
+                self._queues.let_in(key)
             elif key.kind == "report":
-                await self._reports.write(key)
+                await self._queues.reports.write(key)
             else:
                 await self._look_at_job(key)
         except ApiError as error:
@@ -141,38 +144,6 @@ class Reconciler:
             log.exception("reconcile failed", extra={"kind": key.kind, "id": key.id, "again_in": wait})
         finally:
             self._first.discard(key.id)
-
-    def _look_at_queue(self, key: Key) -> None:
-        """Grant slots. Nothing is awaited between counting and reserving."""
-        if self._first and self._clock() < self._first_until:
-            self._queue.add_after(key, 0.05, WAKE)
-            return
-        spec = self._knowledge.queue(key.id)
-        if spec is None:
-            for uid in self._slots.leaderless(key.id):
-                self._queue.add(of_job(uid))
-            return
-        grants = self._minds.grant(self._slots.view(key.id, spec, self._now()))
-        news = self._slots.reserve(grants)
-        for uid in news.now:
-            self._queue.add(of_job(uid))
-        for uid in news.later:
-            if not self._queue.pending(of_job(uid), PLACE):
-                self._queue.add_after(of_job(uid), PLACE_SECONDS, PLACE)
-        for wait in news.waits:
-            self._metrics.queue_wait.observe(wait)
-        self._reports.told(key.id, grants)
-        self._queue.succeeded(key)
-
-    def _look_at_gate(self, key: Key) -> None:
-        """The queue's numbers changed: whoever may enter now is looked at."""
-        spec = self._knowledge.queue(key.id)
-        if spec is None:
-            return
-        for uid in self._knowledge.load.entering(key.id, spec, self._now()):
-            self._queue.add(of_job(uid))
-        self._reports.want(key.id)
-        self._queue.succeeded(key)
 
     async def _look_at_job(self, key: Key) -> None:
         uid = key.id
@@ -194,7 +165,7 @@ class Reconciler:
             self._queue.add_failed(key, at_least=1.0)
             return
         self._metrics.plan_seconds.observe(self._clock() - began)
-        self._enter(observed, plan)
+        self._queues.enter(observed, plan)
         if plan.progress_only and not plan.actions and not self._may_write_progress(key):
             self._settle(key, view, observed, plan)
             return
@@ -209,16 +180,6 @@ class Reconciler:
         self._settle(key, view, observed, plan)
         if _leads_on(plan) and not plan.progress_only:
             self._queue.add(key)
-
-    def _enter(self, observed: Observed, plan: Plan) -> None:
-        """Keep the place of a VideoJob that is about to be accepted. Nothing was awaited since its queue was looked at."""
-        status, load = plan.status, self._knowledge.load
-        if status is None or observed.job.status.plan is not None:
-            return
-        if status.plan is None or status.queued_time is None:
-            load.release(observed.job.uid)
-            return
-        self._knowledge.tell_load(load.reserve(observed.job.uid, status.queued_time))
 
     def _settle(self, key: Key, view: VideoJobView, observed: Observed, plan: Plan) -> None:
         """Note what the plan asks of others: slots, and the time of the next look."""
