@@ -114,6 +114,10 @@ kubectl get videojobs -A
   is not changed back.
 - **Stores.** Each entry of `namespaces` gets a claim and a MediaStore, made once, never changed or removed by the release.
   `videojob init -n NAMESPACE` makes the same for others; `-o yaml` prints it for Git.
+- **URLs.** A source may be an `https://` or `http://` URL. It is fetched in a pod of its own, labelled
+  `videojob.dev/egress: fetch`, which connects to addresses it has vetted itself: public ones, and `fetch.allowNetworks`.
+  `networkPolicy.enabled` says the same to the network and keeps all other worker pods off it, where the network plugin
+  enforces policies.
 - **Rights.** `files/rbac.yaml` is written from the table in the operator's code. With `watch.namespaces` the operator needs
   Roles only, in those namespaces and its own, and one cluster-wide right: to create tokenreviews.
 - **People** get VideoJobs through the built-in roles view, edit and admin. File transfer by the `videojob` command needs

@@ -94,6 +94,20 @@ class Worker(ApiModel):
     """Finished Jobs, and with them the logs of their pods, are deleted this long after their result is recorded."""
 
 
+class Fetch(ApiModel):
+    """Where URL sources may lead. Only public addresses may be fetched from unless a network is opened here."""
+
+    allow_networks: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+/[0-9]{1,3}$")], ...], Field(max_length=200)
+    ] = ()
+    """Networks such as `10.20.0.0/16` that may be fetched from although they are not public. Loopback and link-local
+    addresses, where clouds keep their metadata, open only by a network wholly within them."""
+    allow_hosts: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^(\*\.)?[A-Za-z0-9.:-]+$")], ...], Field(max_length=200)
+    ] = ()
+    """Hosts that alone may be fetched from, `*.example.com` for all below a name. Empty: every host."""
+
+
 class Crds(ApiModel):
     """The CustomResourceDefinitions."""
 
@@ -162,7 +176,8 @@ class NetworkPolicy(ApiModel):
 
     enabled: bool = False
     """Let only worker pods reach the operator's worker port and, in `namespaces`, worker pods reach nothing else but
-    DNS. Needs a network plugin that enforces policies."""
+    DNS; those that fetch URLs reach public addresses and `fetch.allowNetworks`, too. Needs a network plugin that enforces
+    policies."""
 
 
 class Defaults(ApiModel):
@@ -185,6 +200,8 @@ class ChartValues(ApiModel):
     """The operator's Deployment."""
     worker: Worker = Worker()
     """The pods that work on media."""
+    fetch: Fetch = Fetch()
+    """Where URL sources may lead. Only public addresses may be fetched from unless a network is opened here."""
     crds: Crds = Crds()
     """The CustomResourceDefinitions."""
     watch: Watch = Watch()

@@ -8,14 +8,16 @@ from __future__ import annotations
 import hashlib
 import json
 from enum import IntEnum, StrEnum
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from .sweeping import KeptRetention
 from .v1alpha1.base import StatusModel
-from .v1alpha1.spec import InputLimits, Source
-from .v1alpha1.status import FailureStatus, InputStatus, OutputStatus
+from .v1alpha1.sources import Source, StoredFile
+from .v1alpha1.spec import InputLimits
+from .v1alpha1.status import FailureStatus, FetchedStatus, InputStatus, OutputStatus
 from .v1alpha1.videoprofile import VideoProfileSpec
 
 DOCUMENT_VERSION = 1
@@ -32,10 +34,17 @@ PROGRESS_INTERVAL_SECONDS = 2
 HEARTBEAT_SECONDS = 10
 """And at least this often while it lives (A-010)."""
 
+MAX_RETRY_AFTER_SECONDS = 24 * 3600
+"""Longest wait that a fetched server may ask for; what it asks beyond is cut to this."""
+
 TASK_PATH = "/etc/videojob/task.json"
 """Where the pod finds its document (downward API)."""
 TOKEN_PATH = "/var/run/secrets/videojob/token"  # noqa: S105 - a path, not a secret
 TERMINATION_PATH = "/dev/termination-log"
+SECRETS_PATH = "/var/run/secrets/videojob-source"
+"""Folder of the Secrets a container is given: `<name>/<key>`."""
+AUTHORIZATION_KEY = "authorization"
+"""Key of a source's Secret: the whole value of the Authorization header."""
 
 PROGRESS_ROUTE = "/v1/progress"
 """POST a Progress with a bearer token. 204 taken, 4xx not to be repeated, 5xx or silence: forget it and go on."""
@@ -130,6 +139,25 @@ class Limits(StatusModel):
     """Threads an encoder may use; part of the document, so that the same document gives the same bytes."""
 
 
+class FetchPolicy(StatusModel):
+    """Where a fetch may go besides the public internet, and where alone: the administrator's word, from the settings."""
+
+    allow_networks: tuple[str, ...] = ()
+    """Networks (CIDR) that may be fetched from although they are not public."""
+    allow_hosts: tuple[str, ...] = ()
+    """Hosts that may be fetched from, `*.example.com` for all below a name; empty: every host."""
+
+    @field_validator("allow_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            try:
+                ip_network(network)
+            except ValueError as error:
+                raise ValueError(f"{error}; give networks such as 10.20.0.0/16 or fd12:3456::/32") from None
+        return value
+
+
 class StageInput(StatusModel):
     """Outputs of an earlier stage that this one reads."""
 
@@ -171,6 +199,8 @@ class TaskDocument(StatusModel):
     """Where the bytes are."""
     limits: Limits = Limits()
     """What the attempt may use."""
+    fetch: FetchPolicy | None = None
+    """For a group that fetches: where it may go."""
     operator_url: str | None = None
     """Where progress goes; None: nowhere (a run without a cluster prints it)."""
     retention: KeptRetention | None = None
@@ -198,6 +228,8 @@ class StageResult(StatusModel):
     """One sentence."""
     input: InputStatus | None = None
     """What ingest found."""
+    fetched: FetchedStatus | None = None
+    """What fetch brought."""
     files: tuple[OutputStatus, ...] = ()
     """Files made, each with its facts; paths below the stage's folder, after commit below the job's. In a RunResult only
     commit lists them."""
@@ -264,11 +296,20 @@ class Progress(StatusModel):
     """Size of the store's volume."""
 
 
+class FetchParams(StatusModel):
+    """Bring the file behind a URL into the job's folder."""
+
+    source: Source
+    """The input, a URL."""
+    limits: InputLimits
+    """Bounds on it."""
+
+
 class IngestParams(StatusModel):
     """Vet the source and probe it."""
 
-    source: Source
-    """The input."""
+    source: StoredFile
+    """The input, which lies in the store."""
     limits: InputLimits
     """Bounds on it."""
 
@@ -287,8 +328,8 @@ class OutputPlan(StatusModel):
 class TranscodeParams(StatusModel):
     """Make all outputs from one decode."""
 
-    source: Source
-    """The input."""
+    source: StoredFile
+    """The input, which lies in the store."""
     outputs: tuple[OutputPlan, ...]
     """What to make."""
 

@@ -85,7 +85,7 @@ def _prepare(path: Path, document: Json, file: Path | None) -> _Job:
     if spec.transcode is not None:
         if local is not None:
             sources.check_size(local, spec.transcode.limits.max_input_size)
-        elif spec.transcode.source.sha256 is not None:
+        elif spec.transcode.source.digest is not None:
             name = spec.transcode.source.filename
             raise CliError(
                 f"{path}: {sources.title(document)}: the source is an upload, and "

@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from videojob_api.contract import FetchPolicy
+
 
 class Settings(BaseSettings):
     """What an admin can set. The chart's values map onto these one to one."""
@@ -44,6 +46,10 @@ class Settings(BaseSettings):
     """Most status patches a second over all VideoJobs."""
     threads: int = 2
     """Encoder threads of each worker."""
+    fetch_allow_networks: Annotated[tuple[str, ...], NoDecode] = ()
+    """Networks (CIDR) that URLs may lead to although they are not public, comma-separated in the environment."""
+    fetch_allow_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Hosts that alone may be fetched from, `*.example.com` for all below a name; empty means every host."""
     disruption_budget: int = 5
     """Evictions and lost nodes a stage group survives."""
     keep_finished_seconds: int = 300
@@ -57,13 +63,24 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     """Level of the JSON logs (X-017)."""
 
-    @field_validator("watch_namespaces", mode="before")
+    @field_validator("watch_namespaces", "fetch_allow_networks", "fetch_allow_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        """Names from a comma-separated list; the chart gives an empty text for all namespaces."""
+        """Names from a comma-separated list; the chart gives an empty text for none."""
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("fetch_allow_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Networks that can be read, at start rather than in every fetch."""
+        return FetchPolicy(allow_networks=value).allow_networks
+
+    @property
+    def fetch(self) -> FetchPolicy:
+        """Where URLs may lead, as task documents carry it."""
+        return FetchPolicy(allow_networks=self.fetch_allow_networks, allow_hosts=self.fetch_allow_hosts)
 
     @field_validator("progress_url", "pod_uid", "deployment", "defaults_file", mode="before")
     @classmethod

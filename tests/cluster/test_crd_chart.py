@@ -186,6 +186,30 @@ def test_workers_reach_the_operator_and_names_and_nothing_else() -> None:
     assert ports == ["worker", 53, 53]
 
 
+def test_only_a_pod_that_fetches_reaches_the_world_and_no_cluster() -> None:
+    """Case 60, design section 8: public addresses, and what the values open."""
+    objects = render("--set", "networkPolicy.enabled=true", "--set", "fetch.allowNetworks={10.20.0.0/16,fd00:7::/48}")
+    policy = one(objects, "NetworkPolicy", "videojob-fetch")["spec"]
+    assert policy["podSelector"]["matchLabels"] == {
+        names.LABEL_MANAGED_BY: names.MANAGER,
+        names.LABEL_EGRESS: "fetch",
+    }
+    assert policy["policyTypes"] == ["Egress"]
+    everywhere, public, *opened = [block["ipBlock"] for rule in policy["egress"] for block in rule["to"]]
+    assert everywhere["cidr"] == "0.0.0.0/0"
+    assert {"10.0.0.0/8", "169.254.0.0/16", "127.0.0.0/8", "100.64.0.0/10"} <= set(everywhere["except"])
+    assert public == {"cidr": "2000::/3"}
+    assert opened == [{"cidr": "10.20.0.0/16"}, {"cidr": "fd00:7::/48"}]
+
+
+def test_the_operator_is_told_where_urls_may_lead() -> None:
+    objects = render("--set", "fetch.allowNetworks={10.20.0.0/16,fd00:7::/48}", "--set", "fetch.allowHosts={a.example}")
+    (container,) = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    told = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert told["VIDEOJOB_FETCH_ALLOW_NETWORKS"] == "10.20.0.0/16,fd00:7::/48"
+    assert told["VIDEOJOB_FETCH_ALLOW_HOSTS"] == "a.example"
+
+
 # ---------------------------------------------------------------- installed on an API server
 
 

@@ -108,8 +108,37 @@ CASES = (
     # ------------------------------------------------------------ VideoJob: the source
     Case("an upload by its digest", source(uri=INBOX)),
     Case("a file in the stock", source(uri="store://stock/intros/2026/open.mp4")),
-    Case("a path of the machine", source(uri="file:///etc/passwd"), "source.uri names a file of the namespace's store"),
-    Case("an address", source(uri="http://169.254.169.254/a.mp4"), "source.uri names a file of the namespace's store"),
+    Case(
+        "a path of the machine", source(uri="file:///etc/passwd"), "source.uri is an https:// or http:// URL, or names"
+    ),
+    Case("a URL", source(uri="https://media.example/a%20b.mp4?X-Amz-Signature=ab%2Fcd+e")),
+    Case("a URL without encryption", source(uri="http://media.example:8080/a.mp4")),
+    Case("a URL and the digest it promises", source(uri="https://media.example/a.mp4", sha256="ab" * 32)),
+    Case("a URL and a secret for it", source(uri="https://media.example/a.mp4", secretName="media-key")),
+    Case(
+        "a URL with a password",
+        source(uri="https://u:p@media.example/a.mp4"),
+        "must not carry a user or password: put an",
+    ),
+    Case("a URL with a user", source(uri="http://u@media.example/"), "name it in source.secretName"),
+    Case(
+        "a URL with a blank", source(uri="https://media.example/a b"), "spec.transcode.source.uri in body should match"
+    ),
+    Case("a URL of another scheme", source(uri="gopher://media.example/"), "source.uri is an https:// or http:// URL"),
+    Case("a URL of 2,100 characters", source(uri="https://m.example/" + "a" * 2100), "may not be more than 2048"),
+    Case("half a digest", source(uri="https://m.example/a", sha256="abab"), "source.sha256 in body should match"),
+    Case("a digest beside an upload", source(sha256="ab" * 32), "source.sha256 goes with a URL; an upload's digest"),
+    Case("a secret for an upload", source(secretName="media-key"), "source.secretName goes with an https:// URL"),
+    Case(
+        "a secret over an open line",
+        source(uri="http://media.example/a.mp4", secretName="media-key"),
+        "a secret is not sent over an open line",
+    ),
+    Case(
+        "a secret that is a path",
+        source(uri="https://m.example/a", secretName="../x"),
+        "source.secretName in body should match",
+    ),
     Case(
         "a way out of the stock", source(uri="store://stock/../jobs/x.mp4"), "spec.transcode.source.uri in body should"
     ),
@@ -117,10 +146,12 @@ CASES = (
         "a way out further down", source(uri="store://stock/a/../../x.mp4"), "spec.transcode.source.uri in body should"
     ),
     Case("a hidden file", source(uri="store://stock/.hidden"), "spec.transcode.source.uri in body should match"),
-    Case("somebody else's outputs", source(uri="store://jobs/x/videos/a.mp4"), "source.uri names a file of the"),
+    Case("somebody else's outputs", source(uri="store://jobs/x/videos/a.mp4"), "or names a file of the namespace's"),
     Case("a digest cut short", source(uri="store://inbox/0123"), "spec.transcode.source.uri in body should match"),
     Case("a digest in capitals", source(uri=INBOX.upper()), "spec.transcode.source.uri in body should match"),
-    Case("a path of 600 characters", source(uri="store://stock/" + "a" * 600), "Too long: may not be more than 512"),
+    Case(
+        "a path of 2,100 characters", source(uri="store://stock/" + "a" * 2100), "Too long: may not be more than 2048"
+    ),
     Case("a name of a file", source(filename="Mein Urlaub (2).MOV")),
     Case("a path as the name of a file", source(filename="../x.mp4"), "spec.transcode.source.filename in body should"),
     Case("an empty name of a file", source(filename=""), "should be at least 1 chars long"),

@@ -45,7 +45,7 @@ def test_the_clip_of_an_example_lies_beside_it(name: str) -> None:
     asked = JOBS[name].transcode
     assert asked is not None
     clip = FOLDER / "media" / str(asked.source.filename)
-    assert hashlib.sha256(clip.read_bytes()).hexdigest() == asked.source.sha256
+    assert hashlib.sha256(clip.read_bytes()).hexdigest() == asked.source.digest
     assert clip.stat().st_size < 400_000
 
 

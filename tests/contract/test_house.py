@@ -102,7 +102,10 @@ ROOMS = (
     Room("videojob_operator.runtime", ("kopf", "kubernetes", "videojob_api", "videojob_worker", "videojob_cli")),
     Room("videojob_operator.cluster", ("kopf", "ffmpeg", "videojob_worker", "videojob_cli")),
     Room("videojob_operator.handlers", ("ffmpeg", "videojob_worker", "videojob_cli")),
-    Room("videojob_worker", (*CLUSTER, "yaml", "pydantic_settings", "videojob_operator", "videojob_cli")),
+    Room(
+        "videojob_worker",
+        ("kopf", "kubernetes", "prometheus_client", "yaml", "pydantic_settings", "videojob_operator", "videojob_cli"),
+    ),
 )
 IMPORT_ALL = """
 import importlib, pkgutil, sys

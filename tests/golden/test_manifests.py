@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from builders import CONFIG, Scene
+from builders import CONFIG, Scene, a_url
 from videojob_operator.decide.world import CreateJob
 from videojob_operator.render import RenderConfig, job_manifest
 
@@ -16,7 +16,8 @@ GOLDEN = Path(__file__).resolve().parent / "manifests"
 
 def created(mode: str, group: str) -> tuple[CreateJob, Scene]:
     """The action that launches a group."""
-    scene = Scene.of(mode).settle()
+    fields = {"transcode": a_url(secretName="media-key")} if group == "fetch" else {}
+    scene = Scene.of(mode, **fields).settle()
     for name in ("ingest", "transcode", "verify", "commit"):
         if mode == "Spread" and name != group and group not in scene.jobs and f"{group}-a1" not in scene.jobs:
             scene.succeed(f"{name}-a1").settle()
@@ -28,7 +29,14 @@ def created(mode: str, group: str) -> tuple[CreateJob, Scene]:
 
 
 @pytest.mark.parametrize(
-    ("mode", "group"), [("Compact", "main"), ("Compact", "report-main"), ("Spread", "transcode"), ("Spread", "commit")]
+    ("mode", "group"),
+    [
+        ("Compact", "main"),
+        ("Compact", "report-main"),
+        ("Compact", "fetch"),
+        ("Spread", "transcode"),
+        ("Spread", "commit"),
+    ],
 )
 def test_the_manifest_is_the_golden_one(mode: str, group: str, request: pytest.FixtureRequest) -> None:
     action, scene = created(mode, group)
@@ -42,6 +50,12 @@ def test_the_manifest_is_the_golden_one(mode: str, group: str, request: pytest.F
 
 
 def test_every_golden_file_is_used() -> None:
-    used = {"compact-main.yaml", "compact-report-main.yaml", "spread-transcode.yaml", "spread-commit.yaml"}
+    used = {
+        "compact-main.yaml",
+        "compact-report-main.yaml",
+        "compact-fetch.yaml",
+        "spread-transcode.yaml",
+        "spread-commit.yaml",
+    }
     assert {path.name for path in GOLDEN.iterdir()} == used
     assert CONFIG.worker_image in (GOLDEN / "compact-main.yaml").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from builders import a_videojob
+from builders import a_url, a_videojob
 from simcluster import Cluster, Outcome
 from simoperator import Operator, check_history, drive
 from videojob_operator.decide.job import plan
@@ -14,6 +14,11 @@ from videojob_operator.decide.world import DeleteJob
 
 WELL = Outcome()
 UID = "11111111-2222-3333-4444-555555555555"
+GIVEN = {
+    "Compact": a_videojob("Compact"),
+    "Spread": a_videojob("Spread"),
+    "URL": a_videojob("Compact", transcode=a_url()),
+}
 
 
 def run(
@@ -21,7 +26,7 @@ def run(
 ) -> tuple[Cluster, Operator]:
     """One VideoJob from apply to the deletion of its last Job."""
     cluster = Cluster(lambda _uid, _group, _attempt, _container: outcome)
-    cluster.apply(a_videojob(mode))
+    cluster.apply(GIVEN[mode])
     cluster.crash_at = crash
     return cluster, drive(cluster, Operator(cluster))
 
@@ -33,7 +38,7 @@ def end(cluster: Cluster) -> tuple[object, ...]:
     return status.phase, stages, status.outputs, status.input, status.plan, sorted(set(cluster.created))
 
 
-WRITES = {mode: len(run(mode)[0].writes) for mode in ("Compact", "Spread")}
+WRITES = {mode: len(run(mode)[0].writes) for mode in GIVEN}
 
 
 @pytest.mark.parametrize("where", ["before", "after"])
@@ -65,7 +70,7 @@ def test_a_crash_at_any_write_while_every_pod_object_is_lost(mode: str, where: L
 @pytest.mark.parametrize("mode", WRITES)
 def test_the_number_of_writes_is_small(mode: str) -> None:
     """O3: the operator's own writes of one VideoJob, without Events; the controllers' come on top."""
-    assert WRITES[mode] <= {"Compact": 6, "Spread": 20}[mode]
+    assert WRITES[mode] <= {"Compact": 6, "Spread": 20, "URL": 11}[mode]
 
 
 @pytest.mark.parametrize("mode", WRITES)

@@ -10,7 +10,7 @@ import random
 from dataclasses import replace
 from datetime import timedelta
 
-from builders import CONFIG, a_videojob
+from builders import CONFIG, SHA, a_url, a_videojob
 from simcluster import Cluster, CrashError, Outcome
 from simoperator import Faults, Operator, check, check_history, drive
 from simqueue import check_acceptance
@@ -69,6 +69,8 @@ def story(seed: int) -> tuple[Cluster, Operator, random.Random]:
             "retry": {"maxAttempts": rng.randint(1, 5)},
             "timeoutSeconds": rng.choice((120, 600, 3600)),
         }
+        if rng.random() < 0.3:
+            fields["transcode"] = a_url(**rng.choice(({}, {"sha256": SHA})))
         job = a_videojob(rng.choice(("Compact", "Spread")), name=f"job-{number}", uid=f"uid-{seed}-{number}", **fields)
         job = replace(job, namespace=rng.choice(("team-a", "team-b")))
         cluster.after(rng.random() * 30, lambda job=job: cluster.apply(replace(job, created=cluster.now)))  # type: ignore[misc]

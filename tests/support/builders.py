@@ -9,9 +9,9 @@ from typing import Any
 
 from videojob_api.contract import Progress, RunResult, StageResult
 from videojob_api.profiles import BUILTIN_PROFILES
-from videojob_api.stages import KINDS
 from videojob_api.v1alpha1 import (
     FailureStatus,
+    FetchedStatus,
     InputStatus,
     MediaStoreSpec,
     OutputStatus,
@@ -39,6 +39,7 @@ from videojob_operator.decide.world import (
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SHA = "a1" * 32
+URL = "https://media.example/clips/trailer.mp4?X-Sig=geheim"
 UID = "11111111-2222-3333-4444-555555555555"
 CONFIG = Config(worker_image="videojob-worker:test", progress_url="http://videojob-operator.videojob-system:8081")
 STORE = MediaStoreSpec(pvc=PvcStore(claim_name="videojob-store"))
@@ -53,6 +54,11 @@ def a_spec(mode: str = "Compact", **fields: Any) -> VideoJobSpec:
     }
     body.update(fields)
     return VideoJobSpec.model_validate(body)
+
+
+def a_url(uri: str = URL, **source: Any) -> dict[str, Any]:
+    """`spec.transcode` with a URL as its source."""
+    return {"source": {"uri": uri, "filename": "clip.mp4", **source}}
 
 
 def a_videojob(mode: str = "Compact", *, name: str = "trailer", uid: str = UID, **fields: Any) -> VideoJobView:
@@ -104,6 +110,9 @@ def a_stage(kind: str, uid: str = UID, outputs: Iterable[PlannedOutput] = (), sh
         seconds=2.0,
         cpu_seconds=3.5,
         input=an_input(sha256) if kind == "ingest" else None,
+        fetched=FetchedStatus(uri=f"store://uploads/{sha256}", size_bytes=1_000_000, sha256=sha256)
+        if kind == "fetch"
+        else None,
         files=tuple(an_output(output, uid) for output in outputs) if kind == "commit" else (),
     )
 
@@ -275,11 +284,15 @@ class Scene:
     def succeed(self, key: str) -> Scene:
         """The pod of a Job ends with success; the Job's own condition is not there yet."""
         job = self.jobs[key]
-        kinds = list(KINDS)[:4] if job.group == "main" else [job.group]
-        work = [kind for kind in kinds if kind != "commit"]
+        kinds = ["ingest", "transcode", "verify", "commit"] if job.group == "main" else [job.group]
+        work = [kind for kind in kinds if kind not in ("commit", "fetch")]
         found = [
             ended(name, 0, self.result(name, part, group=job.group, attempt=job.attempt), at=self.seen.now)
-            for name, part in (("work", work), ("commit", [kind for kind in kinds if kind == "commit"]))
+            for name, part in (
+                ("fetch", [kind for kind in kinds if kind == "fetch"]),
+                ("work", work),
+                ("commit", [kind for kind in kinds if kind == "commit"]),
+            )
             if part
         ]
         return self.tick(10 * len(found)).pod(key, *found)
@@ -289,8 +302,9 @@ class Scene:
     ) -> Scene:
         """The first container of a Job's pod ends with a code."""
         job = self.jobs[key]
-        said = a_result("work", group=job.group, attempt=job.attempt, exit_code=code, failure=failure)
-        first = ended("work", code, said if failure is not None else None, at=self.seen.now, seconds=seconds)
+        name = "fetch" if job.group == "fetch" else "work"
+        said = a_result(name, group=job.group, attempt=job.attempt, exit_code=code, failure=failure)
+        first = ended(name, code, said if failure is not None else None, at=self.seen.now, seconds=seconds)
         rest = [waiting("commit")] if job.group == "main" else []
         return self.tick(seconds).pod(key, first, *rest, **fields)
 

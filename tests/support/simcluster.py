@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
-from builders import NOW, a_stage
+from builders import NOW, SHA, a_stage
 from videojob_api import names
 from videojob_api.contract import CommitParams, ReportParams, RunResult, TaskDocument, canonical_json, result_path
 from videojob_api.v1alpha1 import FailureStatus, PlannedOutput, VideoJobStatus
@@ -103,6 +103,8 @@ class Cluster:
         self.history: dict[str, list[VideoJobStatus]] = {}
         self.store: dict[tuple[str, str], RunResult] = {}
         self.produced: set[tuple[str, str, str]] = set()
+        self.fetched: set[tuple[str, str]] = set()
+        """VideoJob's UID and digest of every file that was fetched."""
         self.published: dict[str, list[tuple[str, ...]]] = {}
         self.post: Callable[[RunResult], None] = lambda _result: None
         self.broken: list[str] = []
@@ -391,6 +393,12 @@ class Cluster:
         ]
         if missing:
             self.broken.append(f"{pod.job}: {name} reads {missing}, which no stage has made")
+        for source in (s.params["source"]["uri"] for s in mine if s.kind in ("ingest", "transcode")):
+            if source.startswith("http"):
+                self.broken.append(f"{pod.job}: {name} was given a URL")
+            fetched = source.removeprefix("store://uploads/")
+            if fetched != source and (pod.owner, fetched) not in self.fetched:
+                self.broken.append(f"{pod.job}: {name} reads {source}, which was not fetched")
         if how in EXITS:
             failure = FailureStatus(
                 failure_class=CLASSES[how],
@@ -404,6 +412,8 @@ class Cluster:
             return self._report(pod, document, name)
         for stage in mine:
             self.produced.add((pod.owner, stage.kind, stage.key))
+            if stage.kind == "fetch":
+                self.fetched.add((pod.owner, SHA))
         result = self._leave(pod, document, name, 0, keep=how != "lost")
         if how in ("garbage", "lost"):
             return 0, None, "\ufffd{not json"

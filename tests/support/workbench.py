@@ -18,7 +18,7 @@ from videojob_api.profiles import BUILTIN_PROFILES
 
 FIVE = tuple(BUILTIN_PROFILES)
 UID = "0b3f5a52-8f2c-4f0e-9a43-6f3f7f6f9b11"
-KEYS = {"ingest": "1" * 32, "transcode": "2" * 32, "verify": "3" * 32, "commit": "4" * 32}
+KEYS = {"fetch": "0" * 32, "ingest": "1" * 32, "transcode": "2" * 32, "verify": "3" * 32, "commit": "4" * 32}
 
 
 def plans(names: Sequence[str]) -> list[dict[str, Any]]:
@@ -91,6 +91,13 @@ class Workbench:
             **({"operatorUrl": self.operator_url} if self.operator_url else {}),
             **more,
         }
+
+    def fetching(self, attempt: int = 1, allow: Sequence[str] = ("127.0.0.0/8",)) -> dict[str, Any]:
+        """The task document of the fetch of a source that is a URL."""
+        whole = self.document(attempt, group="fetch", fetch={"allowNetworks": list(allow)})
+        params = {"source": self.source, "limits": self.limits}
+        task = {"kind": "fetch", "container": "fetch", "key": KEYS["fetch"], "params": params, "inputs": []}
+        return whole | {"stages": [task]}
 
     def command(self, container: str, document: dict[str, Any], name: str = "task") -> list[str]:
         """The worker's command line for one container."""

@@ -44,6 +44,8 @@ class Settings:
     """Where the result goes that the kubelet reads."""
     token: Path = Path(contract.TOKEN_PATH)
     """The projected token."""
+    secrets: Path = Path(contract.SECRETS_PATH)
+    """Folder of the Secrets that were mounted."""
     pod_uid: str = "local"
     """UID of the pod; keeps the staging folders of two pods apart."""
 
@@ -183,9 +185,14 @@ class _Run:
         return result
 
     def _reused(self, context: Context) -> StageResult | None:
-        """The record of a finished stage whose files are all as it says. Verify's files are transcode's."""
+        """The record of a finished stage whose files are all as it says. Verify's files are transcode's, fetch's in uploads/."""
         found = recorded(context.final)
         if found is None or found.state != "Succeeded":
+            return None
+        file = found.fetched
+        if context.kind.kind == "fetch" and (
+            file is None or not files.matches(self.store.uploads / Path(file.sha256).name, file.size_bytes, file.sha256)
+        ):
             return None
         folder = context.folder("transcode") if context.kind.kind == "verify" else context.final
         return found.model_copy(update={"reused": True}) if intact(folder, found) else None
@@ -204,7 +211,8 @@ class _Run:
         return Context(
             document=document, task=task, kind=item.kind, params=item.params, store=self.store, debug=self.debug,
             staging=self.store.staging(task.kind, task.key, document.attempt, self.settings.pod_uid),
-            final=self.store.stage(task.kind, task.key), stop=self.stop, deadline=self.deadline, log=self.log, tell=tell,
+            final=self.store.stage(task.kind, task.key), secrets=self.settings.secrets,
+            stop=self.stop, deadline=self.deadline, log=self.log, tell=tell,
         )  # fmt: skip
 
     def _module(self, item: Work) -> Callable[[Context], StageResult]:
@@ -274,5 +282,6 @@ def from_environment(task: str | None, container: str | None, termination: str |
         container=container or os.environ.get("VIDEOJOB_CONTAINER", ""),
         termination=Path(termination or contract.TERMINATION_PATH),
         token=Path(token or contract.TOKEN_PATH),
+        secrets=Path(os.environ.get("VIDEOJOB_SECRETS") or contract.SECRETS_PATH),
         pod_uid=os.environ.get("VIDEOJOB_POD_UID") or f"local-{os.getpid()}",
     )

@@ -12,9 +12,12 @@ from typing import Literal
 from .. import contract
 from ..v1alpha1.base import StatusModel
 
-Trust = Literal["decode", "commit"]
-"""What a stage's container may touch: `decode` reads what strangers made and sees its own job read-write, everything
+Trust = Literal["fetch", "decode", "commit"]
+"""What a stage's container may touch: `fetch` talks to strangers' servers, decodes nothing and sees its own job alone;
+`decode` reads what strangers made and sees its own job read-write, everything
 else read-only; `commit` decodes nothing and publishes."""
+APART: frozenset[Trust] = frozenset({"fetch"})
+"""Trust that shares no pod with another: a pod has one network, and no decoder ever gets the network of a fetch."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class StageKind:
     """Raise it when the same parameters give other bytes; it is part of the content key."""
 
 
+FETCH = StageKind("fetch", "Fetch", contract.FetchParams, "fetch", "cpu", (0, 8), 60, 100, 128, 512)
 INGEST = StageKind("ingest", "Ingest", contract.IngestParams, "decode", "cpu", (0, 10), 60, 250, 256, 1024)
 TRANSCODE = StageKind(
     "transcode", "Transcode", contract.TranscodeParams, "decode", "cpu", (10, 90), 120, 500, 512, 3072
@@ -53,5 +57,5 @@ VERIFY = StageKind("verify", "Verify", contract.VerifyParams, "decode", "cpu", (
 COMMIT = StageKind("commit", "Commit", contract.CommitParams, "commit", None, (99, 100), 300, 100, 128, 512)
 REPORT = StageKind("report", "Report", contract.ReportParams, "commit", None, (0, 0), 60, 50, 64, 256)
 
-KINDS: dict[str, StageKind] = {row.kind: row for row in (INGEST, TRANSCODE, VERIFY, COMMIT, REPORT)}
+KINDS: dict[str, StageKind] = {row.kind: row for row in (FETCH, INGEST, TRANSCODE, VERIFY, COMMIT, REPORT)}
 """Every kind by name."""

@@ -4,10 +4,12 @@ from .history import HistoryEntry
 from .kinds import KINDS, MEDIASTORE, VIDEOJOB, VIDEOPROFILE, VIDEOQUEUE, Kind
 from .mediastore import DiskStatus, MediaStoreSpec, MediaStoreStatus, PvcStore, SweepStatus, TierUse
 from .retention import Retention, RetentionStatus, StoreRetention
-from .spec import InputLimits, Retry, Source, TranscodeSpec, VideoJobSpec
+from .sources import Source, StoredFile
+from .spec import InputLimits, Retry, TranscodeSpec, VideoJobSpec
 from .status import (
     ConditionStatus,
     FailureStatus,
+    FetchedStatus,
     InputStatus,
     OutputStatus,
     PlannedGroup,
@@ -32,6 +34,7 @@ __all__ = [
     "ConditionStatus",
     "DiskStatus",
     "FailureStatus",
+    "FetchedStatus",
     "HistoryEntry",
     "InputLimits",
     "InputStatus",
@@ -55,6 +58,7 @@ __all__ = [
     "Source",
     "StageStatus",
     "StoreRetention",
+    "StoredFile",
     "SweepStatus",
     "Thumbnail",
     "TierUse",

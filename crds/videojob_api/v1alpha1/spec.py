@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from .. import names
 from .base import ApiModel, Rule
 from .retention import Retention
+from .sources import Source
 
 QUANTITY = r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"
 """Byte amounts as Kubernetes writes them: `500Mi`, `2G`, `524288000`."""
@@ -23,9 +24,6 @@ VideoType = Literal["mp4", "mov", "avi", "mkv", "webm"]
 ALLOWED_TYPES: tuple[VideoType, ...] = ("mp4", "mov", "avi", "mkv", "webm")
 """Input formats of the seeds (T-021)."""
 
-SOURCE_URI = r"^store://(inbox/[0-9a-f]{64}|stock/[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*){0,7})$"
-"""What a source may point at: an upload by its sha256, or a file the team keeps; never a path outside the store."""
-
 
 def quantity_bytes(text: str) -> int:
     """Bytes of a Kubernetes quantity (`500Mi` -> 524288000). Raises ValueError naming the expected form."""
@@ -33,32 +31,6 @@ def quantity_bytes(text: str) -> int:
     if match is None or match[2] not in _FACTORS:
         raise ValueError(f"{text!r} is not a quantity of bytes such as 500Mi or 2G")
     return int(float(match[1]) * _FACTORS[match[2]])
-
-
-class Source(ApiModel):
-    """The video to work on. It lies in the namespace's store; `videojob submit --file` puts it there."""
-
-    cel = (
-        Rule(
-            "self.uri.startsWith('store://inbox/') || self.uri.startsWith('store://stock/')",
-            "source.uri names a file of the namespace's store: store://inbox/<sha256> for an upload (videojob submit --file "
-            "prints it), or store://stock/<path>",
-            field_path=".uri",
-        ),
-    )
-
-    uri: Annotated[str, Field(pattern=SOURCE_URI, max_length=512)]
-    """`store://inbox/<sha256>` for an upload (`videojob submit --file` prints it), or `store://stock/<path>` for a file
-    the team keeps in the store."""
-    filename: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^/\x00-\x1f\x7f]+$")] | None = None
-    """The name people know the file by; shown in status. `videojob run` and `videojob submit -f` look for the file by
-    this name beside the manifest."""
-
-    @property
-    def sha256(self) -> str | None:
-        """The digest an inbox URI promises, else None."""
-        prefix = "store://inbox/"
-        return self.uri.removeprefix(prefix) if self.uri.startswith(prefix) else None
 
 
 class InputLimits(ApiModel):

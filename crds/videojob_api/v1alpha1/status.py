@@ -123,6 +123,17 @@ class InputStatus(StatusModel):
     """Name of the audio codec; absent for a silent input."""
 
 
+class FetchedStatus(StatusModel):
+    """The file behind a URL as it was fetched, once: later stages and attempts work on these bytes."""
+
+    uri: str
+    """`store://uploads/<sha256>`: it lies in `uploads/` of the job's folder."""
+    size_bytes: int
+    """Size in bytes."""
+    sha256: str
+    """Digest of the bytes."""
+
+
 class OutputStatus(StatusModel):
     """One published file."""
 
@@ -183,6 +194,8 @@ class FailureStatus(StatusModel):
     """What to do about it."""
     log_tail: str | None = None
     """The last lines of the tool that failed."""
+    retry_after_seconds: int | None = None
+    """How long the other side asked to be left alone."""
     time: datetime | None = None
     """When."""
 
@@ -224,6 +237,8 @@ class PlanStatus(StatusModel):
     """Claim that holds the bytes."""
     threads: int = 2
     """Threads an encoder may use; the same number gives the same bytes."""
+    fetched: FetchedStatus | None = None
+    """What a URL led to, added when it has been fetched; the keys of all later stages follow from its digest."""
 
 
 class VideoJobStatus(StatusModel):

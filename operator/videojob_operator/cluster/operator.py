@@ -198,6 +198,7 @@ class Operator:
             operator_namespace=settings.namespace,
             progress_url=settings.progress_url,
             threads=settings.threads,
+            fetch=settings.fetch,
             disruption_budget=settings.disruption_budget,
             keep_finished_seconds=settings.keep_finished_seconds,
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from videojob_api.contract import Progress, RunResult, TaskDocument
+from videojob_api.contract import FetchPolicy, Progress, RunResult, TaskDocument
 from videojob_api.v1alpha1 import MediaStoreSpec, VideoJobSpec, VideoJobStatus, VideoProfileSpec
 
 # ---------------------------------------------------------------- seen
@@ -103,6 +103,8 @@ class Config:
     progress_url: str | None = None
     threads: int = 2
     """Encoder threads of each Job; part of the task document."""
+    fetch: FetchPolicy = field(default_factory=FetchPolicy)
+    """Where URLs may lead; each attempt follows the settings of its own time."""
     disruption_budget: int = 5
     """Attempts per stage group that may be lost to disruptions before it fails."""
     keep_finished_seconds: int = 300

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from videojob_api import contract, names
-from videojob_api.stages import KINDS
+from videojob_api.contract import FetchParams
+from videojob_api.stages import FETCH, KINDS, Trust
 from videojob_operator.decide.world import CreateJob
 
 from .config import RenderConfig
@@ -14,6 +15,7 @@ STORE = "store"
 SCRATCH = "scratch"
 TASK = "task"
 TOKEN = "token"  # noqa: S105 - the name of a volume
+SECRET = "source"  # noqa: S105 - the start of a volume's name
 
 
 def pod_spec(action: CreateJob, namespace: str, config: RenderConfig) -> dict[str, Any]:
@@ -67,9 +69,20 @@ def container(action: CreateJob, name: str, namespace: str, config: RenderConfig
     }
 
 
-def trusted(action: CreateJob, name: str) -> bool:
-    """Whether every stage of the container decodes nothing, so that it may write the cache."""
-    return all(KINDS[stage.kind].trust == "commit" for stage in action.document.stages if stage.container == name)
+def trust(action: CreateJob, name: str) -> Trust:
+    """What the container may touch; its stages are all of one trust, and if they are not, the least of all holds."""
+    found = {KINDS[stage.kind].trust for stage in action.document.stages if stage.container == name}
+    return next(iter(found)) if len(found) == 1 else "decode"
+
+
+def secrets(action: CreateJob) -> tuple[str, ...]:
+    """Secrets that the pod's sources name. The operator knows their names alone."""
+    found = (
+        FetchParams.model_validate(stage.params).source.secret_name
+        for stage in action.document.stages
+        if stage.kind == FETCH.kind
+    )
+    return tuple(dict.fromkeys(name for name in found if name is not None))
 
 
 def resources(action: CreateJob, name: str) -> dict[str, Any]:
@@ -85,17 +98,27 @@ def resources(action: CreateJob, name: str) -> dict[str, Any]:
 
 
 def mounts(action: CreateJob, name: str, namespace: str) -> list[dict[str, Any]]:
-    """The store's parts by sub-path: the job's own folder to write, everything else to read."""
+    """The store's parts by sub-path: the job's own folder to write, everything else to read.
+
+    What talks to strangers' servers sees nothing but its own job, and the Secrets that its sources name.
+    """
     store = action.document.store
     uid = action.document.job.uid
-    cache: dict[str, Any] = {"name": STORE, "mountPath": store.cache, "subPath": f"{namespace}/cache"}
-    if not trusted(action, name):
-        cache["readOnly"] = True
-    return [
-        {"name": STORE, "mountPath": store.job, "subPath": f"{namespace}/jobs/{uid}"},
+    given = trust(action, name)
+    shared: list[dict[str, Any]] = [
         {"name": STORE, "mountPath": store.inbox, "subPath": f"{namespace}/inbox", "readOnly": True},
         {"name": STORE, "mountPath": store.stock, "subPath": f"{namespace}/stock", "readOnly": True},
-        cache,
+        {"name": STORE, "mountPath": store.cache, "subPath": f"{namespace}/cache"}
+        | ({} if given == "commit" else {"readOnly": True}),
+    ]
+    if given == "fetch":
+        shared = [
+            {"name": f"{SECRET}-{place}", "mountPath": f"{contract.SECRETS_PATH}/{secret}", "readOnly": True}
+            for place, secret in enumerate(secrets(action))
+        ]
+    return [
+        {"name": STORE, "mountPath": store.job, "subPath": f"{namespace}/jobs/{uid}"},
+        *shared,
         {"name": SCRATCH, "mountPath": store.scratch},
         {"name": TASK, "mountPath": contract.TASK_PATH.rpartition("/")[0], "readOnly": True},
         {"name": TOKEN, "mountPath": contract.TOKEN_PATH.rpartition("/")[0], "readOnly": True},
@@ -135,4 +158,17 @@ def volumes(action: CreateJob, config: RenderConfig) -> list[dict[str, Any]]:
                 ]
             },
         },
+        *(
+            {
+                "name": f"{SECRET}-{place}",
+                # Without the Secret the pod starts all the same, and says what is missing.
+                "secret": {
+                    "secretName": secret,
+                    "optional": True,
+                    "defaultMode": 0o440,
+                    "items": [{"key": contract.AUTHORIZATION_KEY, "path": contract.AUTHORIZATION_KEY}],
+                },
+            }
+            for place, secret in enumerate(secrets(action))
+        ),
     ]

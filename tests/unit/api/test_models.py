@@ -92,7 +92,7 @@ def test_what_is_no_quantity_is_named(text: str) -> None:
 
 @pytest.mark.parametrize(("uri", "expect"), [("store://inbox/" + "ab" * 32, "ab" * 32), (URI, None)])
 def test_an_upload_promises_its_digest(uri: str, expect: str | None) -> None:
-    assert Source(uri=uri).sha256 == expect
+    assert Source(uri=uri).digest == expect
 
 
 def test_a_spec_survives_the_way_through_the_server() -> None:
@@ -125,3 +125,41 @@ def test_integers_of_a_message_have_64_bits(number: int, taken: bool) -> None:
         return
     with pytest.raises(ValidationError, match="free_bytes does not fit 64 bits"):
         RunResult.model_validate_json(body)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://media.example/a.mp4",
+        "http://media.example:8080/a%20b.mp4?X-Amz-Signature=ab%2Fcd+e&x=[1]",
+        "https://[2001:db8::1]/a.mp4",
+        "https://media.example",
+        "https://media.example?id=5",
+    ],
+)
+def test_a_url_may_be_a_source(uri: str) -> None:
+    assert Source(uri=uri).fetched
+    assert Source(uri=uri).digest is None
+    assert Source(uri=uri, sha256="ab" * 32).digest == "ab" * 32
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ({"uri": "https://user:pass@media.example/a.mp4"}, "must not carry a user or password"),
+        ({"uri": "https://user@media.example/a.mp4"}, "must not carry a user or password"),
+        ({"uri": "https://media.example/a b.mp4"}, "match"),
+        ({"uri": "https://media.example/a.mp4#t=5"}, "match"),
+        ({"uri": "https://media.example/a.mp4?k='b'"}, "match"),
+        ({"uri": "https://"}, "match"),
+        ({"uri": "ftp://media.example/a.mp4"}, "match"),
+        ({"uri": "https://media.example/" + "a" * 2048}, "2048"),
+        ({"uri": URI, "sha256": "ab" * 32}, "source.sha256 goes with a URL"),
+        ({"uri": URI, "secretName": "key"}, "source.secretName goes with an https:// URL"),
+        ({"uri": "http://media.example/a.mp4", "secretName": "key"}, "source.secretName goes with an https:// URL"),
+    ],
+)
+def test_a_url_that_cannot_be_is_refused_with_the_reason(source: dict[str, str], why: str) -> None:
+    """Case 60: what `videojob run` says is what the API server says."""
+    with pytest.raises(ValidationError, match=why):
+        Source.model_validate(source)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from builders import CONFIG, NOW, UID, Scene, a_failure, ended, waiting
+from builders import CONFIG, NOW, UID, Scene, a_failure, a_url, ended, waiting
 from videojob_api.v1alpha1 import Retry
 from videojob_operator.decide.job.retry import next_time
 from videojob_operator.decide.world import Config, CreateJob
@@ -257,3 +257,20 @@ def test_suspend_holds_a_retry_too() -> None:
 
 def test_the_configured_budget_is_the_default_one() -> None:
     assert CONFIG.disruption_budget == 5
+
+
+@pytest.mark.parametrize(("asked", "least"), [(90, 90), (0, 2), (None, 2), (10**9, 86400), (-5, 2)])
+def test_who_asks_to_be_left_alone_is_left_alone_for_a_day_at_most(asked: int | None, least: int) -> None:
+    """Case 62, External: not before the time the other side asked for; never earlier than the backoff."""
+    scene = Scene.of(transcode=a_url()).settle()
+    failure = a_failure("SourceUnavailable", "External", "Fetch").model_copy(update={"retry_after_seconds": asked})
+    scene.fail("fetch-a1", 69, failure).settle()
+    assert least <= wait_of(scene) <= least * 1.1
+    scene.tick(least * 1.1).settle()
+    assert "fetch-a2" in scene.jobs
+
+
+def test_a_wait_is_believed_of_other_peoples_servers_alone() -> None:
+    scene = Scene.of().settle()
+    scene.fail("main-a1", 75, a_failure("FFmpegFailed", "Recoverable").model_copy(update={"retry_after_seconds": 900}))
+    assert wait_of(scene.settle()) <= 2.2

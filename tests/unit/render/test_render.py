@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from builders import Scene, a_videojob
+from builders import Scene, a_url, a_videojob
 from videojob_api import contract, names
 from videojob_api.stages import KINDS
 from videojob_operator.decide.world import CreateJob
@@ -176,3 +176,41 @@ def test_the_settings_reach_the_pod() -> None:
     assert {c["image"] for c in containers(spec)} == {"videojob-worker:test"}
     scratch = next(v for v in spec["volumes"] if v["name"] == "scratch")
     assert scratch["emptyDir"]["sizeLimit"] == "1Gi"
+
+
+# ---------------------------------------------------------------- the pod that talks to strangers
+
+
+def test_a_fetch_sees_its_own_job_and_its_secret_and_nothing_else() -> None:
+    """Design section 8: a Secret is mounted where it is used; what has the network has no other team's bytes."""
+    given = action(transcode=a_url(secretName="media-key"))
+    spec = pod(given)
+    (container,) = containers(spec)
+    store = given.document.store
+    mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+    assert mounts.keys() == {
+        store.job, store.scratch, "/etc/videojob", "/var/run/secrets/videojob", "/var/run/secrets/videojob-source/media-key",
+    }  # fmt: skip
+    assert mounts["/var/run/secrets/videojob-source/media-key"]["readOnly"] is True
+    volumes = [volume["secret"] for volume in spec["volumes"] if "secret" in volume]
+    assert [(volume["secretName"], [item["key"] for item in volume["items"]]) for volume in volumes] == [
+        ("media-key", ["authorization"])
+    ]
+
+
+def test_a_secret_and_the_network_are_the_fetchs_alone() -> None:
+    scene = Scene.of(transcode=a_url(secretName="media-key")).settle().succeed("fetch-a1").settle()
+    fetch, main = (a for plan in scene.plans for a in plan.actions if isinstance(a, CreateJob))
+    assert manifest(fetch)["spec"]["template"]["metadata"]["labels"][names.LABEL_EGRESS] == "fetch"
+    assert names.LABEL_EGRESS not in manifest(main)["spec"]["template"]["metadata"]["labels"]
+    assert "media-key" not in json.dumps(manifest(main))
+    assert "secretName" not in json.dumps(pod())
+
+
+def test_the_settings_say_where_a_fetch_may_go() -> None:
+    found = Settings(fetch_allow_networks="10.20.0.0/16, fd00::/8", fetch_allow_hosts="*.example.com").fetch  # type: ignore[arg-type]
+    assert found.allow_networks == ("10.20.0.0/16", "fd00::/8")
+    assert found.allow_hosts == ("*.example.com",)
+    assert Settings().fetch == contract.FetchPolicy()
+    with pytest.raises(ValueError, match=r"give networks such as 10\.20\.0\.0/16"):
+        Settings(fetch_allow_networks="10.20.0.1/16")  # type: ignore[arg-type]

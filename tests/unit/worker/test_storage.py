@@ -36,7 +36,7 @@ def test_a_source_is_looked_for_in_inbox_and_stock_alone(tmp_path: Path) -> None
     assert store.source("store://inbox/abc", None).name == "abc"
     with pytest.raises(Permanent, match="does not exist"):
         store.source("store://stock/abc", "clip.mp4")
-    with pytest.raises(Permanent, match="neither in inbox nor in stock"):
+    with pytest.raises(Permanent, match="neither in inbox, nor in stock"):
         store.source("store://jobs/abc", None)
 
 

@@ -34,6 +34,7 @@ class WorkerError(Exception):
         self.message = message
         self.hint = hint
         self.log_tail = log_tail
+        self.retry_after_seconds: int | None = None
 
     def status(self, stage: str | None, attempt: int) -> FailureStatus:
         """The failure as it stands in the result, cut to what a termination message can carry."""
@@ -46,6 +47,7 @@ class WorkerError(Exception):
             message=redact(printable(self.message))[:MAX_MESSAGE],
             hint=redact(printable(self.hint))[:MAX_MESSAGE] if self.hint else None,
             log_tail=redact(printable(self.log_tail))[-MAX_LOG_TAIL:] if self.log_tail else None,
+            retry_after_seconds=self.retry_after_seconds,
         )
 
 
@@ -64,10 +66,16 @@ class BadConfig(WorkerError):
 
 
 class External(WorkerError):
-    """Somebody else's service failed."""
+    """Somebody else's service failed; it may ask to be left alone for a while."""
 
     failure_class = FailureClass.EXTERNAL
     exit_code = ExitCode.EXTERNAL
+
+    def __init__(
+        self, code: str, message: str, *, hint: str | None = None, retry_after_seconds: int | None = None
+    ) -> None:
+        super().__init__(code, message, hint=hint)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Resource(WorkerError):

@@ -18,7 +18,7 @@ TRIES = (0.0, 1.0, 2.0, 4.0)
 
 
 def brief(stage: StageResult) -> StageResult:
-    """A stage as it stands in the result: ingest tells the input, commit what is published; the rest is in `stage.json`."""
+    """A stage as it stands in the result: fetch and ingest tell the input, commit what is published; `stage.json` the rest."""
     return stage.model_copy(
         update={
             "input": stage.input if stage.kind == "ingest" else None,

@@ -87,11 +87,7 @@ def sniff(path: Path, allowed: tuple[str, ...] = ALLOWED_TYPES) -> Sniffed:
         )
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
-        container, finding = _container(head)
-        if container is None:
-            raise _refusal(finding or "of no known form", allowed)
-        if container not in allowed:
-            raise _refusal(container, allowed)
+        container = require_video(head, allowed)
         announced = _announced_size(container, head, file, size)
     if announced is not None and announced > size:
         raise Permanent(
@@ -100,6 +96,16 @@ def sniff(path: Path, allowed: tuple[str, ...] = ALLOWED_TYPES) -> Sniffed:
             hint="upload the whole file again",
         )
     return Sniffed(container, whole=DEMUXERS[container] == "matroska" and announced == size)
+
+
+def require_video(head: bytes, allowed: tuple[str, ...] = ALLOWED_TYPES) -> str:
+    """The container that a file's first bytes announce. Raises Permanent: InvalidFileType."""
+    container, finding = _container(head)
+    if container is None:
+        raise _refusal(finding or "of no known form", allowed)
+    if container not in allowed:
+        raise _refusal(container, allowed)
+    return container
 
 
 def _refusal(finding: str, allowed: tuple[str, ...]) -> Permanent:

@@ -43,6 +43,8 @@ class Context:
     """`processed/<kind>/<key>`."""
     debug: Path
     """Kept whatever happens."""
+    secrets: Path
+    """Folder of the Secrets that were mounted: `<name>/<key>`."""
     stop: Stop
     deadline: Deadline
     log: Log

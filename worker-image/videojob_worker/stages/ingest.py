@@ -38,7 +38,7 @@ def run(context: Context) -> StageResult:
         context.progress(done * 80 // size, "Reading the file")
 
     digest = files.sha256_file(path, hashed)
-    if source.sha256 is not None and digest != source.sha256:
+    if source.digest is not None and digest != source.digest:
         raise Permanent(
             "CorruptMedia",
             f"the upload's bytes do not match its name: sha256 is {digest}",

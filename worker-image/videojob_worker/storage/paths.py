@@ -47,10 +47,15 @@ class Store:
         self._roots = {"inbox": Path(paths.inbox), "stock": Path(paths.stock)}
 
     def source(self, uri: str, name: str | None) -> Path:
-        """The vetted path of `store://inbox/<sha256>` or `store://stock/<path>`."""
-        root, _, relative = uri.removeprefix("store://").partition("/")
-        if root not in self._roots:
-            raise Permanent("UnsafeInput", f"the source {uri!r} is neither in inbox nor in stock", hint=_HINT)
+        """The vetted path of `store://inbox/<sha256>`, `store://stock/<path>` or `store://uploads/<sha256>`."""
+        scheme, _, place = uri.partition("://")
+        root, _, relative = place.partition("/")
+        if scheme == "store" and root == self.uploads.name:
+            return vetted_file(
+                self.job, place, f"the source {name or uri}"
+            )  # a link in place of uploads/ is refused, too
+        if scheme != "store" or root not in self._roots:
+            raise Permanent("UnsafeInput", "the source is neither in inbox, nor in stock, nor in uploads", hint=_HINT)
         return vetted_file(self._roots[root], relative, f"the source {name or uri}")
 
     def stage(self, kind: str, key: str) -> Path:
@@ -69,6 +74,11 @@ class Store:
     def processed(self) -> Path:
         """All stages' outputs before publication."""
         return self.job / "processed"
+
+    @property
+    def uploads(self) -> Path:
+        """What was fetched, by its sha256."""
+        return self.job / "uploads"
 
     @property
     def videos(self) -> Path:

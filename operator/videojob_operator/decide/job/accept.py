@@ -104,11 +104,11 @@ def _record(seen: Observed, draft: Draft, spec: VideoJobSpec) -> None:
     steps = recipes.steps(spec, plan)
     plan = plan.model_copy(update={"groups": recipes.groups(steps, execution)})
     known = recipes.keys(steps, plan.threads)
-    kinds = {step.kind.stage: step.kind for step in steps}
+    kinds = {step.kind.stage: step.kind.kind for step in steps if not step.pending}
     draft.update(
         plan=plan,
         stages=tuple(
-            StageStatus(name=stage, group=group.name, slot=group.slot, key=known[kinds[stage].kind])
+            StageStatus(name=stage, group=group.name, slot=group.slot, key=known.get(kinds.get(stage, "")))
             for group in plan.groups
             for stage in group.stages
         ),

@@ -13,6 +13,7 @@ from videojob_api.names import Phase, Reason
 from videojob_api.stages import KINDS
 from videojob_api.v1alpha1 import ProgressStatus
 
+from .. import recipes
 from ..naming import job_name
 from ..world import ConfirmGone, Event, Observed
 from .draft import Draft, Group, Verdict
@@ -41,6 +42,7 @@ def harvest(seen: Observed, draft: Draft) -> None:
                 return
             if verdict.state == "Succeeded":
                 _succeed(seen, draft, group, verdict)
+                seen = replace(seen, job=replace(seen.job, status=draft.status))  # what it found binds later groups
                 break
             _count(seen, draft, group, verdict)
             group = draft.group(group.name)
@@ -88,10 +90,27 @@ def record(seen: Observed, draft: Draft, group: Group, results: tuple[StageResul
             message=result.message[:200] if result.message is not None else None,
             start_time=old.start_time or seen.now, completion_time=old.completion_time or seen.now,
         )  # fmt: skip
+        if row.kind == "fetch":
+            _fetched(seen, draft, result)
         if row.kind == "ingest":
             draft.update(input=result.input)
         if row.kind == "commit":
             draft.update(outputs=result.files)
+
+
+def _fetched(seen: Observed, draft: Draft, result: StageResult) -> None:
+    """Put on record what the URL led to, with the keys that follow from it, before any Job that uses them."""
+    plan, spec = draft.status.plan, seen.job.spec
+    if plan is None or spec is None:
+        return
+    plan = plan.model_copy(update={"fetched": result.fetched})
+    steps = recipes.steps(spec, plan)
+    known = recipes.keys(steps, plan.threads)
+    draft.update(plan=plan)
+    for step in steps:
+        for stage in draft.status.stages:
+            if stage.name == step.kind.stage and stage.key is None:
+                draft.stage(stage.name, key=known[step.kind.kind])
 
 
 def _count(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from videojob_api.contract import EXIT_CLASSES, ExitCode, FailureClass, RunResult
+from videojob_api.contract import EXIT_CLASSES, MAX_RETRY_AFTER_SECONDS, ExitCode, FailureClass, RunResult
 from videojob_api.v1alpha1 import FailureStatus
 
 from ..naming import job_name, report_group
@@ -274,8 +274,17 @@ def _failure(
         message=details.message[:MESSAGE_LENGTH],
         hint=details.hint[:MESSAGE_LENGTH] if details.hint is not None else HINTS.get(details.code),
         log_tail=details.log_tail[-LOG_LENGTH:] if details.log_tail is not None else None,
+        retry_after_seconds=_retry_after(cause, details),
         time=seen.now,
     )
+
+
+def _retry_after(cause: FailureClass, details: FailureStatus) -> int | None:
+    """What the other side asked for, within reason: a worker is not believed that a job shall wait for years."""
+    asked = details.retry_after_seconds
+    if cause is not FailureClass.EXTERNAL or asked is None or asked < 0:
+        return None
+    return min(asked, MAX_RETRY_AFTER_SECONDS)
 
 
 def _active_ms(now: datetime, job: JobView, pod: PodView | None) -> int:

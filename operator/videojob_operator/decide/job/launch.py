@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from videojob_api import contract
 from videojob_api.names import Phase, Reason
-from videojob_api.stages import REPORT
+from videojob_api.stages import KINDS, REPORT
 from videojob_api.v1alpha1 import FailureStatus, VideoJobSpec, VideoJobStatus
 
 from .. import recipes
@@ -160,13 +160,16 @@ def document(
         row = recipes.kind_of(stage.name)
         if row is not None and stage.key is not None:
             known[row.kind] = stage.key
+    wanted = recipes.tasks(steps, group.plan.stages, known)
+    fetches = any(KINDS[task.kind].trust == "fetch" for task in wanted)
     bounded = spec.timeout_seconds is not None or (status.input is not None and status.active_time_ms > 0)
     return contract.TaskDocument(
         job=_identity(seen, spec),
         group=group.name,
         attempt=attempt,
-        stages=recipes.tasks(steps, group.plan.stages, known),
+        stages=wanted,
         limits=contract.Limits(timeout_seconds=seconds_left(spec, status) if bounded else None, threads=threads),
+        fetch=seen.config.fetch if fetches else None,
         operator_url=seen.config.progress_url,
     )
 

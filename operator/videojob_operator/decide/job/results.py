@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from videojob_api.contract import RunResult, StageResult, canonical_json
 from videojob_api.stages import INGEST
 from videojob_api.v1alpha1 import InputStatus, OutputStatus
+from videojob_api.v1alpha1.sources import UPLOADS
 
 from ..naming import report_group
 from ..recipes import containers, kind_of
@@ -92,6 +93,8 @@ def problem_of(
         found = next((r for r in results if row is not None and r.kind == row.kind), None)
         if found is None or found.state != "Succeeded":
             return f"stage {stage.name} has no successful result"
+        if stage.name == "Fetch" and (problem := _fetched(seen, found)) is not None:
+            return problem
         if stage.name == "Ingest" and (problem := _input(seen, found)) is not None:
             return problem
         if stage.name == "Commit" and (problem := _outputs(seen, found.files)) is not None:
@@ -105,12 +108,28 @@ def _input(seen: Observed, result: StageResult) -> str | None:
     if len(canonical_json(result.input.dump())) > MAX_INPUT_BYTES:
         return f"the facts about the input exceed {MAX_INPUT_BYTES} bytes"
     work = seen.job.spec.transcode if seen.job.spec is not None else None
-    promised = work.source.sha256 if work is not None else None
+    plan = seen.job.status.plan
+    fetched = plan.fetched if plan is not None else None
+    promised = fetched.sha256 if fetched is not None else work.source.digest if work is not None else None
     if promised is not None and result.input.sha256 != promised:
-        return f"the input's sha256 is {result.input.sha256[:64]}, not the {promised} of its URI"
+        return f"the input's sha256 is {result.input.sha256[:64]}, not the {promised} of its source"
     longest = work.limits.max_duration_seconds if work is not None else None
     if longest is not None and not 0 <= result.input.duration_ms <= longest * 1000:
         return f"the input's duration is said to be {result.input.duration_ms} ms, {longest} s are permitted"
+    return None
+
+
+def _fetched(seen: Observed, result: StageResult) -> str | None:
+    work = seen.job.spec.transcode if seen.job.spec is not None else None
+    file = result.fetched
+    if file is None:
+        return "stage Fetch tells nothing about the file"
+    if SHA256.fullmatch(file.sha256) is None or file.uri != f"{UPLOADS}{file.sha256}":
+        return "the file that stage Fetch tells of does not lie in the job's uploads/ under its digest"
+    if work is not None and work.source.sha256 not in (None, file.sha256):
+        return f"the fetched file's sha256 is {file.sha256}, not the {work.source.sha256} that the spec promises"
+    if work is not None and not 0 < file.size_bytes <= work.limits.max_input_bytes:
+        return f"the fetched file is said to have {file.size_bytes} bytes, {work.limits.max_input_bytes} are permitted"
     return None
 
 

@@ -38,6 +38,8 @@ def retry(seen: Observed, draft: Draft) -> None:
         draft.fail(Reason.ATTEMPTS_EXHAUSTED, failure, seen.now)
         return
     due = next_time(seen.now, policy, group.failures, seen.job.uid, group.name)
+    if failure.retry_after_seconds is not None:
+        due = max(due, seen.now + timedelta(seconds=failure.retry_after_seconds))
     draft.update(phase=Phase.QUEUED, next_retry_time=due)
     wait = (due - seen.now).total_seconds()
     text = f"{failure.code}: {failure.message}; attempt {group.settled + 1} in {wait:.1f} s"

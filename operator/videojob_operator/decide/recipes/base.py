@@ -8,11 +8,11 @@ from itertools import groupby
 from typing import Any, Literal
 
 from videojob_api import contract
-from videojob_api.stages import KINDS, StageKind
+from videojob_api.stages import APART, KINDS, StageKind
 from videojob_api.v1alpha1 import PlannedGroup, PlanStatus, VideoJobSpec
 from videojob_api.v1alpha1.base import StatusModel
 
-CONTAINERS = {"decode": "work", "commit": "commit"}
+CONTAINERS = {"fetch": "fetch", "decode": "work", "commit": "commit"}
 """Container of each trust."""
 MAIN = "main"
 """The one group of Compact."""
@@ -28,6 +28,8 @@ class Step:
     """Kinds of earlier stages whose outputs it reads."""
     threaded: bool = False
     """Whether the number of threads changes its bytes, so that it is part of its key."""
+    pending: bool = False
+    """Whether its parameters wait for what an earlier group finds; its key is recorded when they are known."""
 
 
 Recipe = Callable[[VideoJobSpec, PlanStatus], tuple[Step, ...]]
@@ -52,12 +54,23 @@ def keys(steps: Sequence[Step], threads: int) -> dict[str, str]:
 
 
 def groups(steps: Sequence[Step], execution: Literal["Compact", "Spread"]) -> tuple[PlannedGroup, ...]:
-    """Jobs to run, in order: one for everything, or one for each stage."""
-    if execution == "Compact":
-        slots = [step.kind.slot for step in steps if step.kind.slot is not None]
-        names = tuple(step.kind.stage for step in steps)
-        return (PlannedGroup(name=MAIN, stages=names, slot=slots[0] if slots else None),)
-    return tuple(PlannedGroup(name=s.kind.kind, stages=(s.kind.stage,), slot=s.kind.slot) for s in steps)
+    """Jobs to run, in order: one for each stage, or one for all that may share a pod."""
+    if execution == "Spread":
+        return tuple(_group(step.kind.kind, (step,)) for step in steps)
+    found: list[PlannedGroup] = []
+    shared = 0
+    for apart, members in groupby(steps, key=lambda step: step.kind.trust in APART):
+        if apart:
+            found.extend(_group(step.kind.kind, (step,)) for step in members)
+            continue
+        shared += 1
+        found.append(_group(MAIN if shared == 1 else f"{MAIN}-{shared}", tuple(members)))
+    return tuple(found)
+
+
+def _group(name: str, members: Sequence[Step]) -> PlannedGroup:
+    slots = [step.kind.slot for step in members if step.kind.slot is not None]
+    return PlannedGroup(name=name, stages=tuple(step.kind.stage for step in members), slot=slots[0] if slots else None)
 
 
 def containers(stages: Sequence[str]) -> dict[str, str]:
