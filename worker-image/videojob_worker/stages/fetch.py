@@ -52,7 +52,7 @@ def run(context: Context) -> StageResult:
         context.progress(size * 99 // max(1, announced), text, None, left)
 
     def room(size: int, announced: int | None) -> None:
-        if announced is not None and announced - size > context.store.free_bytes():
+        if announced is not None and announced - size > context.store.space()[0]:
             raise disk_full("the fetch")
         arrived(size, announced)
 
