@@ -34,7 +34,7 @@ SPECS = (
     ),
     Case(
         "a wrong value names its field",
-        {"transcode": {"source": {"uri": "http://x"}}},
+        {"transcode": {"source": {"uri": "ftp://x"}}},
         False,
         "spec.transcode.source.uri",
     ),
