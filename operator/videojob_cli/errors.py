@@ -17,6 +17,8 @@ class Exit(IntEnum):
     """The command worked, the VideoJob failed or was cancelled."""
     TIMEOUT = 4
     """`--timeout` passed before the end; the VideoJob goes on."""
+    DIFFERENT = 5
+    """`videojob repro`: the attempt did not end here as it did there."""
 
 
 class CliError(Exception):
@@ -37,3 +39,12 @@ class ApiError(CliError):
         """HTTP status; 0 when there was no answer."""
         self.reason = reason
         """The Status object's reason, for example AlreadyExists; empty when the answer was none."""
+
+
+class Refused(CliError):
+    """The worker's refusal to move a file, for callers that tell one kind from another."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """Code of the refusal, for example NotFound; empty when the answer has none."""

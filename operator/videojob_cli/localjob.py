@@ -57,6 +57,10 @@ class Folders:
         """Where uploads lie."""
         return self.root / namespace / "inbox"
 
+    def stock(self, namespace: str) -> Path:
+        """Where the files lie that a team keeps."""
+        return self.root / namespace / "stock"
+
 
 class LocalJob:
     """Starts when made; `view()` is what an operator would see of it."""

@@ -16,7 +16,7 @@ import typer
 from videojob_api.names import API_VERSION, DEFAULT_QUEUE, Phase
 
 from . import init as make_ready
-from . import manifests, show, sources, stats
+from . import manifests, repro_command, show, sources, stats
 from . import run as local
 from .client import VideoJobs, is_finished, phase_of
 from .errors import CliError, Exit
@@ -333,6 +333,9 @@ def run(
     if stuck:
         raise CliError("\n".join(stuck))
     _judge([one.as_object() for one in ended])
+
+
+app.command("repro")(repro_command.command)
 
 
 @app.command()

@@ -30,7 +30,7 @@ SLOWEST_BYTES_PER_SECOND = 256 * 1024
 """The slow line: 2 Mbit/s. One that stands still is noticed much earlier, by both ends."""
 IDLE_SECONDS = 120
 """It ends by itself when nothing moved for so long."""
-Direction = Literal["in", "out"]
+Direction = Literal["in", "out", "evidence"]
 
 
 def slug(filename: str) -> str:
@@ -67,16 +67,23 @@ def transfer_pod(
     uid: str | None = None,
     size_bytes: int = 0,
 ) -> Json:
-    """The short-lived pod that files go through: the namespace's inbox to write, or one job's folder to read.
+    """The short-lived pod that files go through: the namespace's inbox to write, or one job's folder to read; for evidence
+    the inbox and the stock, where its inputs lie, to read too.
 
     `size_bytes` is how much goes through it in all. It asks for no right at all, runs under the restricted Pod Security
     profile, and ends by itself.
     """
     paths = StorePaths()
     if direction == "in":
-        mount: Json = {"name": "store", "mountPath": paths.inbox, "subPath": f"{namespace}/inbox"}
+        mounts: list[Json] = [{"name": "store", "mountPath": paths.inbox, "subPath": f"{namespace}/inbox"}]
     else:
-        mount = {"name": "store", "mountPath": paths.job, "subPath": f"{namespace}/jobs/{uid}", "readOnly": True}
+        wanted = {paths.job: f"jobs/{uid}"}
+        if direction == "evidence":
+            wanted |= {paths.inbox: "inbox", paths.stock: "stock"}
+        mounts = [
+            {"name": "store", "mountPath": place, "subPath": f"{namespace}/{part}", "readOnly": True}
+            for place, part in wanted.items()
+        ]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -114,7 +121,7 @@ def transfer_pod(
                         "capabilities": {"drop": ["ALL"]},
                         "readOnlyRootFilesystem": True,
                     },
-                    "volumeMounts": [mount, {"name": "scratch", "mountPath": paths.scratch}],
+                    "volumeMounts": [*mounts, {"name": "scratch", "mountPath": paths.scratch}],
                 }
             ],
             "volumes": [

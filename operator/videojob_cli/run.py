@@ -27,6 +27,8 @@ from .kube import Json
 from .localjob import Folders, LocalJob
 
 NAMESPACE = "default"
+INPUTS_FILE = "inputs.json"
+"""After a failure: which files of this machine the inputs are."""
 _NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[-a-z0-9])?")
 """`generateName` may end with `-`."""
 
@@ -189,7 +191,8 @@ def run(
         )
         for job in jobs:
             embedded.add(job.view)
-        return [_collect(view, folders, output) for view in embedded.run()]
+        inputs = {job.view.uid: job.source for job in jobs}
+        return [_collect(view, folders, output, inputs[view.uid]) for view in embedded.run()]
 
 
 def _put(file: sources.LocalFile, inbox: Path) -> None:
@@ -203,8 +206,9 @@ def _put(file: sources.LocalFile, inbox: Path) -> None:
     part.replace(target)
 
 
-def _collect(view: VideoJobView, folders: Folders, output: Path) -> Ended:
-    """Bring a job's files out of the store: outputs and manifest, or after a failure what helps to understand it.
+def _collect(view: VideoJobView, folders: Folders, output: Path, source: sources.LocalFile | None = None) -> Ended:
+    """Bring a job's files out of the store: outputs and manifest, or after a failure what helps to understand it, and a note
+    of where its input is, for `videojob repro`.
 
     The folder is built beside its place and takes the place of an earlier run's, so that two runs never mix.
     """
@@ -219,11 +223,23 @@ def _collect(view: VideoJobView, folders: Folders, output: Path) -> Ended:
             shutil.copyfile(job / "manifest.json", made / "manifest.json")
         elif (job / "debug").is_dir():
             shutil.copytree(job / "debug", made / "debug")
+            (made / INPUTS_FILE).write_text(json.dumps(_inputs(view, folders, source), indent=2) + "\n")
         (made / "status.json").write_text(json.dumps(view.status.dump(), indent=2, ensure_ascii=False) + "\n")
         if target.exists():
             target.rename(old)
         made.rename(target)
     return Ended(view, target)
+
+
+def _inputs(view: VideoJobView, folders: Folders, source: sources.LocalFile | None) -> dict[str, str]:
+    """Where on this machine the inputs are: the file that was given, or one in a kept store."""
+    if source is not None:
+        return {source.uri: str(source.path.absolute())}
+    work = view.spec.transcode if view.spec is not None else None
+    prefix = "store://stock/"
+    if work is None or not work.source.uri.startswith(prefix):
+        return {}
+    return {work.source.uri: str((folders.stock(view.namespace) / work.source.uri.removeprefix(prefix)).absolute())}
 
 
 def check_folder(target: Path) -> None:
@@ -248,7 +264,12 @@ def _left_by_a_run(target: Path) -> set[str]:
         status = VideoJobStatus.model_validate_json((target / "status.json").read_bytes())
     except (OSError, ValueError):
         return set()
-    return {PurePosixPath(one.path).name for one in status.outputs} | {"status.json", "manifest.json", "debug"}
+    return {PurePosixPath(one.path).name for one in status.outputs} | {
+        "status.json",
+        "manifest.json",
+        "debug",
+        INPUTS_FILE,
+    }
 
 
 def obstacle(view: VideoJobView) -> str | None:

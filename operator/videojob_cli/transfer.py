@@ -18,7 +18,7 @@ from typing import Any
 from videojob_api.names import ANNOTATION_WORKER_IMAGE, DEFAULT_STORE, WORKER_SERVICE_ACCOUNT
 
 from . import manifests
-from .errors import ApiError, CliError
+from .errors import ApiError, CliError, Refused
 from .exec_channel import Channel
 from .kube import Api, Json, objects
 
@@ -164,9 +164,13 @@ class TransferPod:
             raise CliError(f"{file} did not arrive whole (the store has {answer}). Submit it again.")
         return True
 
-    def download(self, path: str, target: Path, sha256: str | None, moved: Moved = nothing_moved) -> int:
-        """Bring one file of the job's folder to `target`, whole and verified or not at all; its size in bytes."""
-        channel = self._run("send", path, stdin=False)
+    def download(
+        self, path: str, target: Path, sha256: str | None, moved: Moved = nothing_moved, *, root: str | None = None
+    ) -> int:
+        """Bring one file of the job's folder, or below another `root` of the pod, to `target`: whole and verified or not at
+        all; its size in bytes. Raises CliError; Refused with reason NotFound when it is not there.
+        """
+        channel = self._run("send", path, *(("--root", root) if root is not None else ()), stdin=False)
         part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
         try:
             head, rest = _head(channel)
@@ -223,7 +227,7 @@ def _parsed(channel: Channel, line: bytes) -> dict[str, Any]:
             f"The transfer pod's helper failed ({told}): is --image a worker image of this version?"
         ) from error
     if not answer.get("ok"):
-        raise CliError(str(answer.get("error", "the transfer failed")))
+        raise Refused(str(answer.get("error", "the transfer failed")), str(answer.get("code", "")))
     return answer
 
 

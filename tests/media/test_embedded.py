@@ -96,7 +96,7 @@ def test_bad_input_fails_at_once_and_publishes_nothing(name: str, body: bytes, c
     assert (status.failure.failure_class, status.failure.code, status.attempts) == ("Permanent", code, 1)
     assert status.failure.hint
     assert status.outputs == ()
-    assert sorted(path.name for path in ended.folder.iterdir()) == ["debug", "status.json"]
+    assert sorted(path.name for path in ended.folder.iterdir()) == ["debug", "inputs.json", "status.json"]
 
 
 def test_a_source_that_is_not_in_the_store(tmp_path: Path) -> None:

@@ -102,7 +102,8 @@ class HandApi:
     """What each watch in turn shows."""
     touch: Callable[[Sequence[str]], Sequence[str]] = lambda command: command
     """May change a transfer command before it starts."""
-    _mounts: dict[str, str] = field(default_factory=dict)
+    _mounts: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of each pod, its parts of the volume by the place they are mounted at."""
 
     def put(self, path: str, **body: Any) -> Json:
         """An object that is there already."""
@@ -155,7 +156,10 @@ class HandApi:
             raise ApiError(f'"{metadata["name"]}" already exists', 409, "AlreadyExists")
         if body.get("kind") == "Pod":
             body["status"] = copy.deepcopy(self.pod_status)
-            self._mounts[metadata["name"]] = body["spec"]["containers"][0]["volumeMounts"][0]["subPath"]
+            mounts = body["spec"]["containers"][0]["volumeMounts"]
+            self._mounts[metadata["name"]] = {
+                each["mountPath"]: each["subPath"] for each in mounts if "subPath" in each
+            }
         self.objects[where] = body
         return copy.deepcopy(body)
 
@@ -169,7 +173,13 @@ class HandApi:
         assert tuple(command[:3]) == ("python3", "-m", "videojob_worker")
         verb, *rest = command[3:]
         self.commands.append((verb, *rest))
-        folder = self.store / self._mounts[pod]
+        mounts = self._mounts[pod]
+        asked = next(iter(mounts))
+        if "--root" in rest:
+            at = rest.index("--root")
+            asked = rest[at + 1]
+            del rest[at : at + 2]
+        folder = self.store / mounts[asked]
         folder.mkdir(parents=True, exist_ok=True)
         where = ("--inbox", str(folder)) if verb == "receive" else ("--root", str(folder))
         argv = [sys.executable, "-c", PROGRAM, verb, *rest, *where, "--scratch", str(self.store)]

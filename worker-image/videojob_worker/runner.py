@@ -8,7 +8,7 @@ import logging
 import os
 import resource
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from videojob_api.redact import redact_json
 from videojob_api.sweeping import RETENTION_FILE
 from videojob_api.v1alpha1.status import InputStatus
 
+from . import evidence
 from .base import document as documents
 from .base import errors, results
 from .base.channel import Channel, Reporter
@@ -111,12 +112,12 @@ class _Run:
         self.results: list[StageResult] = []
         self.reported: list[RunResult] = []
 
-    def all(self, work: Iterable[Work]) -> int:
+    def all(self, work: Sequence[Work]) -> int:
         """Run the stages in order, then record and tell how it ended."""
         failure: WorkerError | None = None
         self.reporter.start()
         try:
-            self._open()
+            self._open(work)
             for item in work:
                 self.results.append(self._one(item))
         except Exception as error:
@@ -125,9 +126,16 @@ class _Run:
                 logging.ERROR, failure.message, extra={"code": failure.code}, exc_info=failure.code == "InternalError"
             )
         self.reporter.close()
+        if failure is not None and self.debug.is_dir():
+            with suppress(OSError):  # a full disk
+                evidence.keep(self.store, self.document, self.container, work, after=self.results, check=self._check)
         return self._close(failure)
 
-    def _open(self) -> None:
+    def _check(self) -> None:
+        self.stop.check()
+        self.deadline.check(self.container)
+
+    def _open(self, work: Sequence[Work]) -> None:
         self.stop.check()
         if not self.store.job.is_dir():
             raise BadConfig(
@@ -142,6 +150,7 @@ class _Run:
             self.debug / f"{self.container}.document.json",
             json.dumps(redact_json(self.document.dump()), indent=2).encode() + b"\n",
         )
+        evidence.keep(self.store, self.document, self.container, work)
 
     def _one(self, item: Work) -> StageResult:
         """Run one stage, or take its verified outputs of an earlier attempt."""

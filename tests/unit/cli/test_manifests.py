@@ -38,6 +38,12 @@ CASES = (
             "videojob-transfer-1", namespace="team", image="worker:1", claim="bytes", direction="out", uid="u-1"
         ),
     ),
+    Case(
+        "transfer-pod-evidence",
+        lambda: manifests.transfer_pod(
+            "videojob-transfer-1", namespace="team", image="worker:1", claim="bytes", direction="evidence", uid="u-1"
+        ),
+    ),
     Case("init", lambda: manifests.init_objects("team", image="worker:1")),
     Case(
         "init-with-everything",

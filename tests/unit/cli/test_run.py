@@ -70,7 +70,7 @@ def failed(folders: Folders) -> VideoJobView:
 def test_a_run_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
     folders, output = Folders(tmp_path / "store"), tmp_path / "out"
     output.mkdir()
-    good, bad = ["360p.mp4", "manifest.json", "status.json"], ["debug", "status.json"]
+    good, bad = ["360p.mp4", "manifest.json", "status.json"], ["debug", "inputs.json", "status.json"]
     for each, names in ((succeeded, good), (failed, bad), (succeeded, good)):
         check_folder(output / "trailer")
         ended = _collect(each(folders), folders, output)
