@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from enum import IntEnum, StrEnum
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
@@ -59,6 +60,8 @@ class ExitCode(IntEnum):
     """All stages of the container succeeded."""
     PERMANENT = 65
     """The input or the request cannot work; no retry."""
+    UNCACHED = 66
+    """The attempt was to take everything from the cache, and something is not there: it goes through the queue."""
     EXTERNAL = 69
     """Somebody else's service failed; retry, honouring its Retry-After."""
     RESOURCE = 73
@@ -93,6 +96,7 @@ class FailureClass(StrEnum):
 EXIT_CLASSES: dict[int, FailureClass] = {
     ExitCode.PERMANENT: FailureClass.PERMANENT,
     ExitCode.CONFIG: FailureClass.PERMANENT,
+    ExitCode.UNCACHED: FailureClass.DISRUPTION,
     ExitCode.EXTERNAL: FailureClass.EXTERNAL,
     ExitCode.RESOURCE: FailureClass.RESOURCE,
     ExitCode.STALLED: FailureClass.STALLED,
@@ -158,6 +162,18 @@ class FetchPolicy(StatusModel):
         return value
 
 
+class CacheOrder(StatusModel):
+    """How an attempt uses the namespace's cache."""
+
+    mode: Literal["ReadWrite", "ReadOnly"]
+    """`spec.cache.mode`; Off is a document without an order."""
+    source: str
+    """URI of the source; with its digest it makes the names of entries."""
+    only: bool = False
+    """Whether every stage that the cache may hold has to come from it: the attempt holds no slot for the work itself, and
+    ends with ExitCode.UNCACHED where it would have to do it."""
+
+
 class StageInput(StatusModel):
     """Outputs of an earlier stage that this one reads."""
 
@@ -201,6 +217,8 @@ class TaskDocument(StatusModel):
     """What the attempt may use."""
     fetch: FetchPolicy | None = None
     """For a group that fetches: where it may go."""
+    cache: CacheOrder | None = None
+    """Use of the namespace's cache; None: none."""
     operator_url: str | None = None
     """Where progress goes; None: nowhere (a run without a cluster prints it)."""
     retention: KeptRetention | None = None
@@ -220,6 +238,8 @@ class StageResult(StatusModel):
     """How it ended."""
     reused: bool = False
     """Whether an earlier attempt's verified outputs were taken."""
+    cached: bool = False
+    """Whether the outputs came from the namespace's cache."""
     seconds: float = 0.0
     """Wall time."""
     cpu_seconds: float = 0.0
@@ -376,6 +396,20 @@ def content_key(kind: str, version: int, params: Any, inputs: tuple[str, ...]) -
     """
     body = canonical_json({"kind": kind, "version": version, "params": params, "inputs": list(inputs)})
     return hashlib.sha256(body).hexdigest()[:32]
+
+
+def cache_key(key: str, source_sha256: str) -> str:
+    """Name of a stage's entry in the cache: its content key, and the digest of the source's bytes.
+
+    A key alone names the source by its URI, and a file of the stock can be replaced.
+    """
+    return hashlib.sha256(canonical_json({"key": key, "source": source_sha256})).hexdigest()[:32]
+
+
+def stored_digest(uri: str) -> str | None:
+    """The sha256 that a URI of the store promises (an upload's, or that of what was fetched), or None."""
+    match = re.fullmatch(r"store://(?:inbox|uploads)/([0-9a-f]{64})", uri)
+    return match[1] if match is not None else None
 
 
 def result_path(group: str, attempt: int, container: str) -> str:

@@ -67,7 +67,11 @@ class Workbench:
             "verify": {"outputs": self.outputs},
             "commit": {"outputs": self.outputs},
         }
-        inputs = {"transcode": ["ingest"], "verify": ["transcode"], "commit": ["transcode", "verify"]}
+        inputs = {
+            "transcode": ["ingest"],
+            "verify": ["ingest", "transcode"],
+            "commit": ["ingest", "transcode", "verify"],
+        }
         return {
             "version": 1,
             "job": {"namespace": "team", "name": "trailer", "uid": UID},

@@ -28,9 +28,11 @@ from .base.document import Work
 from .base.errors import BadConfig, WorkerError
 from .base.logs import Log, json_log
 from .base.watch import Deadline, Stop
-from .stages.context import STAGE_FILE, Context, intact, recorded
+from .stages import caching
+from .stages.context import Context
 from .storage import files
 from .storage.paths import Store
+from .storage.records import STAGE_FILE, intact, recorded, written
 
 
 @dataclass(frozen=True)
@@ -168,26 +170,31 @@ class _Run:
         result = result.model_copy(
             update={"seconds": round(time.monotonic() - began, 3), "cpu_seconds": round(_cpu_seconds() - cpu, 3)}
         )
-        self.log.info(result.message or "done", extra={"seconds": result.seconds, "reused": result.reused})
+        self.log.info(
+            result.message or "done",
+            extra={"seconds": result.seconds, "reused": result.reused, "cached": result.cached},
+        )
         return result
 
     def _staged(self, item: Work, context: Context) -> StageResult:
-        """Run into the staging folder; its record is written last, then the folder becomes the final one."""
+        """Run, or bring from the cache, into the staging folder; its record is written last, then the folder becomes the
+        final one.
+        """
         if context.final.parent.is_dir():
             for old in context.final.parent.glob(f".{item.task.key}.a*"):
                 files.remove(old)  # of attempts that ended without cleaning up
         context.staging.mkdir(parents=True)
         try:
             began, cpu = time.monotonic(), _cpu_seconds()
-            result = self._module(item)(context)
+            result = caching.take(context) or self._module(item)(context)
             result = result.model_copy(
                 update={"seconds": round(time.monotonic() - began, 3), "cpu_seconds": round(_cpu_seconds() - cpu, 3)}
             )
-            (context.staging / STAGE_FILE).write_bytes(json.dumps(result.dump(), indent=2).encode() + b"\n")
+            (context.staging / STAGE_FILE).write_bytes(written(result))
             files.publish_folder(context.staging, context.final)
         except WorkerError as error:
             if error.code == "VerifyFailed":
-                files.remove(context.folder("transcode"))  # to be made anew
+                caching.refuse(context)  # to be made anew
             raise
         finally:
             files.remove(context.staging)

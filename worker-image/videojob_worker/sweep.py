@@ -122,7 +122,7 @@ class Sweep:
                 continue
             if DIGEST.fullmatch(name) and not trees.is_folder(facts):
                 uploads[name] = facts
-            elif name.endswith(".part") and self._age(facts) > max(self._tier("temp"), contract.HEARTBEAT_SECONDS * 60):
+            elif name.endswith(".part") and self._age(facts) > self._leftover():
                 self._take(name, fd)
             else:
                 self._count("temp" if name.startswith(".") else "uploads", name, fd)
@@ -221,7 +221,9 @@ class Sweep:
     # ------------------------------------------------------------ the rest
 
     def _cache(self, fd: int) -> None:
-        """Entries are copies that can be made again: they go by age alone."""
+        """Entries are copies that can be made again: they go by the time since their last use alone, and what a writer that
+        died has left beside them much earlier.
+        """
         for kind in trees.names(fd):
             if not trees.is_folder(trees.look(kind, fd)):
                 self._count("cache", kind, fd)
@@ -229,7 +231,8 @@ class Sweep:
             with self._noting(f"cache/{kind}"), trees.opened(kind, fd) as entries:
                 for name in trees.names(entries):
                     found = trees.measure(name, entries, self._now)
-                    if self._now - found.written > self._tier("processed"):
+                    limit = self._leftover() if name.startswith(".") else self._tier("processed")
+                    if self._now - found.written > limit:
                         self._take(name, entries)
                     else:
                         self.use["cache"].add(found)
@@ -244,6 +247,10 @@ class Sweep:
 
     def _tier(self, name: str) -> int:
         return int(getattr(self.document.retention, f"{name}_seconds"))
+
+    def _leftover(self) -> int:
+        """Age at which what was never finished goes: whoever is at it writes more often than that."""
+        return max(self._tier("temp"), contract.HEARTBEAT_SECONDS * 60)
 
     def _age(self, facts: os.stat_result) -> float:
         return self._now - trees.written(facts, self._now)

@@ -46,14 +46,21 @@ class StageKind:
     """Memory limit."""
     version: int = 1
     """Raise it when the same parameters give other bytes; it is part of the content key."""
+    cacheable: bool = False
+    """Whether its outputs follow from its key and the bytes of the source alone, so that the namespace's cache may hold
+    them for other VideoJobs."""
 
 
 FETCH = StageKind("fetch", "Fetch", contract.FetchParams, "fetch", "cpu", (0, 8), 60, 100, 128, 512)
-INGEST = StageKind("ingest", "Ingest", contract.IngestParams, "decode", "cpu", (0, 10), 60, 250, 256, 1024)
-TRANSCODE = StageKind(
-    "transcode", "Transcode", contract.TranscodeParams, "decode", "cpu", (10, 90), 120, 500, 512, 3072
+INGEST = StageKind(
+    "ingest", "Ingest", contract.IngestParams, "decode", "cpu", (0, 10), 60, 250, 256, 1024, cacheable=True
 )
-VERIFY = StageKind("verify", "Verify", contract.VerifyParams, "decode", "cpu", (90, 99), 120, 250, 256, 1024)
+TRANSCODE = StageKind(
+    "transcode", "Transcode", contract.TranscodeParams, "decode", "cpu", (10, 90), 120, 500, 512, 3072, cacheable=True
+)
+VERIFY = StageKind(
+    "verify", "Verify", contract.VerifyParams, "decode", "cpu", (90, 99), 120, 250, 256, 1024, cacheable=True
+)
 COMMIT = StageKind("commit", "Commit", contract.CommitParams, "commit", None, (99, 100), 300, 100, 128, 512)
 REPORT = StageKind("report", "Report", contract.ReportParams, "commit", None, (0, 0), 60, 50, 64, 256)
 

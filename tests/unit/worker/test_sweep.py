@@ -309,6 +309,16 @@ def test_the_cache_goes_by_age_and_stock_never(bench: Bench) -> None:
     assert tiers(result) == {"cache": (1, 3), "stock": (1, 100)}
 
 
+def test_the_cache_keeps_what_was_of_use_lately_and_no_leftovers(bench: Bench) -> None:
+    """An entry's age counts from its last use: whoever took it has touched its folder. A dead writer's half goes early."""
+    for name in ("used", "unused", ".half.pod-1", ".busy.pod-2"):
+        bench.write(f"cache/transcode/{name}/720p.mp4", age=4 * DAY)
+    for name in ("used", ".busy.pod-2"):
+        os.utime(bench.root / "cache/transcode" / name)
+    bench.sweep()
+    assert bench.left() == {"cache/transcode/used/720p.mp4", "cache/transcode/.busy.pod-2/720p.mp4"}
+
+
 def test_many_folders_are_asked_about_in_batches(bench: Bench) -> None:
     for number in range(230):
         (bench.root / "jobs" / f"aaaaaaaa-{number:04}").mkdir(parents=True)

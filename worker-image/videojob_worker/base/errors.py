@@ -106,6 +106,16 @@ class Stopped(WorkerError):
         super().__init__("Disrupted", message)
 
 
+class NotCached(WorkerError):
+    """The attempt was to take everything from the cache, and something is not there."""
+
+    failure_class = FailureClass.DISRUPTION
+    exit_code = ExitCode.UNCACHED
+
+    def __init__(self, stage: str) -> None:
+        super().__init__("NotCached", f"the cache has no outputs of {stage} any more; the work goes through the queue")
+
+
 def out_of_memory(what: str, log_tail: str | None = None) -> Resource:
     """The error of a tool that the kernel killed, or that got no memory."""
     return Resource(

@@ -18,6 +18,7 @@ from videojob_api.v1alpha1.status import OutputStatus
 
 from ..base.errors import BadConfig, Permanent, Recoverable
 from ..storage import files
+from . import caching
 from .context import Context, plain_file
 
 
@@ -87,6 +88,7 @@ def _publish(context: Context, stages: tuple[ManifestStage, ...]) -> StageResult
     files.write_atomic(
         context.store.manifest, json.dumps(manifest.dump(), indent=2, ensure_ascii=False).encode() + b"\n"
     )
+    caching.keep(context, verified)
     files.remove(context.store.processed)
     return StageResult(
         kind=context.kind.kind, message=f"{len(outputs)} outputs published", input=verified.input, files=tuple(outputs),

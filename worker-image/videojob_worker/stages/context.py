@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from videojob_api.contract import RunResult, StageResult, StageTask, TaskDocument
 from videojob_api.redact import redact
@@ -19,12 +16,11 @@ from ..base.errors import BadConfig, Recoverable
 from ..base.logs import Log
 from ..base.process import Fences, Finished
 from ..base.watch import Deadline, Stop, Watchdog
-from ..storage import files
 from ..storage.paths import Store, vetted_file
+from ..storage.records import recorded
 
 PROBE_FENCES = Fences(address_space=4 * process.GIB, cpu_seconds=60, file_bytes=16 << 20)
 """Short tools: a probe that needs more than this is being attacked."""
-STAGE_FILE = "stage.json"
 
 
 @dataclass(frozen=True)
@@ -137,27 +133,6 @@ class Context:
                 hint="they may have expired; a retry makes them anew",
             )
         return found
-
-
-def recorded(folder: Path) -> StageResult | None:
-    """A finished stage's record, or None."""
-    path = folder / STAGE_FILE
-    if folder.is_symlink() or path.is_symlink() or not path.is_file():
-        return None
-    try:
-        return StageResult.model_validate(json.loads(path.read_bytes()))
-    except (ValueError, ValidationError):
-        return None
-
-
-def intact(folder: Path, result: StageResult) -> bool:
-    """Whether every file the record names lies in the folder with the recorded size and digest."""
-    for output in result.files:
-        if Path(output.path).name != output.path:
-            return False
-        if not files.matches(folder / output.path, output.size_bytes, output.sha256):
-            return False
-    return True
 
 
 def plain_file(folder: Path, name: str) -> Path:

@@ -1,0 +1,41 @@
+"""What a finished stage leaves beside its files: `stage.json`, and whether the files are as it says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from videojob_api.contract import StageResult
+
+from . import files
+
+STAGE_FILE = "stage.json"
+"""Written last: a folder without it holds nothing that counts."""
+
+
+def written(result: StageResult) -> bytes:
+    """A record as its file has it."""
+    return json.dumps(result.dump(), indent=2).encode() + b"\n"
+
+
+def recorded(folder: Path) -> StageResult | None:
+    """A finished stage's record, or None."""
+    path = folder / STAGE_FILE
+    if folder.is_symlink() or path.is_symlink() or not path.is_file():
+        return None
+    try:
+        return StageResult.model_validate(json.loads(path.read_bytes()))
+    except (ValueError, ValidationError):
+        return None
+
+
+def intact(folder: Path, result: StageResult) -> bool:
+    """Whether every file the record names lies in the folder with the recorded size and digest."""
+    for output in result.files:
+        if Path(output.path).name != output.path:
+            return False
+        if not files.matches(folder / output.path, output.size_bytes, output.sha256):
+            return False
+    return True
