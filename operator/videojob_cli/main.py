@@ -10,6 +10,7 @@ from importlib.metadata import version as distribution_version
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
+from urllib.parse import unquote, urlsplit
 
 import typer
 
@@ -40,6 +41,7 @@ def _jobs(namespace: str | None, context: str | None, kubeconfig: Path | None) -
 def submit(
     filename: Manifests = None,
     file: Clip = None,
+    url: Annotated[str | None, typer.Option(help="URL of the video, fetched by a pod instead of uploaded.")] = None,
     profiles: Annotated[
         list[str] | None, typer.Option(help="Outputs to make: names, comma-separated or repeated.")
     ] = None,
@@ -55,8 +57,10 @@ def submit(
     image: Image = None,
 ) -> None:
     """Upload files and create VideoJobs: `--file clip.mp4`, or `-f manifest.yaml` with the files it names beside it."""
-    if file is None and not filename:
-        raise CliError("Nothing to submit: give --file CLIP, or -f MANIFEST.", Exit.USAGE)
+    if file is None and url is None and not filename:
+        raise CliError("Nothing to submit: give --file CLIP, --url URL, or -f MANIFEST.", Exit.USAGE)
+    if url is not None and (file is not None or filename):
+        raise CliError("--url goes without --file and -f: it is the source.", Exit.USAGE)
     if filename and (profiles or name or priority or max_size):
         raise CliError(
             "--profiles, --name, --priority and --max-size go with --file alone: a manifest says them.", Exit.USAGE
@@ -65,6 +69,8 @@ def submit(
     documents = (
         from_manifests(jobs, filename, file, image)
         if filename
+        else [_from_url(url, _split(profiles), name, priority, max_size)]
+        if url is not None
         else [_from_file(jobs, file, _split(profiles), name, priority, max_size, image)]
     )
     made = []
@@ -99,6 +105,14 @@ def _from_file(
     document = manifests.videojob(spec, name=name, generate=manifests.slug(file.name))
     sources.job_spec(file, document)
     _upload(jobs, [found], [max_size or sources.DEFAULT_LIMIT], image)
+    return document
+
+
+def _from_url(url: str, profiles: list[str], name: str | None, priority: str | None, max_size: str | None) -> Json:
+    filename = unquote(urlsplit(url).path.rpartition("/")[2]) or "video"
+    spec = manifests.transcode_spec(url, filename, profiles=profiles, priority=priority, limit=max_size)
+    document = manifests.videojob(spec, name=name, generate=manifests.slug(filename))
+    sources.job_spec("--url", document)
     return document
 
 
@@ -313,15 +327,23 @@ def run(
         Path | None,
         typer.Option(help="Folder to use as store and to keep, laid out like a volume: stock files, evidence."),
     ] = None,
+    allow_network: Annotated[
+        list[str] | None,
+        typer.Option(help="Network (CIDR) that URLs may lead to although it is not public; repeatable."),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the workers' logs.")] = False,
 ) -> None:
-    """Run manifests on this machine without any cluster: the same planner, the same stages, the same outputs."""
+    """Run manifests on this machine without any cluster: the same planner, the same stages, the same outputs.
+
+    The Secret that a URL names is read from the file $VIDEOJOB_SECRETS/NAME/authorization.
+    """
     with show.Follower() as follower:
         ended = local.run(
             manifest,
             file=file,
             output=output,
             store=store,
+            allow_networks=tuple(allow_network or ()),
             changed=lambda view: follower(local.as_object(view)),
             log=show.say if verbose else None,
         )

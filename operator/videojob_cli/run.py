@@ -11,11 +11,13 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from videojob_api.contract import canonical_json
+from pydantic import ValidationError
+
+from videojob_api.contract import FetchPolicy, canonical_json
 from videojob_api.names import Condition, Phase
 from videojob_api.v1alpha1 import VideoJobSpec, VideoJobStatus
 from videojob_operator.decide.world import ProfileView, VideoJobView
@@ -159,6 +161,7 @@ def run(
     file: Path | None,
     output: Path,
     store: Path | None = None,
+    allow_networks: Sequence[str] = (),
     changed: Callable[[VideoJobView], None] | None = None,
     log: Callable[[str], None] | None = None,
     cores: int | None = None,
@@ -171,7 +174,7 @@ def run(
     jobs, profiles = load(paths, file)
     for job in jobs:
         check_folder(output / job.view.name)
-    settings = config()
+    settings = replace(config(), fetch=_policy(allow_networks))
     slots = max(1, (cores or os.cpu_count() or 1) // settings.threads)
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -193,6 +196,13 @@ def run(
             embedded.add(job.view)
         inputs = {job.view.uid: job.source for job in jobs}
         return [_collect(view, folders, output, inputs[view.uid]) for view in embedded.run()]
+
+
+def _policy(networks: Sequence[str]) -> FetchPolicy:
+    try:
+        return FetchPolicy(allow_networks=tuple(networks))
+    except ValidationError as error:
+        raise CliError(f"--allow-network: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
 
 
 def _put(file: sources.LocalFile, inbox: Path) -> None:

@@ -113,7 +113,7 @@ def sentence(error: ValidationError) -> str:
     return "; ".join(parts)
 
 
-def job_spec(path: Path, document: Json) -> VideoJobSpec:
+def job_spec(path: Path | str, document: Json) -> VideoJobSpec:
     """The VideoJob's spec by the contract's model; CliError naming file, object, field and fault."""
     try:
         return VideoJobSpec.model_validate(document["spec"])

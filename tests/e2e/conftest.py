@@ -45,6 +45,16 @@ def kube() -> Iterator[Kube]:
         _hack("hack/cluster", "down")
 
 
+@pytest.fixture(scope="session")
+def configure(kube: Kube) -> Callable[..., None]:
+    """Upgrades the release with further settings for helm; without any it is as it was."""
+
+    def run(*settings: str) -> None:
+        _hack("hack/install.py", *settings)
+
+    return run
+
+
 @pytest.fixture
 def audit(kube: Kube) -> Audit:
     """What the API server logs from here on."""

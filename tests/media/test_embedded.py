@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from videojob_cli.run import Ended, run
+from webserver import redirect, reply, serve
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "crds/examples"
 CLIP = EXAMPLES / "media/clip.mp4"
@@ -148,3 +149,47 @@ def test_an_interrupted_run_leaves_no_process(number: signal.Signals, tmp_path: 
     assert process.returncode == 128 + number, errors
     assert not Path(f"/proc/{started.read_text().strip()}").exists()
     assert not list((tmp_path / "out").glob(".videojob-store-*"))
+
+
+def test_a_url_is_fetched_once_and_gives_what_its_file_gives(tmp_path: Path) -> None:
+    """X-023, T-001, case 62: in any grouping the same bytes; the URL's query is told nowhere."""
+    sha = hashlib.sha256(CLIP.read_bytes()).hexdigest()
+    upload = manifest(tmp_path, source={"uri": f"store://inbox/{sha}", "filename": CLIP.name})
+    (plain,) = run([upload], file=CLIP, output=tmp_path / "plain")
+    told: list[str] = []
+    with serve({"/a/clip.mp4": reply(CLIP.read_bytes())}) as server:
+        server.pages["/"] = redirect("/a/clip.mp4?X-Sig=geheim")
+        for mode in ("Compact", "Spread"):
+            name = mode.lower()
+            source = {"uri": server.url("/?X-Key=geheim"), "filename": CLIP.name}
+            path = manifest(tmp_path, name, source=source, execution={"mode": mode})
+            (ended,) = run(
+                [path], file=None, output=tmp_path / name, store=tmp_path / "store", allow_networks=("127.0.0.0/8",),
+                log=told.append,
+            )  # fmt: skip
+            status = ended.view.status
+            assert status.phase == "Succeeded", status.failure
+            assert [stage.name for stage in status.stages] == ["Fetch", "Ingest", "Transcode", "Verify", "Commit"]
+            assert digests(ended) == digests(plain)
+            assert status.plan is not None
+            assert status.plan.fetched is not None
+            assert status.plan.fetched.sha256 == sha
+            assert "geheim" not in status.model_dump_json()
+        assert len(server.seen) == 4
+    kept = [path.read_bytes() for path in (tmp_path / "store").rglob("*") if path.is_file() and "debug" in path.parts]
+    assert kept
+    assert b"geheim" not in b"".join(kept)
+    assert told
+    assert "geheim" not in "".join(told)
+
+
+def test_a_url_that_leads_inside_is_refused(tmp_path: Path) -> None:
+    """Case 60: by default not even to this machine."""
+    with serve({"/clip.mp4": reply(CLIP.read_bytes())}) as server:
+        (ended,) = run(
+            [manifest(tmp_path, source={"uri": server.url("/clip.mp4")})], file=None, output=tmp_path / "out"
+        )
+        assert server.seen == []
+    failure = ended.view.status.failure
+    assert failure is not None
+    assert (failure.code, failure.stage, failure.attempt) == ("AddressRefused", "Fetch", 1)

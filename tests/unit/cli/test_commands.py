@@ -44,7 +44,22 @@ def manifest(**change: object) -> str:
 CASES = (
     Case("no command shows the help", (), 2, ("Usage: videojob", "submit", "outputs", "init", "run")),
     Case("an unknown command", ("bogus",), 2, ("No such command",)),
-    Case("submit of nothing", ("submit",), 2, ("Nothing to submit: give --file CLIP, or -f MANIFEST.",)),
+    Case("submit of nothing", ("submit",), 2, ("Nothing to submit: give --file CLIP, --url URL, or -f MANIFEST.",)),
+    Case("a file and a URL", ("submit", "--file", "a", "--url", "https://m.example/a"), 2, ("--url goes without",)),
+    Case(
+        "a network that is none",
+        ("run", "a", "--allow-network", "localhost"),
+        1,
+        ("--allow-network: 'localhost' does not appear to be", "10.20.0.0/16"),
+        {"a": manifest(spec={"transcode": {"source": {"uri": "https://media.example/a.mp4"}}})},
+    ),
+    Case(
+        "a URL with a password",
+        ("run", "a"),
+        1,
+        ("must not carry a user or password",),
+        {"a": manifest(spec={"transcode": {"source": {"uri": "https://u:p@media.example/a.mp4"}}})},
+    ),
     Case(
         "options that a manifest says itself",
         ("submit", "-f", "job.yaml", "--priority", "High"),
