@@ -65,7 +65,7 @@ class StageStatus(StatusModel):
     """One stage."""
 
     name: str
-    """Ingest, Transcode, Verify or Commit."""
+    """Fetch (of a URL), Ingest, Transcode, Verify or Commit."""
     group: str
     """The stage group (one Job) it belongs to."""
     state: StageState = "Waiting"

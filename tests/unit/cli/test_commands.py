@@ -16,7 +16,7 @@ from cli_api import HandApi
 from videojob_cli import init, manifests
 from videojob_cli.errors import ApiError, CliError
 from videojob_cli.kube import refusal
-from videojob_cli.main import main
+from videojob_cli.main import _from_url, main
 from videojob_cli.options import duration
 
 JOB = {
@@ -318,3 +318,19 @@ def test_the_worker_image_is_found_as_far_as_one_may_look(tmp_path: Path) -> Non
     assert init.find_worker_image(api, "team") == "worker:9"
     api.refuse[("GET", "serviceaccounts")] = ApiError("forbidden", 403, "Forbidden")
     assert init.find_worker_image(api, "team") is None
+
+
+def test_a_url_is_submitted_as_it_is() -> None:
+    """T-001: nothing is uploaded; the file's name is the last part of the path."""
+    made = _from_url("https://media.example/a/My%20Clip.mp4?sig=a%2Fb", ["360p"], None, "High", "2Gi")
+    assert made["metadata"] == {"generateName": "my-clip-"}
+    assert made["spec"] == {
+        "priority": "High",
+        "transcode": {
+            "source": {"uri": "https://media.example/a/My%20Clip.mp4?sig=a%2Fb", "filename": "My Clip.mp4"},
+            "profiles": ["360p"],
+            "limits": {"maxInputSize": "2Gi"},
+        },
+    }
+    with pytest.raises(CliError, match=r"--url: VideoJob video-: spec\.transcode\.source\.uri"):
+        _from_url("ftp://media.example/", [], None, None, None)
