@@ -118,6 +118,8 @@ kubectl get videojobs -A
   `videojob.dev/egress: fetch`, which connects to addresses it has vetted itself: public ones, and `fetch.allowNetworks`.
   `networkPolicy.enabled` says the same to the network and keeps all other worker pods off it, where the network plugin
   enforces policies.
+- **Webhooks** of `spec.notify` are told by pods of their own, labelled `videojob.dev/egress: notify`, under the same rules:
+  public addresses, `fetch.allowNetworks` and `fetch.allowHosts`. Each mounts the one Secret that signs, and no store.
 - **Rights.** `files/rbac.yaml` is written from the table in the operator's code. With `watch.namespaces` the operator needs
   Roles only, in those namespaces and its own, and one cluster-wide right: to create tokenreviews.
 - **People** get VideoJobs through the built-in roles view, edit and admin. File transfer by the `videojob` command needs

@@ -95,7 +95,7 @@ class Worker(ApiModel):
 
 
 class Fetch(ApiModel):
-    """Where URL sources may lead. Only public addresses may be fetched from unless a network is opened here."""
+    """Where URL sources and webhooks may lead: public addresses only, unless a network is opened here."""
 
     allow_networks: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+/[0-9]{1,3}$")], ...], Field(max_length=200)
@@ -176,7 +176,7 @@ class NetworkPolicy(ApiModel):
 
     enabled: bool = False
     """Let only worker pods reach the operator's worker port and, in `namespaces`, worker pods reach nothing else but
-    DNS; those that fetch URLs reach public addresses and `fetch.allowNetworks`, too. Needs a network plugin that enforces
+    DNS; those that fetch URLs or tell webhooks reach public addresses and `fetch.allowNetworks`, too. Needs a network plugin that enforces
     policies."""
 
 
@@ -201,7 +201,7 @@ class ChartValues(ApiModel):
     worker: Worker = Worker()
     """The pods that work on media."""
     fetch: Fetch = Fetch()
-    """Where URL sources may lead. Only public addresses may be fetched from unless a network is opened here."""
+    """Where URL sources and webhooks may lead: public addresses only, unless a network is opened here."""
     crds: Crds = Crds()
     """The CustomResourceDefinitions."""
     watch: Watch = Watch()

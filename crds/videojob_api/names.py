@@ -38,7 +38,8 @@ LABEL_STORE = f"{GROUP}/store"
 LABEL_QUEUE = f"{GROUP}/queue"
 """VideoQueue whose slots the Job counts against."""
 LABEL_EGRESS = f"{GROUP}/egress"
-"""`fetch` on the pods that fetch URLs: network policies let these, and no other worker pods, reach strangers' servers."""
+"""`fetch` or `notify` on the pods that fetch URLs or tell webhooks: network policies let these, and no other worker pods,
+reach strangers' servers."""
 LABEL_DEAD_LETTER = f"{GROUP}/dead-letter"
 """`true` on a VideoJob that failed for good (T-005): `kubectl get vj -l videojob.dev/dead-letter=true`."""
 LABEL_BUILTIN = f"{GROUP}/builtin"
@@ -116,6 +117,9 @@ class Condition(StrEnum):
     """Ended either way: the one to give to `kubectl wait`."""
     DEAD_LETTERED = "DeadLettered"
     """Failed, and kept for a look and a retry (T-010)."""
+    DEGRADED = "Degraded"
+    """Something beside the outputs did not go as asked, for example a webhook; the message says what. Absent when all is
+    well."""
 
 
 class StoreCondition(StrEnum):
@@ -182,6 +186,8 @@ class Reason(StrEnum):
     """The VideoJob's own `ttlSecondsAfterFinished` has passed, and something forbids its deletion; the message says what."""
     INTERNAL_ERROR = "InternalError"
     """The operator could not decide; its log has the trace; it tries again later."""
+    NOTIFY_FAILED = "NotifyFailed"
+    """A webhook of `spec.notify` did not take an event; `status.notify` says which, and when it is tried again."""
     PROCESSING_COMPLETED = "processing_completed"
     """Event name of the seeds for success (S-015)."""
     PROCESSING_FAILED = "processing_failed"

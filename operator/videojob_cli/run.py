@@ -85,7 +85,8 @@ class _Job:
 def _prepare(path: Path, document: Json, file: Path | None) -> _Job:
     local = sources.local_file(file) if file is not None else sources.beside(path, document)
     complete = sources.with_file(document, local) if file is not None and local is not None else document
-    spec = sources.job_spec(path, complete)
+    # A run on this machine is a rehearsal: webhooks hear of what happens on a cluster.
+    spec = sources.job_spec(path, complete).model_copy(update={"notify": ()})
     if spec.transcode is not None:
         if local is not None:
             sources.check_size(local, spec.transcode.limits.max_input_size)

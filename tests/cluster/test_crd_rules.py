@@ -201,6 +201,29 @@ CASES = (
     Case("a store that is a path", videojob(store="../archive"), "spec.store in body should match"),
     Case("an identifier of one's own", videojob(externalId="order/4711 ü")),
     Case("an identifier of 254 characters", videojob(externalId="x" * 254), "may not be more than 253"),
+    Case("a webhook", videojob(notify=[{"url": "https://hooks.example.org/videos?key=1"}])),
+    Case(
+        "two webhooks, one signed, in the seeds' words",
+        videojob(
+            notify=[
+                {"url": "http://receiver.team-a.svc:8080", "secretName": "signing", "events": ["progress_update"]},
+                {"url": "https://hooks.example.org", "format": "Seed"},
+            ]
+        ),
+    ),
+    Case(
+        "a webhook without a scheme", videojob(notify=[{"url": "hooks.example.org"}]), "notify[].url is an http:// or"
+    ),
+    Case(
+        "a webhook with a password",
+        videojob(notify=[{"url": "https://user:secret@hooks.example.org/"}]),
+        "notify[].url is an http:// or https:// URL with a host and without user, password or #fragment",
+    ),
+    Case("a webhook twice", videojob(notify=[{"url": "https://a.example"}, {"url": "https://a.example"}]), "Duplicate"),
+    Case("five webhooks", videojob(notify=[{"url": f"https://{n}.example"} for n in range(5)]), "at most 4 items"),
+    Case("an unknown format", videojob(notify=[{"url": "https://a.example", "format": "XML"}]), "Unsupported value"),
+    Case("no event at all", videojob(notify=[{"url": "https://a.example", "events": []}]), "should have at least 1"),
+    Case("an unknown event", videojob(notify=[{"url": "https://a.example", "events": ["done"]}]), "Unsupported value"),
     # ------------------------------------------------------------ VideoProfile
     Case("a rendition", rendition()),
     Case("a silent rendition", rendition(container="mp4")),
@@ -296,6 +319,7 @@ class Change:
 
 CHANGES = (
     Change("a stop and another priority", {"suspend": True, "priority": "Low"}),
+    Change("another webhook", {"notify": [{"url": "https://hooks.example.org"}]}),
     Change("more attempts", {"retry": {"maxAttempts": 5}}),
     Change("another source", {"transcode": {"source": {"uri": "store://stock/b.mp4"}}}, "spec.transcode is immutable"),
     Change("another profile", {"transcode": {"profiles": ["360p"]}}, "create another VideoJob to work on other input"),

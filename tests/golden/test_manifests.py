@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from builders import CONFIG, Scene, a_url
+from videojob_api.v1alpha1 import NotifyTarget
+from videojob_operator.decide.notify import group_of
 from videojob_operator.decide.world import CreateJob
 from videojob_operator.render import RenderConfig, job_manifest
 
+HOOK = "https://hooks.example.org/videos"
 GOLDEN = Path(__file__).resolve().parent / "manifests"
 
 
 def created(mode: str, group: str) -> tuple[CreateJob, Scene]:
     """The action that launches a group."""
-    fields = {"transcode": a_url(secretName="media-key")} if group == "fetch" else {}
+    fields: dict[str, Any] = {"transcode": a_url(secretName="media-key")} if group == "fetch" else {}
+    if group == "notify":
+        fields = {"notify": [{"url": HOOK, "secretName": "hook-signing"}]}
     scene = Scene.of(mode, **fields).settle()
     for name in ("ingest", "transcode", "verify", "commit"):
         if mode == "Spread" and name != group and group not in scene.jobs and f"{group}-a1" not in scene.jobs:
             scene.succeed(f"{name}-a1").settle()
+    if group == "notify":
+        scene.succeed("main-a1").settle()
+        group = group_of(NotifyTarget(url=HOOK))
     if group.startswith("report-"):
         main = group.removeprefix("report-")
         scene.finish(f"{main}-a1", pods=False).settle()
@@ -36,6 +45,7 @@ def created(mode: str, group: str) -> tuple[CreateJob, Scene]:
         ("Compact", "fetch"),
         ("Spread", "transcode"),
         ("Spread", "commit"),
+        ("Compact", "notify"),
     ],
 )
 def test_the_manifest_is_the_golden_one(mode: str, group: str, request: pytest.FixtureRequest) -> None:
@@ -56,6 +66,7 @@ def test_every_golden_file_is_used() -> None:
         "compact-fetch.yaml",
         "spread-transcode.yaml",
         "spread-commit.yaml",
+        "compact-notify.yaml",
     }
     assert {path.name for path in GOLDEN.iterdir()} == used
     assert CONFIG.worker_image in (GOLDEN / "compact-main.yaml").read_text(encoding="utf-8")

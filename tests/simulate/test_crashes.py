@@ -104,3 +104,39 @@ def test_a_restart_at_any_time_of_a_full_queue_writes_nothing_by_itself() -> Non
         if not cluster.step():
             break
     assert {stored.value.status.phase for stored in cluster.all("videojob")} == {"Succeeded"}
+
+
+HOOK = "https://hooks.example.org/"
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+@pytest.mark.parametrize("mode", WRITES)
+def test_a_webhook_hears_of_the_end_whatever_write_crashes(mode: str, where: Literal["before", "after"]) -> None:
+    """S-015, A-013: at least once, always under the same id; no Job is created twice."""
+
+    def told(crash: tuple[int, Literal["before", "after"]] | None) -> tuple[Cluster, list[tuple[str, str]]]:
+        cluster = Cluster()
+        cluster.apply(a_videojob(mode, notify=[{"url": HOOK, "events": ["progress_update", "processing_completed"]}]))
+        cluster.crash_at = crash
+        drive(cluster, Operator(cluster))
+        return cluster, cluster.received[UID, HOOK]
+
+    plain, heard = told(None)
+    assert [event for _, event in heard].count("processing_completed") == 1
+    assert len(set(heard)) == len(heard), "without a crash nothing is told twice"
+    for write in range(1, len(plain.writes) + 1):
+        crashed, again = told((write, where))
+        assert again[-1][1] == "processing_completed", write
+        assert [event for _, event in set(again)].count("processing_completed") == 1, "one event, one id"
+        assert len(crashed.created) == len(set(crashed.created)), "a Job was created twice"
+        assert check_history(crashed.history[UID]) == []
+        assert crashed.objects["videojob", UID].value.status.notify[0].state == "Delivered"
+
+
+def test_events_are_told_once_each() -> None:
+    """S-015: progress_update once a stage and attempt, one processing_completed; no event without a transition."""
+    cluster, _ = run("Spread")
+    reasons = [str(reason) for _, reason in cluster.told]
+    assert reasons.count("processing_completed") == 1
+    assert reasons.count("progress_update") == 4
+    assert len(cluster.history[UID][-1].history) <= 20

@@ -15,8 +15,11 @@ from simcluster import Cluster, CrashError, Outcome
 from simoperator import Faults, Operator, check, check_history, drive
 from simqueue import check_acceptance
 from videojob_api.v1alpha1 import VideoJobStatus, VideoQueueSpec
+from videojob_api.v1alpha1.notify import ENDS
 from videojob_operator.decide.naming import share
+from videojob_operator.decide.notify import group_of
 
+HOOK = "https://hooks.example.org/"
 HOWS = (
     "recoverable", "resource", "stalled", "external", "stopped", "oom", "oom-hidden", "disrupted", "evicted",
     "pod-deleted", "job-deleted", "garbage", "lost", "stub", "stub-unposted", "hang", "permanent", "config",
@@ -57,8 +60,10 @@ def story(seed: int) -> tuple[Cluster, Operator, random.Random]:
             return share(str(seed), uid, group, str(attempt), container, what)
 
         how = HOWS[int(roll("how") * len(HOWS))] if roll("trouble") < trouble else "ok"
-        if group.startswith("report-") and how == "permanent":
-            how = "recoverable"
+        if (group.startswith("report-") and how == "permanent") or (
+            group.startswith("notify-") and how == "job-deleted"
+        ):
+            how = "recoverable"  # whoever deletes a webhook's Job every time makes it be sent for ever
         return Outcome(how, seconds=0.5 + roll("seconds") * 60, gone=roll("gone") < trouble)
 
     cluster = Cluster(script)
@@ -68,6 +73,7 @@ def story(seed: int) -> tuple[Cluster, Operator, random.Random]:
             "queue": rng.choice(("default", "default", "night")),
             "retry": {"maxAttempts": rng.randint(1, 5)},
             "timeoutSeconds": rng.choice((120, 600, 3600)),
+            "notify": rng.choice(((), ({"url": HOOK}, {"url": HOOK + "all", "events": ["progress_update"]}))),
         }
         if rng.random() < 0.3:
             fields["transcode"] = a_url(**rng.choice(({}, {"sha256": SHA})))
@@ -138,6 +144,11 @@ def test_chaos_ends_and_keeps_the_invariants(seed: int) -> None:
         assert check_history(cluster.history[stored.key]) == []
         if stored.value.status.phase == "Succeeded":
             assert cluster.published[stored.key], "Succeeded, and nothing was published"
+        for target in stored.value.spec.notify[:1]:
+            rows = {row.host: row for row in stored.value.status.notify if row.name == group_of(target)}
+            heard = cluster.received.get((stored.key, HOOK), [])
+            given_up = any(row.lost for row in rows.values())
+            assert given_up or any(event in ENDS for _, event in heard), "a webhook was forgotten"
     operator.stop()
     before = list(cluster.writes)
     fresh = Operator(cluster, config=CONFIG, queues=operator.queues)

@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol
 from builders import NOW, SHA, a_stage
 from videojob_api import names
 from videojob_api.contract import CommitParams, ReportParams, RunResult, TaskDocument, canonical_json, result_path
+from videojob_api.notices import NotifyParams
 from videojob_api.v1alpha1 import FailureStatus, PlannedOutput, VideoJobStatus
 from videojob_operator.decide.world import ContainerView, JobView, PodView, VideoJobView
 
@@ -113,6 +114,8 @@ class Cluster:
         self.late_reports = False
         """Whether a report Job may come after the end: it only reads, so an operator with an old view does no harm."""
         self.told: list[tuple[str, str]] = []
+        self.received: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        """What each webhook of each VideoJob has heard: event ids and names, in order."""
         self._numbers = itertools.count(1)
         self._heap: list[tuple[datetime, int, Callable[[], None]]] = []
 
@@ -171,7 +174,8 @@ class Cluster:
                 raise ExistsError(name)
             phase = self.objects["videojob", owner.uid].value.status.phase
             report = manifest["metadata"]["labels"][names.LABEL_GROUP].startswith("report-")
-            if phase in names.TERMINAL_PHASES and not (report and self.late_reports):
+            notify = manifest["metadata"]["labels"][names.LABEL_GROUP].startswith("notify-")
+            if phase in names.TERMINAL_PHASES and not notify and not (report and self.late_reports):
                 self.broken.append(f"I3: Job {name} was created in phase {phase}")
             labels = manifest["metadata"]["labels"]
             view = JobView(
@@ -408,6 +412,10 @@ class Cluster:
                 log_tail="x" * 500,
             )
             return EXITS[how], None, self._leave(pod, document, name, EXITS[how], failure=failure)
+        if document.stages[0].kind == "notify":
+            params = NotifyParams.model_validate(document.stages[0].params)
+            for event in params.events:
+                self.received.setdefault((pod.owner, params.url), []).append((event.id, event.event))
         if document.stages[0].kind == "report":
             return self._report(pod, document, name)
         for stage in mine:

@@ -23,6 +23,7 @@ from videojob_operator.cluster.apply import Applier
 from videojob_operator.cluster.knowledge import is_settled
 from videojob_operator.cluster.load import Load
 from videojob_operator.decide.job import TRANSITIONS, live, plan
+from videojob_operator.decide.notify import busy
 from videojob_operator.decide.queue import grant
 from videojob_operator.decide.world import (
     Config,
@@ -390,7 +391,10 @@ def _absorbed(status: VideoJobStatus) -> VideoJobStatus:
     return status.model_copy(
         update={
             "observed_generation": 0,
-            "conditions": tuple(c.model_copy(update={"observed_generation": 0}) for c in status.conditions),
+            "notify": (),
+            "conditions": tuple(
+                c.model_copy(update={"observed_generation": 0}) for c in status.conditions if c.type != "Degraded"
+            ),
         }
     )
 
@@ -429,7 +433,7 @@ def settled(cluster: Cluster) -> bool:
     over = all(
         job.status.phase in names.TERMINAL_PHASES and job.status.observed_generation == job.generation for job in jobs
     )
-    return over and not cluster.all("job")
+    return over and not cluster.all("job") and not any(busy(job.status.notify) for job in jobs)
 
 
 def summary(cluster: Cluster) -> dict[str, object]:

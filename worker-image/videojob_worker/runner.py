@@ -17,6 +17,7 @@ from typing import Any
 from videojob_api import contract
 from videojob_api.contract import ExitCode, FailureClass, Progress, RunResult, StageResult, TaskDocument
 from videojob_api.redact import redact_json
+from videojob_api.stages import KINDS
 from videojob_api.sweeping import RETENTION_FILE
 from videojob_api.v1alpha1.status import InputStatus
 
@@ -160,7 +161,7 @@ class _Run:
         self.stage, self.log.fields["stage"] = item.kind.stage, item.kind.kind
         began, cpu = time.monotonic(), _cpu_seconds()
         self.stop.check()
-        if item.kind.trust == "commit":
+        if item.kind.trust in ("commit", "notify"):
             result = self._module(item)(context)
         else:
             result = self._reused(context) or self._staged(item, context)
@@ -242,9 +243,9 @@ class _Run:
             self.deadline.allow(contract.default_timeout_seconds(found.duration_ms))
 
     def _space(self) -> tuple[int | None, int | None]:
-        """Free space and size of the store's volume, where it tells."""
+        """Free space and size of the store's volume, where it tells and one is mounted."""
         with suppress(OSError):
-            return self.store.space()
+            return self.store.space() if self._has_store() else (None, None)
         return None, None
 
     def _send(self, progress: Progress) -> None:
@@ -252,6 +253,10 @@ class _Run:
         progress = progress.model_copy(update={"free_bytes": free, "capacity_bytes": capacity})
         self.log.info(progress.message or progress.stage, extra={"progress": progress.dump()})
         self.channel.post(contract.PROGRESS_ROUTE, contract.canonical_json(progress.dump()))
+
+    def _has_store(self) -> bool:
+        """Whether a store is mounted: what tells webhooks sees none, and its scratch space is nobody's free space."""
+        return any((row := KINDS.get(task.kind)) is None or row.trust != "notify" for task in self.document.stages)
 
     def _close(self, failure: WorkerError | None) -> int:
         """Record the result in `debug/`, post it if it is large, and write the termination message last."""

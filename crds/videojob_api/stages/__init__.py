@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .. import contract
+from .. import contract, notices
 from ..v1alpha1.base import StatusModel
 
-Trust = Literal["fetch", "decode", "commit"]
+Trust = Literal["fetch", "decode", "commit", "notify"]
 """What a stage's container may touch: `fetch` talks to strangers' servers, decodes nothing and sees its own job alone;
 `decode` reads what strangers made and sees its own job read-write, everything
-else read-only; `commit` decodes nothing and publishes."""
-APART: frozenset[Trust] = frozenset({"fetch"})
+else read-only; `commit` decodes nothing and publishes; `notify` talks to strangers' servers and sees no store at all."""
+APART: frozenset[Trust] = frozenset({"fetch", "notify"})
 """Trust that shares no pod with another: a pod has one network, and no decoder ever gets the network of a fetch."""
 
 
@@ -63,6 +63,7 @@ VERIFY = StageKind(
 )
 COMMIT = StageKind("commit", "Commit", contract.CommitParams, "commit", None, (99, 100), 300, 100, 128, 512)
 REPORT = StageKind("report", "Report", contract.ReportParams, "commit", None, (0, 0), 60, 50, 64, 256)
+NOTIFY = StageKind("notify", "Notify", notices.NotifyParams, "notify", None, (0, 0), 120, 20, 64, 256)
 
-KINDS: dict[str, StageKind] = {row.kind: row for row in (FETCH, INGEST, TRANSCODE, VERIFY, COMMIT, REPORT)}
+KINDS: dict[str, StageKind] = {row.kind: row for row in (FETCH, INGEST, TRANSCODE, VERIFY, COMMIT, REPORT, NOTIFY)}
 """Every kind by name."""

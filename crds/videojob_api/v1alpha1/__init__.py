@@ -3,6 +3,7 @@
 from .history import HistoryEntry
 from .kinds import KINDS, MEDIASTORE, VIDEOJOB, VIDEOPROFILE, VIDEOQUEUE, Kind
 from .mediastore import DiskStatus, MediaStoreSpec, MediaStoreStatus, PvcStore, SweepStatus, TierUse
+from .notify import NotifyStatus, NotifyTarget
 from .retention import Retention, RetentionStatus, StoreRetention
 from .sources import Source, StoredFile
 from .spec import InputLimits, Retry, TranscodeSpec, VideoJobSpec
@@ -42,6 +43,8 @@ __all__ = [
     "MediaStoreSpec",
     "MediaStoreStatus",
     "NamespaceLimits",
+    "NotifyStatus",
+    "NotifyTarget",
     "OutputStatus",
     "PlanStatus",
     "PlannedGroup",

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from .. import names
 from .base import ApiModel, Rule
+from .notify import NotifyTarget
 from .retention import Retention
 from .sources import Source
 
@@ -161,6 +162,9 @@ class VideoJobSpec(ApiModel):
     """One pod or several."""
     retention: Retention = Retention()
     """How long its files stay, and whether they, and it, are kept at all."""
+    notify: Annotated[tuple[NotifyTarget, ...], Field(max_length=4, json_schema_extra={"list_map_key": "url"})] = ()
+    """Webhooks: whom to tell when a stage begins or the job has ended. A webhook that fails never fails the job: it is tried
+    again for a quarter of an hour and shows as the condition `Degraded`."""
     external_id: Annotated[str, Field(max_length=253)] | None = None
     """Your own identifier, carried through to the manifest and the logs; nothing depends on it."""
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from ..names import Phase
 from .base import StatusModel
 from .history import HistoryEntry
+from .notify import NotifyStatus
 from .retention import RetentionStatus
 
 StageState = Literal["Waiting", "Queued", "Running", "Succeeded", "Failed"]
@@ -255,7 +256,7 @@ class VideoJobStatus(StatusModel):
     progress: ProgressStatus = ProgressStatus()
     """How far it is."""
     conditions: Annotated[tuple[ConditionStatus, ...], Field(json_schema_extra={"list_map_key": "type"})] = ()
-    """Accepted, Ready, Reconciling, Stalled, Complete, Failed, Finished, DeadLettered."""
+    """Accepted, Ready, Reconciling, Stalled, Complete, Failed, Finished, DeadLettered, Degraded."""
     queue: QueueStatus | None = None
     """Why it waits; absent when it does not."""
     attempts: int = 0
@@ -276,6 +277,8 @@ class VideoJobStatus(StatusModel):
     """The latest failure; stays visible after a retry until the job succeeds."""
     history: tuple[HistoryEntry, ...] = ()
     """The last 20 transitions, the newest at the end, for those who come late."""
+    notify: Annotated[tuple[NotifyStatus, ...], Field(json_schema_extra={"list_map_key": "name"})] = ()
+    """Webhooks that were told something, or should be."""
     queued_time: datetime | None = None
     """When it was accepted."""
     start_time: datetime | None = None

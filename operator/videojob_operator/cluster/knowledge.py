@@ -12,6 +12,7 @@ from videojob_api.v1alpha1 import MediaStoreSpec, VideoProfileSpec, VideoQueueSp
 from videojob_api.v1alpha1.base import ApiModel
 
 from ..decide.job import live
+from ..decide.notify import BUSY
 from ..decide.world import Config, JobView, Observed, ProfileView, QueueLoad, VideoJobView
 from ..runtime.cache import Store, owner_of, uid_of, version
 from .api import JOBS, MEDIASTORES, PODS, VIDEOJOBS, VIDEOPROFILES, VIDEOQUEUES, Raw, Resource, metadata
@@ -336,13 +337,14 @@ class Knowledge:
 
 
 def is_settled(raw: Raw) -> bool:
-    """Whether a VideoJob says all that is to be said: finished, its latest edit looked at, and the label of dead letters
-    as the phase wants it (a crash can come between the two writes).
+    """Whether a VideoJob says all that is to be said: finished, its latest edit looked at, the label of dead letters as the
+    phase wants it (a crash can come between the two writes), and no webhook left to tell.
     """
     status = raw.get("status") or {}
     phase, labels = status.get("phase"), metadata(raw).get("labels") or {}
     return (
         phase in names.TERMINAL_PHASES
         and status.get("observedGeneration") == metadata(raw).get("generation")
+        and not any(row.get("state") in BUSY for row in status.get("notify") or () if isinstance(row, dict))
         and (labels.get(names.LABEL_DEAD_LETTER) == "true") == (phase == names.Phase.FAILED)
     )

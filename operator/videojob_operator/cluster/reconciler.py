@@ -12,6 +12,7 @@ from videojob_api import names
 from videojob_api.names import Condition, Phase, Reason
 from videojob_api.v1alpha1 import ConditionStatus
 
+from ..decide.notify import busy
 from ..decide.world import DeleteJob, Event, Grants, Observed, Plan, QueueView, VideoJobView
 from ..runtime.budget import Budget
 from .api import VIDEOJOBS, Api, ApiError, Raw
@@ -197,7 +198,7 @@ class Reconciler:
         waiting = plan.request is not None and (refusal or self._slots.waiting_message(uid)) is not None
         if waiting or (plan.request is None and not _changes(plan)):
             self._wants.answered(uid)
-        if view.status.phase in names.TERMINAL_PHASES:
+        if view.status.phase in names.TERMINAL_PHASES and not busy(view.status.notify):
             self._knowledge.forget(uid)
             self._progress_written.pop(uid, None)
 

@@ -12,6 +12,8 @@ PREFIX_LENGTH = 30
 """Characters of the VideoJob's name that are kept, for people; what tells Jobs apart is the hash."""
 GROUP_LENGTH = 16
 """Characters of the group's name that are kept, for people."""
+NOTIFY_PREFIX = "notify-"
+"""Groups that tell a webhook are `notify-` and a digest of its URL."""
 REPORT_PREFIX = "report-"
 """The group that reads the result of group `main` from the store is `report-main`."""
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Literal
 
 from videojob_api import bands, names
 from videojob_api.names import Condition, Phase, Reason
-from videojob_api.v1alpha1 import ConditionStatus, ProgressStatus, VideoJobStatus
+from videojob_api.v1alpha1 import ConditionStatus, NotifyStatus, ProgressStatus, VideoJobStatus
 
 from .bounds import bounded
 from .history import history, progress_event
+from .notify import begin, complaint
 from .recipes import kind_of
 from .world import Observed
 
@@ -24,15 +25,17 @@ Tristate = Literal["True", "False", "Unknown"]
 
 def finalize(seen: Observed, draft: Draft) -> VideoJobStatus:
     """The whole new status from what the policies concluded. A terminal status is left as it is (I3), but for the
-    generation it has looked at.
+    generation it has looked at, and for the webhooks that hear of the end after it.
     """
     before = seen.job.status
     generation = seen.job.generation
     if before.phase in names.TERMINAL_PHASES:
-        if before.observed_generation == generation:
-            return before
-        seen_now = tuple(c.model_copy(update={"observed_generation": generation}) for c in before.conditions)
-        return before.model_copy(update={"observed_generation": generation, "conditions": seen_now})
+        rows = begin(seen, draft.status)
+        kept = tuple(c for c in before.conditions if c.type != Condition.DEGRADED)
+        if before.observed_generation != generation:
+            kept = tuple(c.model_copy(update={"observed_generation": generation}) for c in kept)
+        changes = {"observed_generation": generation, "notify": rows, "conditions": (*kept, *_degraded(seen, rows))}
+        return before.model_copy(update=changes)
     draft.update(
         observed_generation=generation,
         attempts=max((stage.attempt for stage in draft.status.stages), default=0),
@@ -57,6 +60,8 @@ def finalize(seen: Observed, draft: Draft) -> VideoJobStatus:
     if happened is not None:
         draft.events.append(happened)
     draft.update(history=history(before, draft.status, _said(draft), seen.now))
+    draft.update(notify=begin(seen, draft.status))
+    draft.update(conditions=(*draft.status.conditions, *_degraded(seen, draft.status.notify)))
     return bounded(draft.status)
 
 
@@ -155,6 +160,12 @@ def conditions(seen: Observed, draft: Draft) -> tuple[ConditionStatus, ...]:
     return tuple(_condition(seen, kind, "True" if holds else "False", why, said) for kind, holds, why, said in wanted)
 
 
+def _degraded(seen: Observed, rows: tuple[NotifyStatus, ...]) -> tuple[ConditionStatus, ...]:
+    """The condition Degraded while something beside the outputs did not go as asked; nothing when all is well."""
+    text = complaint(rows)
+    return () if text is None else (_condition(seen, Condition.DEGRADED, "True", Reason.NOTIFY_FAILED, text),)
+
+
 def _condition(seen: Observed, kind: Condition, status: Tristate, reason: Reason, message: str) -> ConditionStatus:
     old = next((condition for condition in seen.job.status.conditions if condition.type == kind), None)
     same = old is not None and old.status == status
@@ -197,6 +208,7 @@ def _still(status: VideoJobStatus) -> VideoJobStatus:
             "input": None,
             "queue": status.queue.model_copy(update={"message": None}) if status.queue is not None else None,
             "history": (),
+            "notify": (),
             "stages": tuple(stage.model_copy(update=moving) for stage in status.stages),
             "conditions": tuple(c.model_copy(update={"message": "", "reason": ""}) for c in settled),
         }

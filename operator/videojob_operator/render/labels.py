@@ -22,8 +22,9 @@ def labels(action: CreateJob) -> dict[str, str]:
         names.LABEL_ATTEMPT: str(action.document.attempt),
         names.LABEL_QUEUE: label_value(action.queue),
     }
-    if any(KINDS[stage.kind].trust == "fetch" for stage in action.document.stages):
-        found[names.LABEL_EGRESS] = "fetch"
+    for egress in ("fetch", "notify"):
+        if any(KINDS[stage.kind].trust == egress for stage in action.document.stages):
+            found[names.LABEL_EGRESS] = egress
     if action.slot is not None:
         found[names.LABEL_SLOT] = action.slot
     return found

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from videojob_api import contract, names
+from videojob_api import contract, names, notices
 from videojob_api.contract import FetchParams
-from videojob_api.stages import FETCH, KINDS, Trust
+from videojob_api.stages import APART, FETCH, KINDS, NOTIFY, Trust
 from videojob_operator.decide.world import CreateJob
 
 from .config import RenderConfig
@@ -75,14 +75,20 @@ def trust(action: CreateJob, name: str) -> Trust:
     return next(iter(found)) if len(found) == 1 else "decode"
 
 
-def secrets(action: CreateJob) -> tuple[str, ...]:
-    """Secrets that the pod's sources name. The operator knows their names alone."""
-    found = (
-        FetchParams.model_validate(stage.params).source.secret_name
-        for stage in action.document.stages
-        if stage.kind == FETCH.kind
-    )
-    return tuple(dict.fromkeys(name for name in found if name is not None))
+def secrets(action: CreateJob) -> tuple[tuple[str, str], ...]:
+    """Secrets that the pod's sources or its webhook name, each with its key. The operator knows their names alone."""
+    found: list[tuple[str | None, str]] = []
+    for stage in action.document.stages:
+        if stage.kind == FETCH.kind:
+            found.append((FetchParams.model_validate(stage.params).source.secret_name, contract.AUTHORIZATION_KEY))
+        if stage.kind == NOTIFY.kind:
+            found.append((notices.NotifyParams.model_validate(stage.params).secret_name, notices.SECRET_KEY))
+    return tuple(dict.fromkeys((name, key) for name, key in found if name is not None))
+
+
+def storeless(action: CreateJob) -> bool:
+    """Whether the pod sees no store at all: a webhook is told what the document says, and nothing else is there to tell."""
+    return all(KINDS[stage.kind].trust == "notify" for stage in action.document.stages)
 
 
 def resources(action: CreateJob, name: str) -> dict[str, Any]:
@@ -100,7 +106,7 @@ def resources(action: CreateJob, name: str) -> dict[str, Any]:
 def mounts(action: CreateJob, name: str, namespace: str) -> list[dict[str, Any]]:
     """The store's parts by sub-path: the job's own folder to write, everything else to read.
 
-    What talks to strangers' servers sees nothing but its own job, and the Secrets that its sources name.
+    What talks to strangers' servers sees at most its own job, and the Secrets that its source or webhook names.
     """
     store = action.document.store
     uid = action.document.job.uid
@@ -111,13 +117,14 @@ def mounts(action: CreateJob, name: str, namespace: str) -> list[dict[str, Any]]
         {"name": STORE, "mountPath": store.cache, "subPath": f"{namespace}/cache"}
         | ({} if given == "commit" else {"readOnly": True}),
     ]
-    if given == "fetch":
+    own: list[dict[str, Any]] = [{"name": STORE, "mountPath": store.job, "subPath": f"{namespace}/jobs/{uid}"}]
+    if given in APART:
         shared = [
             {"name": f"{SECRET}-{place}", "mountPath": f"{contract.SECRETS_PATH}/{secret}", "readOnly": True}
-            for place, secret in enumerate(secrets(action))
+            for place, (secret, _) in enumerate(secrets(action))
         ]
     return [
-        {"name": STORE, "mountPath": store.job, "subPath": f"{namespace}/jobs/{uid}"},
+        *(() if storeless(action) else own),
         *shared,
         {"name": SCRATCH, "mountPath": store.scratch},
         {"name": TASK, "mountPath": contract.TASK_PATH.rpartition("/")[0], "readOnly": True},
@@ -127,8 +134,9 @@ def mounts(action: CreateJob, name: str, namespace: str) -> list[dict[str, Any]]
 
 def volumes(action: CreateJob, config: RenderConfig) -> list[dict[str, Any]]:
     """The claim, scratch space, the document, and a token that only the operator's progress port takes."""
+    claim: dict[str, Any] = {"name": STORE, "persistentVolumeClaim": {"claimName": action.claim_name}}
     return [
-        {"name": STORE, "persistentVolumeClaim": {"claimName": action.claim_name}},
+        *(() if storeless(action) else (claim,)),
         {"name": SCRATCH, "emptyDir": {"sizeLimit": config.scratch_limit}},
         {
             "name": TASK,
@@ -166,9 +174,9 @@ def volumes(action: CreateJob, config: RenderConfig) -> list[dict[str, Any]]:
                     "secretName": secret,
                     "optional": True,
                     "defaultMode": 0o440,
-                    "items": [{"key": contract.AUTHORIZATION_KEY, "path": contract.AUTHORIZATION_KEY}],
+                    "items": [{"key": key, "path": key}],
                 },
             }
-            for place, secret in enumerate(secrets(action))
+            for place, (secret, key) in enumerate(secrets(action))
         ),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ..naming import REPORT_PREFIX
+from ..naming import NOTIFY_PREFIX, REPORT_PREFIX
 from ..world import DeleteJob, JobView, Observed
 from .draft import Draft
 from .judge import live
@@ -33,6 +33,9 @@ def cleanup(seen: Observed, draft: Draft) -> None:
 def recorded(seen: Observed, job: JobView) -> bool:
     """Whether the status that was read accounts for this Job's attempt."""
     status = seen.job.status
+    if job.group.startswith(NOTIFY_PREFIX):
+        row = next((row for row in status.notify if row.name == job.group), None)
+        return row is None or row.state != "Sending" or job.attempt < row.attempt
     if terminal(status.phase):
         return True
     name = job.group.removeprefix(REPORT_PREFIX)

@@ -16,6 +16,7 @@ from .draft import Draft
 from .finish import finish
 from .harvest import harvest
 from .launch import launch
+from .notify import notify
 from .retry import retry
 from .suspend import suspend
 
@@ -30,6 +31,7 @@ POLICIES: tuple[Policy, ...] = (
     launch,  # at most one Job
     advance,  # show where the attempt in flight stands
     finish,  # everything has succeeded
+    notify,  # webhooks hear what is on record
     cleanup,  # Jobs on record go
 )
 
