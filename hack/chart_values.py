@@ -176,8 +176,8 @@ class NetworkPolicy(ApiModel):
 
     enabled: bool = False
     """Let only worker pods reach the operator's worker port and, in `namespaces`, worker pods reach nothing else but
-    DNS; those that fetch URLs or tell webhooks reach public addresses and `fetch.allowNetworks`, too. Needs a network plugin that enforces
-    policies."""
+    DNS; those that fetch URLs or tell webhooks reach public addresses and `fetch.allowNetworks`, too. Needs a network
+    plugin that enforces policies."""
 
 
 class Defaults(ApiModel):

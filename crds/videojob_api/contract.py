@@ -244,6 +244,8 @@ class StageResult(StatusModel):
     """Wall time."""
     cpu_seconds: float = 0.0
     """CPU time of the runner and its children."""
+    gpu_seconds: float | None = None
+    """Wall time for each GPU of the container; None without one."""
     message: str | None = None
     """One sentence."""
     input: InputStatus | None = None

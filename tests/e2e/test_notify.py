@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SYSTEM, _hack
 
 from kube import Kube
 
+SYSTEM = "videojob-system"
 SCRIPT = """
 import http.server, json, sys
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -30,14 +30,14 @@ http.server.ThreadingHTTPServer(("", 8080), Handler).serve_forever()
 
 
 @pytest.fixture(scope="module")
-def opened(kube: Kube) -> Iterator[None]:
-    """The administrator lets webhooks reach the cluster's own networks; nobody else does."""
+def open_networks(kube: Kube, configure: Callable[..., None]) -> Iterator[None]:
+    """The administrator lets URLs and webhooks reach the cluster's own pods and Services."""
     pods = kube.list("nodes")[0]["spec"].get("podCIDR") or "10.244.0.0/16"
     service = kube.get("service", "kubernetes", "default")["spec"]["clusterIP"]
     networks = f"{pods},{'.'.join(service.split('.')[:2])}.0.0/16"
-    _hack("hack/install.py", "--set", f"fetch.allowNetworks={{{networks}}}")
+    configure("--set", f"fetch.allowNetworks={{{networks}}}")
     yield
-    _hack("hack/install.py")
+    configure()
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def delivered(job: dict[str, Any]) -> bool:
 
 def test_a_receiver_hears_of_the_end_with_a_signature_that_holds(
     kube: Kube,
-    opened: None,
+    open_networks: None,
     namespace: str,
     receiver: Callable[[], list[dict[str, Any]]],
     submit: Callable[..., str],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from types import SimpleNamespace
 from typing import Any, cast
 
 from simcluster import Cluster, ConflictError, ExistsError, Stored
@@ -46,15 +45,6 @@ def merged(old: Any, patch: Raw) -> Raw:
         else:
             found[key] = value
     return found
-
-
-class NoMetrics:
-    """Metrics that nobody reads."""
-
-    budget_wait = SimpleNamespace(observe=lambda _seconds: None)
-
-    def status_written(self, _before: VideoJobStatus, _after: VideoJobStatus) -> None:
-        """A status was written."""
 
 
 class _SimApi:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from builders import BUILTINS, CONFIG, STORE
-from simapi import NoMetrics, SimApi, raw_of, run_now
+from simapi import SimApi, raw_of, run_now
 from simcluster import Cluster, CrashError, Kind, Stored
 from simqueue import check_grants, check_request, queue_of
 from videojob_api import names
@@ -22,6 +22,7 @@ from videojob_operator.cluster.api import JOBS, Raw, Resource
 from videojob_operator.cluster.apply import Applier
 from videojob_operator.cluster.knowledge import is_settled
 from videojob_operator.cluster.load import Load
+from videojob_operator.cluster.metrics import Metrics
 from videojob_operator.decide.job import TRANSITIONS, live, plan
 from videojob_operator.decide.notify import busy
 from videojob_operator.decide.queue import grant
@@ -72,6 +73,7 @@ class Operator:
         slots = tuple(Slot(name=name, capacity=most) for name, most in capacity)
         self.queues = {"default": VideoQueueSpec(slots=slots)} if queues is None else queues
         self.load = Load()
+        self.metrics = Metrics()
         self.moved: set[str] = set()
         self.faults = faults or Faults()
         self.rng = rng or random.Random(0)
@@ -233,7 +235,7 @@ class Operator:
         """The real apply, against the cluster in memory. False: the world was not as the plan assumed."""
         applier = Applier(
             SimApi(self.cluster), cast("Any", self), render=self._render, recorder=cast("Any", self),
-            budget=cast("Any", self), metrics=cast("Any", NoMetrics()), created=lambda _uid: None,
+            budget=cast("Any", self), metrics=self.metrics, created=lambda _uid: None,
         )  # fmt: skip
         outcome: str = run_now(applier.apply(stored.value, raw_of(stored), wanted))
         return outcome == "done"

@@ -6,7 +6,6 @@ import importlib
 import json
 import logging
 import os
-import resource
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,7 +22,7 @@ from videojob_api.v1alpha1.status import InputStatus
 
 from . import evidence
 from .base import document as documents
-from .base import errors, results
+from .base import errors, results, usage
 from .base.channel import Channel, Reporter
 from .base.document import Work
 from .base.errors import BadConfig, WorkerError
@@ -159,7 +158,7 @@ class _Run:
         """Run one stage, or take its verified outputs of an earlier attempt."""
         context = self._context(item)
         self.stage, self.log.fields["stage"] = item.kind.stage, item.kind.kind
-        began, cpu = time.monotonic(), _cpu_seconds()
+        began, cpu = time.monotonic(), usage.cpu_seconds()
         self.stop.check()
         if item.kind.trust in ("commit", "notify"):
             result = self._module(item)(context)
@@ -168,9 +167,7 @@ class _Run:
         self.reported.extend(context.reported)
         if result.input is not None:
             self._allow(result.input)
-        result = result.model_copy(
-            update={"seconds": round(time.monotonic() - began, 3), "cpu_seconds": round(_cpu_seconds() - cpu, 3)}
-        )
+        result = result.model_copy(update=usage.spent(began, cpu))
         self.log.info(
             result.message or "done",
             extra={"seconds": result.seconds, "reused": result.reused, "cached": result.cached},
@@ -186,11 +183,9 @@ class _Run:
                 files.remove(old)  # of attempts that ended without cleaning up
         context.staging.mkdir(parents=True)
         try:
-            began, cpu = time.monotonic(), _cpu_seconds()
+            began, cpu = time.monotonic(), usage.cpu_seconds()
             result = caching.take(context) or self._module(item)(context)
-            result = result.model_copy(
-                update={"seconds": round(time.monotonic() - began, 3), "cpu_seconds": round(_cpu_seconds() - cpu, 3)}
-            )
+            result = result.model_copy(update=usage.spent(began, cpu))
             (context.staging / STAGE_FILE).write_bytes(written(result))
             files.publish_folder(context.staging, context.final)
         except WorkerError as error:
@@ -288,12 +283,6 @@ class _Run:
         results.write_termination(self.settings.termination, result, self.log)
         self.log.info("ended", extra={"exit_code": int(code)})
         return int(code)
-
-
-def _cpu_seconds() -> float:
-    """CPU time of this process and of all its ended children."""
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 def from_environment(task: str | None, container: str | None, termination: str | None, token: str | None) -> Settings:

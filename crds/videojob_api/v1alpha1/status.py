@@ -91,6 +91,8 @@ class StageStatus(StatusModel):
     """When it ended."""
     cpu_seconds: float | None = None
     """CPU time it used, children included."""
+    gpu_seconds: float | None = None
+    """GPU time it held: its wall time for each GPU of its container; absent without one."""
     message: str | None = None
     """One sentence on the latest attempt."""
 

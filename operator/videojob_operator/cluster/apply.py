@@ -17,6 +17,7 @@ from ..decide.world import ConfirmGone, CreateJob, DeleteJob, Plan, VideoJobView
 from ..runtime.budget import Budget
 from ..runtime.cache import owner_of, uid_of
 from .api import JOBS, VIDEOJOBS, Api, ApiError, Raw, metadata
+from .counting import count
 from .events import Recorder
 from .knowledge import Knowledge
 from .metrics import Metrics
@@ -185,7 +186,7 @@ class Applier:
         except ApiError as error:
             return await self._refused(job, error)
         self._learn(job, seen, answer)
-        self._metrics.status_written(job.status, status)
+        count(self._metrics, job.namespace, job.status, status)
         return "done"
 
     async def _label(self, job: VideoJobView, seen: Seen, labels: tuple[tuple[str, str | None], ...]) -> Outcome:

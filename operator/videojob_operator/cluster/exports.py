@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from videojob_api.names import Phase
-
 from ..runtime.queue import WorkQueue
 from ..runtime.resync import Health
+from .census import export_census
 from .knowledge import Knowledge
 from .metrics import Metrics
 from .slots import Slots
@@ -13,12 +12,9 @@ from .wants import Key
 
 
 def export(metrics: Metrics, known: Knowledge, slots: Slots, queue: WorkQueue[Key], health: Health) -> None:
-    """Register the gauges (T-017: `video_active_jobs`, `processing_queue_size`)."""
-    metrics.gauge("video_active_jobs", "VideoJobs at work.", lambda: known.phases().get(Phase.RUNNING, 0))
+    """Register the gauges (T-017: `processing_queue_size`; those by kind of work: see census)."""
+    export_census(metrics, known, slots)
     metrics.gauge("processing_queue_size", "Stages that wait for a slot.", lambda: sum(slots.depth().values()))
-    metrics.family(
-        "videojob_phase", "VideoJobs by phase.", ("phase",), lambda: {(k,): v for k, v in known.phases().items()}
-    )
     metrics.family(
         "videojob_queue_depth",
         "Stages that wait for a slot, by queue.",

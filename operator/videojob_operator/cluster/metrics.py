@@ -1,18 +1,19 @@
-"""Prometheus metrics (T-017). Counted from what was applied, never from inside a decision.
+"""Prometheus metrics (X-015, T-017, A-027). Counted from what was applied, never from inside a decision.
 
-The names without the prefix `videojob_` are the seeds'. Only what this operator can say truthfully is exported.
+The names without the prefix `videojob_` are the seeds'. Only what this operator can say truthfully is exported. Labels are
+bounded: namespaces, queues, slot classes, phases, stages, profiles' output names, never a VideoJob's name or UID.
+`operator/METRICS.md` lists every metric.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-
-from videojob_api.names import TERMINAL_PHASES, Phase
-from videojob_api.v1alpha1 import VideoJobStatus
 
 _METHODS = {"POST": "create", "PATCH": "patch", "PUT": "update", "DELETE": "delete"}
 _LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -21,17 +22,30 @@ _MINUTES = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200)
 _SIZES = tuple(float(1 << power) for power in range(16, 34, 2))
 
 
+@dataclass(frozen=True)
+class Entry:
+    """One metric, for those who read about it."""
+
+    type: str
+    labels: tuple[str, ...]
+    text: str
+
+
 class Metrics:
     """One registry per operator, so that tests can run several in one process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.catalogue: dict[str, Entry] = {}
+        """Every metric by name, as `operator/METRICS.md` has it."""
 
         def counter(name: str, text: str, *labels: str) -> Counter:
+            self.catalogue[name] = Entry("counter", labels, text)
             return Counter(name, text, labels, registry=self.registry)
 
-        def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
-            return Histogram(name, text, registry=self.registry, buckets=buckets)
+        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            self.catalogue[name] = Entry("histogram", labels, text)
+            return Histogram(name, text, labels, registry=self.registry, buckets=buckets)
 
         self.uploads = counter("video_uploads_total", "Sources looked at by ingest, by status.", "status")
         self.upload_size = histogram("video_upload_size_bytes", "Size of accepted sources in bytes.", _SIZES)
@@ -40,6 +54,34 @@ class Metrics:
         )
         self.duration = histogram(
             "video_processing_duration_seconds", "Seconds from the first stage's start to the end.", _MINUTES
+        )
+        self.videos = counter("videos_generated_total", "Story VideoJobs that succeeded.")
+        self.story_duration = histogram(
+            "video_generation_duration_seconds", "Seconds from the first stage's start to the end, of Story.", _MINUTES
+        )
+        self.story_errors = counter(
+            "video_generation_errors_total", "Story VideoJobs that failed, by failure code.", "error_type"
+        )
+        self.pipeline_time = histogram(
+            "pipeline_execution_time_seconds", "Seconds from the first stage's start to the end, of Avatar.", _MINUTES
+        )
+        self.pipelines = Rolling()
+        self.stage_seconds = histogram(
+            "videojob_stage_seconds", "Seconds of each stage that succeeded.", _MINUTES, "type", "stage"
+        )
+        self.cpu_seconds = counter(
+            "videojob_cpu_seconds_total", "CPU seconds of stages that succeeded.", "namespace", "stage"
+        )
+        self.gpu_seconds = counter(
+            "videojob_gpu_seconds_total", "GPU seconds held by stages that succeeded.", "namespace", "stage"
+        )
+        self.retries = counter(
+            "videojob_retries_total", "Failed attempts that were repeated, by failure class.", "class"
+        )
+        self.stalls = counter("videojob_stalls_total", "Attempts that made no progress, or ran out of time.")
+        self.degraded = counter("videojob_degraded_total", "VideoJobs that became Degraded, by reason.", "reason")
+        self.notifications = counter(
+            "videojob_notifications_total", "Attempts to tell a webhook, by outcome.", "outcome"
         )
         self.reconciles = counter("videojob_reconciles_total", "Looks at one VideoJob, by outcome.", "outcome")
         self.plan_seconds = histogram("videojob_plan_seconds", "Seconds that deciding took.", _LATENCY)
@@ -64,12 +106,14 @@ class Metrics:
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """A gauge read when it is scraped."""
+        self.catalogue[name] = Entry("gauge", (), text)
         Gauge(name, text, registry=self.registry).set_function(read)
 
     def family(
         self, name: str, text: str, labels: tuple[str, ...], read: Callable[[], dict[tuple[str, ...], float]]
     ) -> None:
         """A gauge with labels, read when it is scraped; values that are gone vanish."""
+        self.catalogue[name] = Entry("gauge", labels, text)
         self.registry.register(_Family(name, text, labels, read))
 
     def write(self, method: str, resource: str, subresource: str, code: int) -> None:
@@ -81,24 +125,24 @@ class Metrics:
         """A worker's post was answered."""
         self.posts.labels(route, str(code)).inc()
 
-    def status_written(self, before: VideoJobStatus, after: VideoJobStatus) -> None:
-        """A status patch was accepted: count what it reports for the first time."""
-        if after.input is not None and before.input is None:
-            self.uploads.labels("success").inc()
-            self.upload_size.observe(after.input.size_bytes)
-        if after.phase == before.phase or after.phase not in TERMINAL_PHASES:
-            return
-        status = {Phase.SUCCEEDED: "success", Phase.FAILED: "failed"}.get(after.phase, "cancelled")
-        if after.input is None and after.phase == Phase.FAILED and after.failure and after.failure.stage == "Ingest":
-            self.uploads.labels("failed").inc()
-        for output in after.plan.outputs if after.plan else ():
-            self.processed.labels(status, output.name).inc()
-        if after.start_time and after.completion_time:
-            self.duration.observe(max(0.0, (after.completion_time - after.start_time).total_seconds()))
-
     def exposition(self) -> bytes:
         """The text Prometheus reads."""
         return generate_latest(self.registry)
+
+
+class Rolling:
+    """The share of successes among the last so many ends."""
+
+    def __init__(self, size: int = 100) -> None:
+        self._ends: deque[bool] = deque(maxlen=size)
+
+    def add(self, success: bool) -> None:
+        """One more end."""
+        self._ends.append(success)
+
+    def rate(self) -> dict[tuple[str, ...], float]:
+        """From 0 to 1; nothing before the first end."""
+        return {(): sum(self._ends) / len(self._ends)} if self._ends else {}
 
 
 class _Family(Collector):
@@ -106,14 +150,14 @@ class _Family(Collector):
         self, name: str, text: str, labels: tuple[str, ...], read: Callable[[], dict[tuple[str, ...], float]]
     ) -> None:
         self._head = (name, text)
-        self._labels = labels
+        self.labels = labels
         self._read = read
 
     def describe(self) -> Iterable[Metric]:
-        return [GaugeMetricFamily(*self._head, labels=self._labels)]
+        return [GaugeMetricFamily(*self._head, labels=self.labels)]
 
     def collect(self) -> Iterable[Metric]:
-        family = GaugeMetricFamily(*self._head, labels=self._labels)
+        family = GaugeMetricFamily(*self._head, labels=self.labels)
         for values, number in self._read().items():
             family.add_metric(values, number)
         return [family]
