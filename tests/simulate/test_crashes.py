@@ -110,7 +110,7 @@ HOOK = "https://hooks.example.org/"
 
 
 @pytest.mark.parametrize("where", ["before", "after"])
-@pytest.mark.parametrize("mode", WRITES)
+@pytest.mark.parametrize("mode", ["Compact", "Spread"])
 def test_a_webhook_hears_of_the_end_whatever_write_crashes(mode: str, where: Literal["before", "after"]) -> None:
     """S-015, A-013: at least once, always under the same id; no Job is created twice."""
 

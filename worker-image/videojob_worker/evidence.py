@@ -23,9 +23,9 @@ from .base.errors import WorkerError
 from .base.process import Fences, Finished
 from .base.watch import Deadline, Stop
 from .media import tools
-from .stages.context import recorded
 from .storage import files
 from .storage.paths import Store
+from .storage.records import recorded
 
 VERSION_SECONDS = 10.0
 """A tool that takes longer to tell its version is not waited for."""
