@@ -136,7 +136,7 @@ def test_the_pod_that_tells_sees_no_store_and_one_secret(kube: Kube, namespace: 
         "videojob",
         "lost",
         namespace,
-        lambda seen: bool(seen.get("status", {}).get("notify", [{}])[0].get("failures")),
+        lambda seen: any(row.get("failures") for row in seen.get("status", {}).get("notify", [])),
         120,
     )
     assert job["status"]["phase"] == "Failed"
