@@ -12,15 +12,17 @@ Every method raises CliError with one sentence when it cannot do what it says.
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from videojob_api.names import TERMINAL_PHASES, Phase
+from videojob_api.names import ANNOTATION_CANCEL, ANNOTATION_RETRY, TERMINAL_PHASES, Phase
 
 from . import manifests, sources, transfer
 from .errors import ApiError, CliError, Exit
-from .kube import APPLY_PATCH, Api, Json, connect, objects
+from .kube import APPLY_PATCH, MERGE_PATCH, Api, Json, connect, objects
 
 RENEW_SECONDS = 1.0
 """Pause before a watch that ended early, or a question without an answer, is begun again."""
@@ -38,6 +40,18 @@ def phase_of(job: Json) -> str:
 def is_finished(job: Json) -> bool:
     """Whether it ended, either way."""
     return phase_of(job) in TERMINAL_PHASES
+
+
+def _nonce() -> str:
+    """A text that no verb had before: when it was asked, for people, and a few digits against the same second."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
+
+
+def _starts(job: Json) -> list[str]:
+    """What a retry can start from: stages, and outputs by name."""
+    status = job.get("status") or {}
+    outputs = (status.get("plan") or {}).get("outputs") or []
+    return [str(entry["name"]) for entry in (*(status.get("stages") or []), *outputs)]
 
 
 class VideoJobs:
@@ -157,6 +171,43 @@ class VideoJobs:
         ]
         return items
 
+    # ------------------------------------------------------------ verbs
+
+    def cancel(self, name: str) -> None:
+        """Ask for the end of a VideoJob that has not ended."""
+        job = self.status(name)
+        if is_finished(job):
+            raise CliError(f"VideoJob {name} has ended as {phase_of(job)}: there is nothing to cancel.")
+        self._patch(name, {"metadata": {"annotations": {ANNOTATION_CANCEL: _nonce()}}})
+
+    def retry(self, name: str, *, dead: bool = False, start: str | None = None) -> None:
+        """Ask for another run of a VideoJob that Failed or was Cancelled; of one that Failed alone if `dead`. From `start`,
+        a stage or an output, work is done anew even where it is there.
+        """
+        job = self.status(name)
+        phase = phase_of(job)
+        if phase != Phase.FAILED and (dead or phase != Phase.CANCELLED):
+            what = "only a Failed one is a dead letter" if dead else "only what Failed or was Cancelled can be retried"
+            raise CliError(
+                f"VideoJob {name} is {phase or 'new'}: {what}; `videojob status {name} -n {self.namespace}` shows it."
+            )
+        known = _starts(job)
+        if start is not None and start not in known:
+            raise CliError(f"VideoJob {name} has no stage or output {start}: use one of {', '.join(known) or 'none'}.")
+        nonce = _nonce() if start is None else f"{_nonce()};from={start}"
+        self._patch(name, {"metadata": {"annotations": {ANNOTATION_RETRY: nonce}}})
+
+    def suspend(self, name: str, *, on: bool) -> None:
+        """Set or clear `spec.suspend` of a VideoJob that has not ended."""
+        job = self.status(name)
+        if is_finished(job):
+            raise CliError(f"VideoJob {name} has ended as {phase_of(job)}: nothing of it starts any more.")
+        self._patch(name, {"spec": {"suspend": on}})
+
+    def _patch(self, name: str, patch: Json) -> None:
+        query = {"fieldManager": manifests.MANAGER}
+        self.api.request("PATCH", objects(self.namespace, "videojobs", name), patch, query, MERGE_PATCH)
+
     # ------------------------------------------------------------ wait
 
     def wait(self, name: str, *, seconds: float | None = None, changed: Changed | None = None) -> Json:
@@ -224,11 +275,12 @@ class VideoJobs:
         phase = phase_of(job)
         if phase in {Phase.FAILED, Phase.CANCELLED}:
             failure = (job["status"] or {}).get("failure") or {}
-            raise CliError(
-                f"VideoJob {name} ended as {phase} and published nothing: {failure.get('message', 'no reason given')}",
-                Exit.JOB_FAILED,
-            )
+            why = failure.get("message", "no reason given") if phase == Phase.FAILED else "it was asked to end"
+            raise CliError(f"VideoJob {name} ended as {phase} and published nothing: {why}", Exit.JOB_FAILED)
         found = (job.get("status") or {}).get("outputs") or []
+        if not found and phase == Phase.SUCCEEDED:
+            stage = job["status"].get("stage")
+            raise CliError(f"VideoJob {name} published nothing: its spec.stopAfter ended it after {stage}.")
         if not found:
             raise CliError(
                 f"VideoJob {name} has no outputs yet (phase {phase or 'unknown'}): wait with `videojob status {name} "

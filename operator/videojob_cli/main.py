@@ -17,7 +17,7 @@ import typer
 from videojob_api.names import API_VERSION, DEFAULT_QUEUE, Phase
 
 from . import init as make_ready
-from . import manifests, repro_command, show, sources, stats
+from . import manifests, repro_command, show, sources, stats, verbs
 from . import run as local
 from .client import VideoJobs, is_finished, phase_of
 from .errors import CliError, Exit
@@ -271,6 +271,9 @@ def outputs(
         for file in files:
             show.say(str(file))
     print(show.outputs(found) if output is Form.TABLE else show.dump(list(found), output))
+
+
+verbs.register(app)
 
 
 @app.command()

@@ -117,9 +117,32 @@ def jobs(items: Sequence[Json], *, namespaces: bool) -> str:
     return columns(header, rows)
 
 
+def dead_letters(items: Sequence[Json], *, namespaces: bool) -> str:
+    """VideoJobs that failed for good, each with its reason."""
+    header = (("NAMESPACE",) if namespaces else ()) + ("NAME", "CODE", "STAGE", "ATTEMPTS", "FAILED", "MESSAGE")
+    rows = []
+    for job in items:
+        status = job.get("status") or {}
+        found = status.get("failure") or {}
+        rows.append(
+            ((job["metadata"]["namespace"],) if namespaces else ())
+            + (
+                job["metadata"]["name"],
+                found.get("code"),
+                found.get("stage"),
+                status.get("attempts"),
+                age(status.get("completionTime")),
+                " ".join(str(found.get("message", "")).split()),
+            )
+        )
+    return columns(header, rows)
+
+
 def failure(job: Json) -> list[str]:
     """Why it failed and what to do, in lines."""
     found = (job.get("status") or {}).get("failure") or {}
+    if not found and (job.get("status") or {}).get("phase") == "Cancelled":
+        return [f"It was asked to end; `videojob retry {job['metadata']['name']}` drives it again."]
     lines = [f"{found.get('code', 'Failed')}: {found.get('message', 'no reason given')}"]
     if found.get("hint"):
         lines.append(f"hint: {found['hint']}")

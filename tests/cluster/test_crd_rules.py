@@ -224,6 +224,14 @@ CASES = (
     Case("an unknown format", videojob(notify=[{"url": "https://a.example", "format": "XML"}]), "Unsupported value"),
     Case("no event at all", videojob(notify=[{"url": "https://a.example", "events": []}]), "should have at least 1"),
     Case("an unknown event", videojob(notify=[{"url": "https://a.example", "events": ["done"]}]), "Unsupported value"),
+    Case("a stop after the probe", videojob(stopAfter="Ingest")),
+    Case("a stop after a rehearsal", videojob(stopAfter="Verify")),
+    Case("a stop after the end", videojob(stopAfter="Commit"), 'supported values: "Ingest", "Transcode", "Verify"'),
+    Case("a request with a name", videojob(idempotencyKey="orders/4711@2026-11-21T12:00:00+01:00=a_b.c-d")),
+    Case("a request with a name of 128 characters", videojob(idempotencyKey="k" * 128)),
+    Case("a name of 129 characters", videojob(idempotencyKey="k" * 129), "may not be more than 128"),
+    Case("a name of nothing", videojob(idempotencyKey=""), "spec.idempotencyKey in body should"),
+    Case("a name with a blank", videojob(idempotencyKey="order 4711"), "spec.idempotencyKey in body should match"),
     # ------------------------------------------------------------ VideoProfile
     Case("a rendition", rendition()),
     Case("a silent rendition", rendition(container="mp4")),
@@ -325,6 +333,13 @@ CHANGES = (
     Change("another profile", {"transcode": {"profiles": ["360p"]}}, "create another VideoJob to work on other input"),
     Change("another limit", {"transcode": {"limits": {"maxDurationSeconds": 1}}}, "spec.transcode is immutable"),
     Change("another store", {"store": "archive"}, "spec.store is immutable: the job's files are already there"),
+    Change("the same stop and the same name", {"stopAfter": "Verify", "idempotencyKey": "order-4711"}),
+    Change(
+        "another stop", {"stopAfter": "Ingest"}, "spec.stopAfter is immutable: create another VideoJob to go further"
+    ),
+    Change("no stop any more", {"stopAfter": None}, "spec.stopAfter is immutable"),
+    Change("another name of the request", {"idempotencyKey": "order-4712"}, "spec.idempotencyKey is immutable: create"),
+    Change("no name any more", {"idempotencyKey": None}, "spec.idempotencyKey is immutable"),
     Change("no work any more", {"transcode": None}, EXACTLY_ONE),
 )
 
@@ -332,7 +347,7 @@ CHANGES = (
 @pytest.fixture(scope="module")
 def existing(kube: Kube) -> Iterator[Callable[[dict[str, Any]], Done]]:
     """Patches a VideoJob that exists; suspended, so that no operator touches it."""
-    body = videojob(suspend=True)
+    body = videojob(suspend=True, stopAfter="Verify", idempotencyKey="order-4711")
     body["metadata"]["name"] = "existing"
     kube.run("create", "-n", "default", "-f", "-", stdin=json.dumps(body))
 

@@ -66,6 +66,14 @@ CASES = (
         "Healthy",
         "outputs published",
     ),
+    Case(
+        "that was cancelled, which a retry may end",
+        lambda: Scene.of().settle().ask(cancel="now").settle(),
+        "Cancelled",
+        "InProgress",
+        "Suspended",
+        "cancelled by the annotation videojob.dev/cancel",
+    ),
     Case("that failed", lambda: failed(Scene.of()), "Failed", "Failed", "Degraded", "exited with code 65"),
 )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal
 
 import pytest
 
-from builders import a_url, a_videojob
-from simcluster import Cluster, Outcome
+from builders import NOW, a_url, a_videojob
+from simcluster import Cluster, CrashError, Outcome
 from simoperator import Operator, check_history, drive
 from videojob_operator.decide.job import plan
 from videojob_operator.decide.world import DeleteJob
@@ -65,6 +66,49 @@ def test_a_crash_at_any_write_while_every_pod_object_is_lost(mode: str, where: L
         assert crashed.objects["videojob", UID].value.status.phase == "Succeeded", write
         assert len(crashed.created) == len(set(crashed.created)), "a Job was created twice"
         assert len(crashed.published[UID]) == 1, "committed twice"
+
+
+def verbs(mode: str, crash: tuple[int, Literal["before", "after"]] | None = None) -> Cluster:
+    """One VideoJob that is cancelled while it works, and driven again a minute later."""
+    cluster = Cluster()
+    cluster.apply(a_videojob(mode))
+    cluster.crash_at = crash
+    cluster.after(7, lambda: cluster.annotate(UID, "cancel", "one"))
+    cluster.after(67, lambda: cluster.annotate(UID, "retry", "one"))
+    operator = Operator(cluster)
+    while cluster.now < NOW + timedelta(seconds=70):
+        operator = step(cluster, operator)
+    drive(cluster, operator)
+    return cluster
+
+
+def step(cluster: Cluster, operator: Operator) -> Operator:
+    """One step of the world, and whoever runs the operator after it."""
+    try:
+        operator.run()
+    except CrashError:
+        operator.stop()
+        return Operator(cluster)
+    cluster.step()
+    return operator
+
+
+VERB_WRITES = {mode: len(verbs(mode).writes) for mode in ("Compact", "Spread")}
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+@pytest.mark.parametrize("mode", VERB_WRITES)
+def test_a_crash_at_any_write_of_a_cancel_and_a_redrive(mode: str, where: Literal["before", "after"]) -> None:
+    """Cases 52 and 53 with case 1: the same end, no Job twice, one redrive."""
+    plain = verbs(mode)
+    assert [status.phase for status in plain.history[UID]].count("Cancelled") == 1
+    for write in range(1, VERB_WRITES[mode] + 1):
+        crashed = verbs(mode, (write, where))
+        assert end(crashed) == end(plain), write
+        assert crashed.objects["videojob", UID].value.status.redrives == 1
+        assert len(crashed.created) == len(set(crashed.created)), "a Job was created twice"
+        assert check_history(crashed.history[UID]) == []
+        assert len(crashed.published[UID]) == 1
 
 
 @pytest.mark.parametrize("mode", WRITES)

@@ -14,6 +14,7 @@ from builders import CONFIG, SHA, a_url, a_videojob
 from simcluster import Cluster, CrashError, Outcome
 from simoperator import Faults, Operator, check, check_history, drive
 from simqueue import check_acceptance
+from videojob_api.names import TERMINAL_PHASES
 from videojob_api.v1alpha1 import VideoJobStatus, VideoQueueSpec
 from videojob_api.v1alpha1.notify import ENDS
 from videojob_operator.decide.naming import share
@@ -32,6 +33,8 @@ LIMITS = (
     {"limits": [{"namespace": "team-a", "submitsPerMinute": 1}, {"namespace": "*", "queued": 1, "running": 1}]},
 )
 """What a queue may ask for; a limit is never so low that nobody would ever start."""
+VERBS = {"cancel": ("cancel",), "retry": ("retry",), "both": ("cancel", "retry")}
+"""What people ask for by annotation, at any moment and phase; one of three nonces, so that some are asked for twice."""
 
 
 def some_queues(rng: random.Random) -> dict[str, VideoQueueSpec]:
@@ -77,6 +80,8 @@ def story(seed: int) -> tuple[Cluster, Operator, random.Random]:
         }
         if rng.random() < 0.3:
             fields["transcode"] = a_url(**rng.choice(({}, {"sha256": SHA})))
+        if rng.random() < 0.1:
+            fields["stopAfter"] = rng.choice(("Ingest", "Transcode", "Verify"))
         job = a_videojob(rng.choice(("Compact", "Spread")), name=f"job-{number}", uid=f"uid-{seed}-{number}", **fields)
         job = replace(job, namespace=rng.choice(("team-a", "team-b")))
         cluster.after(rng.random() * 30, lambda job=job: cluster.apply(replace(job, created=cluster.now)))  # type: ignore[misc]
@@ -90,12 +95,18 @@ def story(seed: int) -> tuple[Cluster, Operator, random.Random]:
 
 
 def interfere(cluster: Cluster, rng: random.Random, queues: dict[str, VideoQueueSpec]) -> None:
-    """People and accidents: suspend and resume, a paused queue, another priority, a wiped status, a deleted Job, a crash of
-    the operator.
+    """People and accidents: verbs, suspend and resume, a paused queue, another priority, a wiped status, a deleted Job, a
+    crash of the operator.
     """
 
     def somebody(act: str) -> None:
-        living = [s for s in cluster.all("videojob") if s.value.status.phase not in ("Succeeded", "Failed")]
+        known = cluster.all("videojob")
+        if act in VERBS and known:
+            job = rng.choice(known).value
+            for verb in VERBS[act]:
+                cluster.annotate(job.uid, verb, rng.choice(("one", "two", "three;from=Transcode")))
+            return
+        living = [s for s in known if s.value.status.phase not in TERMINAL_PHASES]
         if not living:
             return
         stored = rng.choice(living)
@@ -129,12 +140,13 @@ def interfere(cluster: Cluster, rng: random.Random, queues: dict[str, VideoQueue
         cluster.edit(uid, spec=job.spec.model_copy(update={"suspend": False}), generation=job.generation + 1)
 
     for _ in range(rng.randint(0, 8)):
-        act = rng.choice(("suspend", "pause", "priority", "wipe", "delete-job", "crash", "crash", "crash"))
+        acts = ("suspend", "pause", "priority", "wipe", "delete-job", "crash", "crash", "crash", *VERBS, "retry")
+        act = rng.choice(acts)
         cluster.after(rng.random() * 200, lambda act=act: somebody(act))  # type: ignore[misc]
 
 
 def test_chaos_ends_and_keeps_the_invariants(seed: int) -> None:
-    """I1, I2, I3, I4, I7, I9, I10, S-004, X-012; cases 1, 2, 4, 17, 18, 19, 28, 29, 30, 37, 38, 43, 52, 56, 76, 77."""
+    """I1, I2, I3, I4, I7, I9, I10, S-004, X-012; cases 1, 2, 4, 17, 18, 19, 28, 29, 30, 37, 38, 43, 52, 53, 56, 76, 77."""
     cluster, operator, rng = story(seed)
     interfere(cluster, rng, operator.queues)
     while not cluster.all("videojob"):
@@ -142,8 +154,13 @@ def test_chaos_ends_and_keeps_the_invariants(seed: int) -> None:
     operator = drive(cluster, operator)
     for stored in cluster.all("videojob"):
         assert check_history(cluster.history[stored.key]) == []
+        stops = stored.value.spec.stop_after is not None
         if stored.value.status.phase == "Succeeded":
-            assert cluster.published[stored.key], "Succeeded, and nothing was published"
+            assert bool(cluster.published.get(stored.key)) != stops, (
+                "Succeeded: published, unless it was to stop before"
+            )
+        if stops:
+            assert stored.key not in cluster.published, "published beyond stopAfter"
         for target in stored.value.spec.notify[:1]:
             rows = {row.host: row for row in stored.value.status.notify if row.name == group_of(target)}
             heard = cluster.received.get((stored.key, HOOK), [])
@@ -171,7 +188,7 @@ def test_two_operators_by_mistake_do_no_harm(few: int) -> None:
         for operator in (first, second):
             operator.run()
         assert check(cluster, {}) == []
-        living = [s for s in cluster.all("videojob") if s.value.status.phase not in ("Succeeded", "Failed")]
+        living = [s for s in cluster.all("videojob") if s.value.status.phase not in TERMINAL_PHASES]
         if cluster.all("videojob") and not living and not cluster.all("job"):
             break
         cluster.step()

@@ -225,6 +225,11 @@ class Scene:
         job = replace(self.seen.job, spec=VideoJobSpec.model_validate(body), generation=self.seen.job.generation + 1)
         return self.set(job=job)
 
+    def ask(self, **verbs: str) -> Scene:
+        """Set the annotations of verbs: `ask(cancel="once")`."""
+        asked = dict(self.seen.job.annotations) | {f"videojob.dev/{verb}": nonce for verb, nonce in verbs.items()}
+        return self.set(job=replace(self.seen.job, annotations=tuple(sorted(asked.items()))))
+
     def look(self, *, granted: bool = False) -> Plan:
         """One plan, applied."""
         found = plan(replace(self.seen, granted=granted))

@@ -130,12 +130,15 @@ class HandApi:
             # Lists, also of all namespaces, by the plural at the end.
             plural = path.rsplit("/", 1)[-1]
             wanted = (query or {}).get("fieldSelector", "").removeprefix("metadata.name=")
+            selector = (query or {}).get("labelSelector") or ""
+            labels = dict(part.split("=", 1) for part in selector.split(",") if part)
             found = [
                 each
                 for where, each in self.objects.items()
                 if where.split("/")[-2] == plural
                 and ("/namespaces/" not in path or where.startswith(path + "/"))
                 and (not wanted or each["metadata"]["name"] == wanted)
+                and labels.items() <= (each["metadata"].get("labels") or {}).items()
             ]
             return {"items": found}
         if path not in self.objects:

@@ -247,6 +247,11 @@ class Cluster:
         stored = self.objects["videojob", uid]
         self._put("videojob", uid, uid, replace(stored.value, **fields))
 
+    def annotate(self, uid: str, verb: str, nonce: str) -> None:
+        """`kubectl annotate`: it raises no generation."""
+        asked = dict(self.objects["videojob", uid].value.annotations) | {f"{names.GROUP}/{verb}": nonce}
+        self.edit(uid, annotations=tuple(sorted(asked.items())))
+
     def remove_job(self, name: str) -> None:
         """A Job goes, and its pods with it."""
         self._drop("job", name)

@@ -20,10 +20,10 @@ from videojob_api.contract import RunResult
 from videojob_api.v1alpha1 import Slot, VideoJobStatus, VideoQueueSpec
 from videojob_operator.cluster.api import JOBS, Raw, Resource
 from videojob_operator.cluster.apply import Applier
-from videojob_operator.cluster.knowledge import is_settled
 from videojob_operator.cluster.load import Load
 from videojob_operator.cluster.metrics import Metrics
-from videojob_operator.decide.job import TRANSITIONS, live, plan
+from videojob_operator.cluster.settled import is_settled
+from videojob_operator.decide.job import legal, live, plan, retry_wanted
 from videojob_operator.decide.notify import busy
 from videojob_operator.decide.queue import grant
 from videojob_operator.decide.world import (
@@ -359,9 +359,16 @@ def check_history(history: list[VideoJobStatus]) -> list[str]:
     broken: list[str] = []
     before = VideoJobStatus()
     for status in history:
-        if status.phase != before.phase and (status.phase is None or status.phase not in TRANSITIONS[before.phase]):
+        redriven = status.redrives != before.redrives
+        if redriven:
+            if status.redrives != before.redrives + 1 or status.observed_retry == before.observed_retry:
+                broken.append("case 53: one nonce drove more than once")
+            attempts = {stage.name: stage.attempt for stage in status.stages}
+            if any(attempts[stage.name] < stage.attempt for stage in before.stages if stage.name in attempts):
+                broken.append("I1: a redrive took attempt numbers back")
+        if status.phase is None or not legal(before.phase, status.phase, redriven=redriven):
             broken.append(f"I3: {before.phase} became {status.phase}")
-        if before.phase in names.TERMINAL_PHASES and _absorbed(before) != _absorbed(status):
+        if before.phase in names.TERMINAL_PHASES and not redriven and _absorbed(before) != _absorbed(status):
             broken.append(f"I3: a status in {before.phase} changed")
         if not 0 <= status.progress.percent <= 100:
             broken.append(f"I10: {status.progress.percent} %")
@@ -375,14 +382,15 @@ def check_history(history: list[VideoJobStatus]) -> list[str]:
             if entry is None or (entry.phase, entry.stage) != (status.phase, status.stage):
                 broken.append(f"history: {status.phase} {status.stage} is missing")
         same = [s.attempt for s in status.stages] == [s.attempt for s in before.stages]
-        if same and status.progress.percent < before.progress.percent:
+        if same and not redriven and status.progress.percent < before.progress.percent:
             broken.append(f"I10: percent fell from {before.progress.percent} to {status.progress.percent}")
         if status.phase == names.Phase.FAILED:
             failure = status.failure
             if failure is None or not (failure.failure_class and failure.code and failure.message):
                 broken.append("I9: Failed without class, code and message")
-        if status.phase == names.Phase.SUCCEEDED and not status.outputs:
-            broken.append("I2: Succeeded without outputs")
+        whole = any(stage.name == "Commit" for stage in status.stages)
+        if status.phase == names.Phase.SUCCEEDED and bool(status.outputs) != whole:
+            broken.append("I2: Succeeded without outputs, or with some beyond stopAfter")
         if status.phase != names.Phase.SUCCEEDED and status.outputs:
             broken.append(f"I2: outputs in phase {status.phase}")
         before = status
@@ -393,6 +401,7 @@ def _absorbed(status: VideoJobStatus) -> VideoJobStatus:
     return status.model_copy(
         update={
             "observed_generation": 0,
+            "observed_retry": None,
             "notify": (),
             "conditions": tuple(
                 c.model_copy(update={"observed_generation": 0}) for c in status.conditions if c.type != "Degraded"
@@ -430,10 +439,13 @@ def drive(cluster: Cluster, operator: Operator, *, hours: float = 48, restarts: 
 
 
 def settled(cluster: Cluster) -> bool:
-    """Every VideoJob has ended, its latest edit was looked at (I6), and its Jobs are gone."""
+    """Every VideoJob has ended, its latest edit and its verbs were looked at (I6), and its Jobs are gone."""
     jobs: list[VideoJobView] = [stored.value for stored in cluster.all("videojob")]
     over = all(
-        job.status.phase in names.TERMINAL_PHASES and job.status.observed_generation == job.generation for job in jobs
+        job.status.phase in names.TERMINAL_PHASES
+        and job.status.observed_generation == job.generation
+        and not retry_wanted(job)
+        for job in jobs
     )
     return over and not cluster.all("job") and not any(busy(job.status.notify) for job in jobs)
 

@@ -32,7 +32,9 @@ def check_acceptance(cluster: Cluster, job: VideoJobView, queues: Mapping[str, V
     recent = [
         o
         for o in home
-        if o.status.queued_time is not None and (cluster.now - o.status.queued_time).total_seconds() < 60
+        if o.status.queued_time is not None
+        and not o.status.redrives
+        and (cluster.now - o.status.queued_time).total_seconds() < 60
     ]
     at_home = sum(o.namespace == job.namespace for o in waiting)
     broken = []
@@ -46,10 +48,12 @@ def check_acceptance(cluster: Cluster, job: VideoJobView, queues: Mapping[str, V
 
 
 def check_request(request: SlotRequest, job: VideoJobView, status: VideoJobStatus) -> list[str]:
-    """Violations by what a VideoJob asks for: a first attempt at its own priority, every retry as High (X-003)."""
+    """Violations by what a VideoJob asks for: a first attempt at its own priority, every retry as High, and all that follows
+    a redrive (X-003).
+    """
     spec = job.spec
     assert spec is not None, "a VideoJob without a readable spec asks for a slot"
-    wanted = PRIORITIES["High" if request.attempt > 1 else spec.priority]
+    wanted = PRIORITIES["High" if request.attempt > 1 or status.redrives else spec.priority]
     broken = []
     if request.priority != wanted:
         broken.append(f"X-003: {job.uid} asks as {request.priority} for attempt {request.attempt}, not as {wanted}")

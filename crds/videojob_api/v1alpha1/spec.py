@@ -137,6 +137,16 @@ class VideoJobSpec(ApiModel):
         Rule("!has(self.story)", f"spec.story {UNAVAILABLE}"),
         Rule("!has(self.avatar)", f"spec.avatar {UNAVAILABLE}"),
         Rule("self.store == oldSelf.store", "spec.store is immutable: the job's files are already there"),
+        Rule(
+            "has(self.stopAfter) == has(oldSelf.stopAfter) && "
+            "(!has(self.stopAfter) || self.stopAfter == oldSelf.stopAfter)",
+            "spec.stopAfter is immutable: create another VideoJob to go further, or less far",
+        ),
+        Rule(
+            "has(self.idempotencyKey) == has(oldSelf.idempotencyKey) && "
+            "(!has(self.idempotencyKey) || self.idempotencyKey == oldSelf.idempotencyKey)",
+            "spec.idempotencyKey is immutable: create another VideoJob with the other key",
+        ),
     )
 
     transcode: TranscodeSpec | None = None
@@ -165,6 +175,14 @@ class VideoJobSpec(ApiModel):
     notify: Annotated[tuple[NotifyTarget, ...], Field(max_length=4, json_schema_extra={"list_map_key": "url"})] = ()
     """Webhooks: whom to tell when a stage begins or the job has ended. A webhook that fails never fails the job: it is tried
     again for a quarter of an hour and shows as the condition `Degraded`."""
+    stop_after: Literal["Ingest", "Transcode", "Verify"] | None = None
+    """Last stage to run: the job then succeeds without publishing anything, and `status.outputs` stays empty. `Ingest`
+    probes the input into `status.input`; `Verify` is a rehearsal of everything but the publication. Immutable."""
+    idempotency_key: (
+        Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/=+@-]*$")] | None
+    ) = None
+    """A name for the request itself: of all VideoJobs of the namespace with the same key one is worked on, the oldest; the
+    others fail with reason `Duplicate` and name it. Immutable."""
     external_id: Annotated[str, Field(max_length=253)] | None = None
     """Your own identifier, carried through to the manifest and the logs; nothing depends on it."""
 

@@ -13,8 +13,8 @@ from .history import HistoryEntry
 from .notify import NotifyStatus
 from .retention import RetentionStatus
 
-StageState = Literal["Waiting", "Queued", "Running", "Succeeded", "Failed"]
-"""`Waiting` for an earlier stage; `Queued` for a slot or a retry; the rest as they say."""
+StageState = Literal["Waiting", "Queued", "Running", "Succeeded", "Failed", "Cancelled"]
+"""`Waiting` for an earlier stage; `Queued` for a slot or a retry; `Cancelled` in the middle; the rest as they say."""
 
 
 class ProgressStatus(StatusModel):
@@ -72,11 +72,13 @@ class StageStatus(StatusModel):
     state: StageState = "Waiting"
     """Where it stands."""
     attempt: int = 0
-    """Attempts begun so far; 0 before the first."""
+    """Attempts begun so far, those before a redrive included; 0 before the first."""
+    attempt_base: int = 0
+    """Attempts begun before the latest redrive: they count against no budget, and their numbers are not used again."""
     failures: int = 0
-    """Attempts that failed and count against `retry.maxAttempts`."""
+    """Attempts since the latest redrive that failed and count against `retry.maxAttempts`."""
     disruptions: int = 0
-    """Attempts lost to eviction or node loss; they have a budget of their own."""
+    """Attempts since the latest redrive that were lost to eviction or node loss; they have a budget of their own."""
     progress: int = 0
     """Percent of this stage alone."""
     job: str | None = None
@@ -95,6 +97,11 @@ class StageStatus(StatusModel):
     """GPU time it held: its wall time for each GPU of its container; absent without one."""
     message: str | None = None
     """One sentence on the latest attempt."""
+
+    @property
+    def settled(self) -> int:
+        """Attempts that ended without success and are accounted for; a later one is in flight or a success."""
+        return self.attempt_base + self.failures + self.disruptions
 
 
 class InputStatus(StatusModel):
@@ -282,12 +289,21 @@ class VideoJobStatus(StatusModel):
     notify: Annotated[tuple[NotifyStatus, ...], Field(json_schema_extra={"list_map_key": "name"})] = ()
     """Webhooks that were told something, or should be."""
     queued_time: datetime | None = None
-    """When it was accepted."""
+    """When it was accepted, or last driven again."""
     start_time: datetime | None = None
-    """When the first stage started."""
+    """When the first stage started, since the latest redrive."""
     completion_time: datetime | None = None
     """When it ended."""
     execution_time_ms: int | None = None
     """From start to end in milliseconds."""
     active_time_ms: int = 0
-    """Time with a pod at work over all ended attempts, in milliseconds; counts against `spec.timeoutSeconds`."""
+    """Time with a pod at work over all ended attempts since the latest redrive, in milliseconds; counts against
+    `spec.timeoutSeconds`."""
+    redrives: int = 0
+    """How often the annotation `videojob.dev/retry` has driven it again."""
+    observed_retry: str | None = None
+    """The last value of the annotation `videojob.dev/retry` that was acted on, or noted while the job had not ended; of one
+    beyond 128 characters, its digest."""
+    observed_cancel: str | None = None
+    """The last value of the annotation `videojob.dev/cancel` that was acted on, or overtaken by a redrive; of one beyond
+    128 characters, its digest."""

@@ -11,15 +11,16 @@ from videojob_api import names
 from videojob_api.v1alpha1 import MediaStoreSpec, VideoProfileSpec, VideoQueueSpec
 from videojob_api.v1alpha1.base import ApiModel
 
-from ..decide.job import live
-from ..decide.notify import BUSY
 from ..decide.world import Config, JobView, Observed, ProfileView, QueueLoad, VideoJobView
 from ..runtime.cache import Store, owner_of, uid_of, version
 from .api import JOBS, MEDIASTORES, PODS, VIDEOJOBS, VIDEOPROFILES, VIDEOQUEUES, Raw, Resource, metadata
+from .duplicates import Duplicates
+from .holding import holder_of, holding
 from .inbox import Inbox, Sender
 from .load import Load
 from .observe import job_view, read_spec, trim, videojob_view
-from .slots import Holder, Slots
+from .settled import is_settled
+from .slots import Slots
 
 WATCHED = (VIDEOJOBS, JOBS, PODS, MEDIASTORES, VIDEOQUEUES, VIDEOPROFILES)
 MANAGED = (JOBS, PODS)
@@ -59,6 +60,7 @@ class Knowledge:
     ) -> None:
         self.config = config
         self.stores = {resource: Store(clock=clock) for resource in WATCHED}
+        self._duplicates = Duplicates(self.stores[VIDEOJOBS])
         self._slots = slots
         self._inbox = inbox
         self._enqueue = enqueue
@@ -152,7 +154,9 @@ class Knowledge:
         return Sender(view.group, view.attempt)
 
     def unsettled(self) -> set[str]:
-        """VideoJobs to look at after a start: all but those that are finished, reported, labelled and without Jobs."""
+        """VideoJobs to look at after a start: all but those that are finished, reported, labelled, without Jobs, and not asked
+        to be driven again.
+        """
         return {
             uid_of(raw)
             for raw in self.stores[VIDEOJOBS]
@@ -160,40 +164,30 @@ class Knowledge:
         }
 
     def account(self, resource: Resource, raw: Raw) -> None:
-        """Keep the counts of VideoJobs and of slots in step. Only Jobs of a VideoJob that is known, in its own namespace, hold
-        any; once counted, a Job counts until it ends, also while it outlives its VideoJob.
+        """Keep idempotency keys and the counts of VideoJobs and of slots in step. Only Jobs of a VideoJob that is known, in its
+        own namespace, hold a slot; once counted, a Job counts until its containers have ended, also while it outlives its
+        VideoJob.
         """
         if resource is VIDEOJOBS:
             uid = uid_of(raw)
+            self._duplicates.note(raw)
             self.tell_load(self.load.note(uid, self.stores[VIDEOJOBS].get(uid), self._now()))
             for job in self._jobs_of(raw):
-                self._account_job(job)
+                self._account_job(uid_of(job))
         elif resource is JOBS:
-            self._account_job(raw)
-        elif resource is PODS and (known := self._in_namespace_of(raw, self.stores[JOBS].get(owner_of(raw) or ""))):
-            self._account_job(known)
+            self._account_job(uid_of(raw))
+        elif resource is PODS and (owner := owner_of(raw)):
+            self._account_job(owner)
 
-    def _account_job(self, job: Raw) -> None:
-        uid = uid_of(job)
-        known = self.stores[JOBS].get(uid) is not None
-        if not known:
+    def _account_job(self, uid: str) -> None:
+        job = self.stores[JOBS].get(uid)
+        if job is None:
             self.blocked.pop(uid, None)
             self.asked_why.pop(uid, None)
-        holder = None
-        labels = metadata(job).get("labels") or {}
-        slot = labels.get(names.LABEL_SLOT)
-        ours = self._in_namespace_of(job, self.stores[VIDEOJOBS].get(owner_of(job) or "")) or self._slots.holds(uid)
-        if known and slot and ours and live(job_view(job, self._pods_of(job))):
-            attempt = str(labels.get(names.LABEL_ATTEMPT, ""))
-            holder = Holder(
-                queue=str(labels.get(names.LABEL_QUEUE) or names.DEFAULT_QUEUE),
-                uid=owner_of(job) or "",
-                group=str(labels.get(names.LABEL_GROUP, "")),
-                attempt=int(attempt) if attempt.isdecimal() else 0,
-                slot=str(slot),
-                count=1,  # each stage group runs one pod: what a hand wrote into spec.parallelism takes nothing
-                namespace=str(metadata(job).get("namespace", "")),
-            )
+        told = holding(job, self._pods_of(job) if job else self.stores[PODS].children(uid))
+        holder = holder_of(told, owner_of(job) if job else None) if told else None
+        if told and holder and not self._in_namespace_of(told, self.stores[VIDEOJOBS].get(holder.uid)):
+            holder = holder if self._slots.holds(uid) else None
         queue = self._slots.hold(uid, holder)
         if queue:
             self._enqueue_queue(queue)
@@ -273,6 +267,7 @@ class Knowledge:
             store=store,
             queue_found=bool(queue_found),
             profiles=tuple(self._profiles(view.namespace)),
+            duplicate_of=self._duplicates.first(view.uid),
             granted=self._slots.granted(view.uid),
             waiting_message=self.refusal(view.uid) or self._slots.waiting_message(view.uid),
             progress=self._inbox.progress(view.uid),
@@ -334,17 +329,3 @@ class Knowledge:
             phase = str((raw.get("status") or {}).get("phase") or names.Phase.PENDING)
             counts[phase] = counts.get(phase, 0) + 1
         return counts
-
-
-def is_settled(raw: Raw) -> bool:
-    """Whether a VideoJob says all that is to be said: finished, its latest edit looked at, the label of dead letters as the
-    phase wants it (a crash can come between the two writes), and no webhook left to tell.
-    """
-    status = raw.get("status") or {}
-    phase, labels = status.get("phase"), metadata(raw).get("labels") or {}
-    return (
-        phase in names.TERMINAL_PHASES
-        and status.get("observedGeneration") == metadata(raw).get("generation")
-        and not any(row.get("state") in BUSY for row in status.get("notify") or () if isinstance(row, dict))
-        and (labels.get(names.LABEL_DEAD_LETTER) == "true") == (phase == names.Phase.FAILED)
-    )

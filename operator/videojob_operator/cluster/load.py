@@ -43,6 +43,7 @@ class Row:
     at_gate: bool = False
     """Held back by a limit of the queue."""
     accepted: datetime | None = None
+    """When it was submitted, as limits count it: a redrive is no submit, though it is queued anew."""
     ended: datetime | None = None
 
 
@@ -222,7 +223,7 @@ def row_of(raw: Raw) -> Row:
             isinstance(entry, dict) and entry.get("type") == Condition.ACCEPTED and entry.get("reason") in _WAITING
             for entry in status.get("conditions") or ()
         ),
-        accepted=moment(status.get("queuedTime")),
+        accepted=None if status.get("redrives") else moment(status.get("queuedTime")),
         ended=moment(status.get("completionTime")) if phase in TERMINAL_PHASES else None,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
 
 JOB_NAME_LENGTH = 63
 """A Job's name is also a label value of its pods, so 63 characters at most."""
@@ -14,6 +15,8 @@ GROUP_LENGTH = 16
 """Characters of the group's name that are kept, for people."""
 NOTIFY_PREFIX = "notify-"
 """Groups that tell a webhook are `notify-` and a digest of its URL."""
+NONCE_LENGTH = 128
+"""Characters of a verb's annotation that status repeats; of a longer one it keeps the digest."""
 REPORT_PREFIX = "report-"
 """The group that reads the result of group `main` from the store is `report-main`."""
 
@@ -37,6 +40,14 @@ def report_group(group: str) -> str:
 def label_value(text: str) -> str:
     """Text as a label value: at most 63 characters, letters and digits at both ends."""
     return re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9]+$", "", re.sub(r"[^A-Za-z0-9._-]", "-", text)[:63])
+
+
+def nonce(annotations: Mapping[str, str], name: str) -> str | None:
+    """The value of a verb's annotation as status keeps it: bounded, so that nobody's text fills the status; None without."""
+    text = annotations.get(name)
+    if not text:
+        return None
+    return text if len(text) <= NONCE_LENGTH else f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def share(*parts: str) -> float:

@@ -25,17 +25,17 @@ Tristate = Literal["True", "False", "Unknown"]
 
 def finalize(seen: Observed, draft: Draft) -> VideoJobStatus:
     """The whole new status from what the policies concluded. A terminal status is left as it is (I3), but for the
-    generation it has looked at, and for the webhooks that hear of the end after it.
+    generation and the retry it has looked at, until a redrive, and for the webhooks that hear of the end after it.
     """
     before = seen.job.status
     generation = seen.job.generation
-    if before.phase in names.TERMINAL_PHASES:
+    if before.phase in names.TERMINAL_PHASES and not draft.redriven:
         rows = begin(seen, draft.status)
         kept = tuple(c for c in before.conditions if c.type != Condition.DEGRADED)
         if before.observed_generation != generation:
             kept = tuple(c.model_copy(update={"observed_generation": generation}) for c in kept)
         changes = {"observed_generation": generation, "notify": rows, "conditions": (*kept, *_degraded(seen, rows))}
-        return before.model_copy(update=changes)
+        return before.model_copy(update={**changes, "observed_retry": draft.status.observed_retry})
     draft.update(
         observed_generation=generation,
         attempts=max((stage.attempt for stage in draft.status.stages), default=0),
@@ -74,11 +74,11 @@ def _said(draft: Draft) -> str | None:
 
 
 def progress(before: VideoJobStatus, draft: Draft) -> ProgressStatus:
-    """Percent by the bands of the stages; it falls only when another attempt begins (I10)."""
+    """Percent by the bands of the stages; it falls only when another attempt begins, or a redrive (I10)."""
     status = draft.status
     found = percent(status)
     attempts = {stage.name: stage.attempt for stage in before.stages}
-    if all(stage.attempt == attempts.get(stage.name, 0) for stage in status.stages):
+    if not draft.redriven and all(stage.attempt == attempts.get(stage.name, 0) for stage in status.stages):
         found = max(found, before.progress.percent)
     if status.phase == Phase.SUCCEEDED:
         return ProgressStatus(percent=100, summary="100%")
@@ -136,10 +136,9 @@ def conditions(seen: Observed, draft: Draft) -> tuple[ConditionStatus, ...]:
     success = status.phase == Phase.SUCCEEDED
     trouble = draft.problem
     stuck = trouble is not None and trouble[0] not in PASSING
+    cancelled = status.phase == Phase.CANCELLED
     reason, text = trouble or draft.note or (Reason.STAGE_RUNNING, "about to start")
-    if success:
-        reason, text = Reason.SUCCEEDED, f"{len(status.outputs)} outputs published"
-    refused = trouble is not None and not draft.accepted
+    refused = not draft.accepted and (trouble is not None or cancelled)
     wanted: list[tuple[Condition, bool, Reason, str]] = [
         (
             Condition.ACCEPTED,
@@ -154,6 +153,8 @@ def conditions(seen: Observed, draft: Draft) -> tuple[ConditionStatus, ...]:
     ]
     if success:
         wanted.append((Condition.COMPLETE, True, reason, text))
+    if cancelled:  # it ended neither way, which those who wait for one of the two can see
+        wanted += [(Condition.COMPLETE, False, reason, text), (Condition.FAILED, False, reason, text)]
     if status.phase == Phase.FAILED:
         wanted.append((Condition.FAILED, True, reason, text))
         wanted.append((Condition.DEAD_LETTERED, True, reason, text))

@@ -154,6 +154,8 @@ class Observed:
     """How full that queue is; None where nothing is limited."""
     profiles: tuple[ProfileView, ...] = ()
     """The job's namespace first, then the operator's."""
+    duplicate_of: str | None = None
+    """Name of the VideoJob of this namespace that had the same idempotency key first; None when it is this one."""
     granted: bool = False
     """Whether grant() has given this job a slot for the group it asked for last. A grant ends with the first plan
     applied after it that requests nothing: its Job holds the slot from then on."""

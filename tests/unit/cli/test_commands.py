@@ -43,6 +43,10 @@ def manifest(**change: object) -> str:
 
 CASES = (
     Case("no command shows the help", (), 2, ("Usage: videojob", "submit", "outputs", "init", "run")),
+    Case("the dead letters' commands", ("dlq",), 2, ("Usage: videojob dlq", "list", "retry")),
+    Case("a retry of no dead letters", ("dlq", "retry"), 2, ("Name dead letters, or give -l LABELS, or --all",)),
+    Case("names and labels at once", ("dlq", "retry", "a", "--all"), 2, ("Name dead letters, or give -l LABELS",)),
+    Case("a retry of nothing", ("retry",), 2, ("Missing argument 'name'",)),
     Case("an unknown command", ("bogus",), 2, ("No such command",)),
     Case("submit of nothing", ("submit",), 2, ("Nothing to submit: give --file CLIP, --url URL, or -f MANIFEST.",)),
     Case("a file and a URL", ("submit", "--file", "a", "--url", "https://m.example/a"), 2, ("--url goes without",)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -63,6 +64,8 @@ def starts() -> list[VideoJobView]:
         found.append(scene.seen.job)
         scene.tick(9).settle().succeed(first.replace("a1", "a2")).settle()
         found.append(scene.seen.job)
+        found.append(Scene.of(mode).settle().ask(cancel="before").settle().seen.job)
+        found.append(Scene.of(mode).settle().fail(first, 65, a_failure()).settle().seen.job)
     return found
 
 
@@ -79,7 +82,9 @@ def worlds(draw: st.DrawFn) -> Observed:
             stage=st.sampled_from(["ingest", "transcode", "commit", "x"]), percent=st.integers(0, 100),
         ))),
     }  # fmt: skip
-    return seen(draw(st.sampled_from(STARTS)), **fields)
+    asked = draw(st.sampled_from([(), ("cancel",), ("retry",), ("cancel", "retry")]))
+    annotations = tuple((f"videojob.dev/{verb}", "nonce") for verb in asked)
+    return seen(replace(draw(st.sampled_from(STARTS)), annotations=annotations), **fields)
 
 
 STARTS = starts()
@@ -92,7 +97,7 @@ def test_any_world_gets_an_answer_and_the_same_one_twice(world: Observed) -> Non
     found = plan(world)
     assert found == plan(world)
     after = found.status or world.job.status
-    assert legal(world.job.status.phase, after.phase)
+    assert legal(world.job.status.phase, after.phase, redriven=after.redrives != world.job.status.redrives)
     assert 0 <= after.progress.percent <= 100
     if found.status is not None:
         assert VideoJobStatus.model_validate(found.status.dump()) == found.status
@@ -110,6 +115,8 @@ def test_the_table_of_phases_names_every_phase_and_lets_nobody_out_of_the_end() 
     assert not terminal(None)
     assert legal(Phase.RUNNING, Phase.RUNNING)
     assert not legal(Phase.SUCCEEDED, Phase.RUNNING)
+    assert legal(Phase.FAILED, Phase.QUEUED, redriven=True)
+    assert not legal(Phase.SUCCEEDED, Phase.QUEUED, redriven=True)
 
 
 def test_a_status_of_a_later_version_with_an_unknown_stage_is_lived_with() -> None:

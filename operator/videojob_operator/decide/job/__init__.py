@@ -4,8 +4,9 @@ A policy is a function of what was seen and of the conclusion so far; it changes
 POLICIES is part of the specification.
 """
 
-from .judge import live
-from .phases import TRANSITIONS
+from .judge import ended, live
+from .phases import TRANSITIONS, legal
 from .plan import POLICIES, plan
+from .redrive import retry_wanted
 
-__all__ = ["POLICIES", "TRANSITIONS", "live", "plan"]
+__all__ = ["POLICIES", "TRANSITIONS", "ended", "legal", "live", "plan", "retry_wanted"]

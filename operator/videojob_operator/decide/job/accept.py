@@ -29,6 +29,12 @@ def accept(seen: Observed, draft: Draft) -> None:
     if draft.status.plan is not None:
         draft.accepted = True
         return
+    if seen.duplicate_of is not None:
+        text = f"VideoJob {seen.duplicate_of} of this namespace has the idempotencyKey {spec.idempotency_key} already"
+        _refuse(
+            draft, Reason.DUPLICATE, text, "look at that VideoJob, or create another with a key of its own", seen.now
+        )
+        return
     problem = _missing(seen, spec) or _at_the_gate(seen, draft, spec)
     if problem is not None:
         draft.problem = problem
@@ -102,7 +108,7 @@ def _record(seen: Observed, draft: Draft, spec: VideoJobSpec) -> None:
         threads=seen.config.threads,
     )
     steps = recipes.steps(spec, plan)
-    plan = plan.model_copy(update={"groups": recipes.groups(steps, execution)})
+    plan = plan.model_copy(update={"groups": recipes.groups(recipes.until(steps, spec.stop_after), execution)})
     known = recipes.keys(steps, plan.threads)
     kinds = {step.kind.stage: step.kind.kind for step in steps if not step.pending}
     draft.update(

@@ -42,7 +42,7 @@ def recorded(seen: Observed, job: JobView) -> bool:
     stages = [stage for stage in status.stages if stage.group == name]
     if not stages:
         return False
-    settled = max(stage.failures + stage.disruptions for stage in stages)
+    settled = max(stage.settled for stage in stages)
     return job.attempt <= settled or all(s.state == "Succeeded" and s.attempt >= job.attempt for s in stages)
 
 

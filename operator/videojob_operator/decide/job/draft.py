@@ -52,7 +52,7 @@ class Group:
 
     @property
     def attempt(self) -> int:
-        """Attempts begun, as far as status knows."""
+        """Attempts begun, as far as status knows, those before a redrive included."""
         return max((stage.attempt for stage in self.stages), default=0)
 
     @property
@@ -68,7 +68,7 @@ class Group:
     @property
     def settled(self) -> int:
         """Attempts that ended without success and are accounted for; a later one is in flight or a success."""
-        return self.failures + self.disruptions
+        return max((stage.settled for stage in self.stages), default=0)
 
     @property
     def succeeded(self) -> bool:
@@ -98,6 +98,8 @@ class Draft:
     """What the condition Reconciling says."""
     message: str | None = None
     """What progress.message says."""
+    redriven: bool = False
+    """Whether this look drives again what had ended: the one way out of a terminal phase."""
 
     @property
     def done(self) -> bool:

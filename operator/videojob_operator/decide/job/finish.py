@@ -1,4 +1,4 @@
-"""Finish: all groups have succeeded, outputs are published."""
+"""Finish: all groups have succeeded; outputs are published, unless the job was asked to stop before that."""
 
 from __future__ import annotations
 
@@ -22,4 +22,9 @@ def finish(seen: Observed, draft: Draft) -> None:
         completion_time=seen.now,
     )
     listed = ", ".join(output.name for output in draft.status.outputs)
-    draft.events.append(Event(Reason.PROCESSING_COMPLETED, f"published {listed}"))
+    last = draft.status.stage
+    text = f"published {listed}" if listed else f"stopped after {last} as spec.stopAfter asks; nothing was published"
+    draft.note = (Reason.SUCCEEDED, f"{len(draft.status.outputs)} outputs published")
+    if not listed:
+        draft.note = (Reason.STOPPED_AFTER, text)
+    draft.events.append(Event(Reason.PROCESSING_COMPLETED, text))

@@ -110,7 +110,7 @@ def _waits(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> bo
     if slot is None:
         draft.note = (Reason.STAGE_RUNNING, "about to start")
         return True
-    first = group.attempt == 0
+    first = group.attempt == 0 and not draft.status.redrives  # what people ask for again goes first, as every retry
     draft.request = SlotRequest(
         uid=seen.job.uid,
         queue=spec.queue,
@@ -145,7 +145,7 @@ def _recorded(seen: Observed, group: Group) -> bool:
     """
     status = seen.job.status
     stages = [stage for stage in status.stages if stage.group == group.name]
-    return status.plan is not None and all(s.failures + s.disruptions == group.settled for s in stages)
+    return status.plan is not None and all(s.settled == group.settled for s in stages)
 
 
 def document(

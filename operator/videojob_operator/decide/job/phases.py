@@ -1,20 +1,26 @@
-"""The phases of a VideoJob and the moves between them. Terminal phases absorb (I3)."""
+"""The phases of a VideoJob and the moves between them. Terminal phases absorb (I3), but for an explicit redrive."""
 
 from __future__ import annotations
 
 from videojob_api.names import TERMINAL_PHASES, Phase
 
 TRANSITIONS: dict[Phase | None, frozenset[Phase]] = {
-    None: frozenset(Phase) - {Phase.CANCELLED},
-    Phase.PENDING: frozenset({Phase.QUEUED, Phase.RUNNING, Phase.SUSPENDED, Phase.SUCCEEDED, Phase.FAILED}),
-    Phase.QUEUED: frozenset({Phase.RUNNING, Phase.SUSPENDED, Phase.SUCCEEDED, Phase.FAILED}),
-    Phase.RUNNING: frozenset({Phase.QUEUED, Phase.SUSPENDED, Phase.SUCCEEDED, Phase.FAILED}),
-    Phase.SUSPENDED: frozenset({Phase.QUEUED, Phase.RUNNING, Phase.SUCCEEDED, Phase.FAILED}),
+    None: frozenset(Phase),
+    Phase.PENDING: TERMINAL_PHASES | {Phase.QUEUED, Phase.RUNNING, Phase.SUSPENDED},
+    Phase.QUEUED: TERMINAL_PHASES | {Phase.RUNNING, Phase.SUSPENDED},
+    Phase.RUNNING: TERMINAL_PHASES | {Phase.QUEUED, Phase.SUSPENDED},
+    Phase.SUSPENDED: TERMINAL_PHASES | {Phase.QUEUED, Phase.RUNNING},
     Phase.SUCCEEDED: frozenset(),
     Phase.FAILED: frozenset(),
     Phase.CANCELLED: frozenset(),
 }
 """From where to where. None and Pending reach the far end at once when an operator finds Jobs of a status that was wiped."""
+
+REDRIVES: dict[Phase, frozenset[Phase]] = {
+    phase: frozenset({Phase.PENDING, Phase.QUEUED, Phase.SUSPENDED, Phase.FAILED})
+    for phase in (Phase.FAILED, Phase.CANCELLED)
+}
+"""From where to where a redrive leads. It ends in Failed again when what was wrong with the spec still is."""
 
 
 def terminal(phase: Phase | None) -> bool:
@@ -22,6 +28,8 @@ def terminal(phase: Phase | None) -> bool:
     return phase in TERMINAL_PHASES
 
 
-def legal(before: Phase | None, after: Phase | None) -> bool:
-    """Whether a job may go from one phase to the other; staying is always legal."""
+def legal(before: Phase | None, after: Phase | None, *, redriven: bool = False) -> bool:
+    """Whether a job may go from one phase to the other, by a redrive or by itself; staying is always legal."""
+    if redriven:
+        return before is not None and after in REDRIVES.get(before, ())
     return before == after or after in TRANSITIONS[before]

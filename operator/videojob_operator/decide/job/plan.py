@@ -10,6 +10,7 @@ from ..report import finalize, progress_only, wanted_labels
 from ..world import Observed, Plan
 from .accept import accept
 from .advance import advance
+from .cancel import cancel
 from .cleanup import cleanup
 from .deadline import deadline
 from .draft import Draft
@@ -17,14 +18,17 @@ from .finish import finish
 from .harvest import harvest
 from .launch import launch
 from .notify import notify
+from .redrive import redrive
 from .retry import retry
 from .suspend import suspend
 
 Policy = Callable[[Observed, Draft], None]
 
 POLICIES: tuple[Policy, ...] = (
+    redrive,  # what had ended and is asked for again is looked at as if it had not
     accept,  # nothing is decided about a spec that is not resolved
     harvest,  # what has ended is accounted for before anything new begins
+    cancel,  # what is asked to end ends, whatever was just found, unless everything had succeeded
     retry,  # a failure that was just found ends the job, or sets the time of the next attempt
     deadline,  # no attempt begins when the time for all of them is spent
     suspend,  # what is in flight goes on; nothing new starts

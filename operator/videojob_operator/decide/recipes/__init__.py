@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec
 
-from .base import MAIN, Recipe, Step, containers, groups, keys, kind_of, tasks
+from .base import MAIN, Recipe, Step, containers, groups, keys, kind_of, tasks, until
 from .transcode import transcode
 
 RECIPES: dict[str, Recipe] = {"Transcode": transcode}
@@ -17,4 +17,4 @@ def steps(spec: VideoJobSpec, plan: PlanStatus) -> tuple[Step, ...]:
     return recipe(spec, plan) if recipe is not None else ()
 
 
-__all__ = ["MAIN", "RECIPES", "Recipe", "Step", "containers", "groups", "keys", "kind_of", "steps", "tasks"]
+__all__ = ["MAIN", "RECIPES", "Recipe", "Step", "containers", "groups", "keys", "kind_of", "steps", "tasks", "until"]

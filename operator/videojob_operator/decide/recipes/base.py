@@ -53,6 +53,12 @@ def keys(steps: Sequence[Step], threads: int) -> dict[str, str]:
     return found
 
 
+def until(steps: Sequence[Step], last: str | None) -> tuple[Step, ...]:
+    """The stages up to the one that `spec.stopAfter` names, that one included; all of them without one."""
+    names = [step.kind.stage for step in steps]
+    return tuple(steps if last not in names else steps[: names.index(last) + 1])
+
+
 def groups(steps: Sequence[Step], execution: Literal["Compact", "Spread"]) -> tuple[PlannedGroup, ...]:
     """Jobs to run, in order: one for each stage, or one for all that may share a pod."""
     if execution == "Spread":
