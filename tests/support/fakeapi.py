@@ -140,11 +140,15 @@ class FakeApi:
         self._record("patch", resource, namespace, name, "/status")
         return self._merge(resource, namespace, name, {"status": patch}, version)
 
-    async def delete(self, resource: Resource, namespace: str | None, name: str, *, uid: str) -> None:
+    async def delete(
+        self, resource: Resource, namespace: str | None, name: str, *, uid: str, version: str | None = None
+    ) -> None:
         """See Api.delete."""
         self._record("delete", resource, namespace, name)
         if self._find(resource, namespace, name)["metadata"]["uid"] != uid:
             raise ApiError(409, "Conflict", f"precondition failed: the UID of {name} differs")
+        if version not in {None, self._find(resource, namespace, name)["metadata"]["resourceVersion"]}:
+            raise ApiError(409, "Conflict", f"precondition failed: {name} has been modified")
         self.drop(resource, namespace or "", name)
 
     async def token_review(self, token: str, audience: str) -> Identity | None:

@@ -64,6 +64,7 @@ class Shop:
             enqueue=self.wants.job,
             enqueue_queue=self.wants.granting,
             enqueue_load=self.wants.load,
+            enqueue_store=self.wants.store,
             now=self.now,
             clock=self.clock,
         )

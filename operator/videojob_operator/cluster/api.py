@@ -146,8 +146,10 @@ class Api(Protocol):
     ) -> Raw:
         """JSON merge patch of `/status`; `patch` is the content of `status`."""
 
-    async def delete(self, resource: Resource, namespace: str | None, name: str, *, uid: str) -> None:
-        """Delete that very object, its dependents in the background."""
+    async def delete(
+        self, resource: Resource, namespace: str | None, name: str, *, uid: str, version: str | None = None
+    ) -> None:
+        """Delete that very object, its dependents in the background. With `version`, only as it was at that one."""
 
     async def token_review(self, token: str, audience: str) -> Identity | None:
         """Whom the token speaks for with that audience; None when it is not valid."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from videojob_api.v1alpha1 import VideoJobStatus
 
-from ..decide.world import ConfirmGone, CreateJob, DeleteJob, Plan, VideoJobView
+from ..decide.world import Action, CreateJob, DeleteJob, DeleteVideoJob, Plan, VideoJobView
 from ..runtime.budget import Budget
 from ..runtime.cache import owner_of, uid_of
 from .api import JOBS, VIDEOJOBS, Api, ApiError, Raw, metadata
@@ -88,8 +88,10 @@ class Applier:
                 return "again"
             self._tell(job, plan)
         for action in plan.actions:
-            if await self._act(job, action) == "again":
+            if await self._act(job, seen, action) == "again":
                 return "again"
+            if isinstance(action, DeleteVideoJob):
+                return "done"  # there is nothing left to write to
         status_last = plan.status is not None and not plan.status_first
         if status_last and plan.status and await self.write_status(job, seen, plan.status) == "again":
             return "again"
@@ -110,7 +112,7 @@ class Applier:
                 | _where(plan.status or job.status),
             )
 
-    async def _act(self, job: VideoJobView, action: CreateJob | DeleteJob | ConfirmGone) -> Outcome:
+    async def _act(self, job: VideoJobView, seen: Seen, action: Action) -> Outcome:
         if isinstance(action, CreateJob):
             return await self._create(job, action)
         if isinstance(action, DeleteJob):
@@ -120,6 +122,8 @@ class Applier:
                 if not (error.not_found or error.conflict):  # conflict: a namesake with another UID, not ours
                     raise
             return "done"
+        if isinstance(action, DeleteVideoJob):
+            return await self._delete(job, seen)
         try:
             found = await self._api.get(JOBS, job.namespace, action.name)
         except ApiError as error:
@@ -130,6 +134,18 @@ class Applier:
             return "done"
         self._knowledge.learnt(JOBS, found)
         return "again"
+
+    async def _delete(self, job: VideoJobView, seen: Seen) -> Outcome:
+        """Delete the VideoJob by its own wish, unless anything about it, a hold say, has changed since."""
+        log.info(
+            "deleting a VideoJob: its ttlSecondsAfterFinished has passed",
+            extra={"namespace": job.namespace, "job": job.name, "uid": job.uid},
+        )
+        try:
+            await self._api.delete(VIDEOJOBS, job.namespace, job.name, uid=job.uid, version=seen.version)
+        except ApiError as error:
+            return await self._refused(job, error)
+        return "done"
 
     async def _create(self, job: VideoJobView, action: CreateJob) -> Outcome:
         """Create the Job. Its name makes it happen once (I1): a taken name counts only if the Job is controlled by us."""

@@ -121,13 +121,15 @@ class Client:
         path = resource.path(namespace, name, "status")
         return await self._call("PATCH", path, body=body, kind=MERGE, resource=resource, subresource="status")
 
-    async def delete(self, resource: Resource, namespace: str | None, name: str, *, uid: str) -> None:
+    async def delete(
+        self, resource: Resource, namespace: str | None, name: str, *, uid: str, version: str | None = None
+    ) -> None:
         """See Api.delete."""
         body = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "propagationPolicy": "Background",
-            "preconditions": {"uid": uid},
+            "preconditions": {"uid": uid} | ({"resourceVersion": version} if version is not None else {}),
         }
         await self._call("DELETE", resource.path(namespace, name), body=body, resource=resource)
 

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -22,7 +23,9 @@ from videojob_api.contract import (
     RESULT_ROUTE,
     Progress,
     RunResult,
+    canonical_json,
 )
+from videojob_api.sweeping import MAX_QUESTION_BYTES, SWEEP_ROUTE, SweepAnswer, SweepQuestion
 
 from ..runtime.budget import Budget
 from ..runtime.http import read_body, recover, refusal
@@ -45,6 +48,16 @@ MAX_TOKEN_BYTES = 4096
 MAX_UID_CHARS = 64
 
 
+class Sweeps(Protocol):
+    """Who answers the questions of sweeps."""
+
+    def is_sweep(self, uid: str, pod_uid: str) -> bool:
+        """Whether the pod is one of a sweep of that MediaStore."""
+
+    def answer(self, question: SweepQuestion) -> SweepAnswer:
+        """What may be deleted."""
+
+
 class Endpoint:
     """The HTTP side of the inbox.
 
@@ -53,6 +66,7 @@ class Endpoint:
         inbox: where news is kept.
         sender: what the cache knows of a pod: `sender(videojob_uid, pod_uid)`; None when it is no live pod of that job.
         taken: told of each VideoJob that has news.
+        sweeps: answers the questions of sweeps.
         metrics: counts posts by outcome.
         clock: seconds on a clock that never goes back.
     """
@@ -64,12 +78,14 @@ class Endpoint:
         *,
         sender: Callable[[str, str], Sender | None],
         taken: Callable[[str, bool], None],
+        sweeps: Sweeps,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._inbox = inbox
         self._sender = sender
         self._taken = taken
+        self._sweeps = sweeps
         self._metrics = metrics
         self._clock = clock
         self._reviews = Reviews(api, clock=clock)
@@ -80,6 +96,7 @@ class Endpoint:
         app = web.Application(client_max_size=MAX_RESULT_BYTES, middlewares=[recover, self._count])
         app.router.add_post(PROGRESS_ROUTE, self.post_progress)
         app.router.add_post(RESULT_ROUTE, self.post_result)
+        app.router.add_post(SWEEP_ROUTE, self.post_sweep)
         return app
 
     @web.middleware
@@ -136,29 +153,56 @@ class Endpoint:
         self._taken(result.uid, True)
         return web.Response(status=204)
 
+    async def post_sweep(self, request: web.Request) -> web.Response:
+        """Answer a sweep's question: 200 with a SweepAnswer, or why not."""
+        token = _bearer(request)
+        if token is None:
+            return _no_token()
+        body = await read_body(request, MAX_QUESTION_BYTES)
+        if body is None:
+            return refusal(413, f"a question has at most {MAX_QUESTION_BYTES} bytes")
+        try:
+            question = SweepQuestion.model_validate_json(body)
+        except ValidationError as error:
+            return refusal(422, _first(error))
+        found = await self._identify(token, names.store_audience(question.uid))
+        if isinstance(found, web.Response):
+            return found
+        if not self._sweeps.is_sweep(question.uid, found):
+            return refusal(403, "this pod is no sweep of that MediaStore")
+        answer = self._sweeps.answer(question)
+        return web.Response(body=canonical_json(answer.dump()), content_type="application/json")
+
     async def _vet(self, token: str, uid: str, group: str, attempt: int) -> web.Response | None:
         """None when the sender may speak for that attempt, else the refusal (cases 72 to 75)."""
         if not uid or len(uid) > MAX_UID_CHARS:
             return refusal(422, f"uid: give the VideoJob's UID, 1 to {MAX_UID_CHARS} characters")
-        try:
-            identity = await self._reviews.identity(token, names.audience(uid))
-        except BusyError:
-            return refusal(503, "too many unknown tokens; say it again", **{"Retry-After": "2"})
-        except ApiError as error:
-            log.warning("token review failed", extra={"error": str(error), "uid": uid})
-            return refusal(503, "the token cannot be reviewed now; go on without", **{"Retry-After": "10"})
-        if identity is None:
-            return refusal(401, f"the token is not valid for the audience {names.audience(uid)}")
-        if not identity.pod_uid:
-            return refusal(403, "the token is not bound to a pod")
-        if not self._budget(identity.pod_uid).try_take():
-            return refusal(429, "too many posts from this pod: one a second is enough", **{"Retry-After": "2"})
-        sender = self._sender(uid, identity.pod_uid)
+        found = await self._identify(token, names.audience(uid))
+        if isinstance(found, web.Response):
+            return found
+        sender = self._sender(uid, found)
         if sender is None:
             return refusal(403, "this pod is no pod of that VideoJob")
         if (sender.group, sender.attempt) != (group, attempt):
             return refusal(409, f"this pod runs attempt {sender.attempt} of {sender.group}, not {attempt} of {group}")
         return None
+
+    async def _identify(self, token: str, audience: str) -> str | web.Response:
+        """UID of the pod behind a token, or the refusal."""
+        try:
+            identity = await self._reviews.identity(token, audience)
+        except BusyError:
+            return refusal(503, "too many unknown tokens; say it again", **{"Retry-After": "2"})
+        except ApiError as error:
+            log.warning("token review failed", extra={"error": str(error), "audience": audience})
+            return refusal(503, "the token cannot be reviewed now; go on without", **{"Retry-After": "10"})
+        if identity is None:
+            return refusal(401, f"the token is not valid for the audience {audience}")
+        if not identity.pod_uid:
+            return refusal(403, "the token is not bound to a pod")
+        if not self._budget(identity.pod_uid).try_take():
+            return refusal(429, "too many posts from this pod: one a second is enough", **{"Retry-After": "2"})
+        return identity.pod_uid
 
     def _budget(self, pod_uid: str) -> Budget:
         budget = self._budgets.get(pod_uid) or Budget(POSTS_PER_SECOND, POSTS_BURST, clock=self._clock)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from videojob_api import names
+from videojob_api.contract import Progress
 from videojob_api.v1alpha1 import MediaStoreSpec, VideoProfileSpec, VideoQueueSpec
 from videojob_api.v1alpha1.base import ApiModel
 
@@ -17,8 +18,9 @@ from .api import JOBS, MEDIASTORES, PODS, VIDEOJOBS, VIDEOPROFILES, VIDEOQUEUES,
 from .duplicates import Duplicates
 from .holding import holder_of, holding
 from .inbox import Inbox, Sender
+from .ledger import Ledger
 from .load import Load
-from .observe import job_view, read_spec, trim, videojob_view
+from .observe import job_view, moment, read_spec, trim, videojob_view
 from .settled import is_settled
 from .slots import Slots
 
@@ -42,6 +44,7 @@ class Knowledge:
         enqueue: wants a VideoJob, by UID, looked at.
         enqueue_queue: wants the slots of a VideoQueue, by name, given out.
         enqueue_load: wants the numbers and the gate of a VideoQueue, by name, looked at.
+        enqueue_store: wants a MediaStore, by UID, looked at.
         now: wall time in UTC.
         clock: seconds on a clock that never goes back.
     """
@@ -55,6 +58,7 @@ class Knowledge:
         enqueue: Callable[[str], None],
         enqueue_queue: Callable[[str], None],
         enqueue_load: Callable[[str], None],
+        enqueue_store: Callable[[str], None],
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -66,8 +70,11 @@ class Knowledge:
         self._enqueue = enqueue
         self._enqueue_queue = enqueue_queue
         self._enqueue_load = enqueue_load
+        self._enqueue_store = enqueue_store
         self._now = now
         self.load = Load()
+        self.ledger = Ledger()
+        self._store_specs: dict[str, Any] = {}
         self._clock = clock
         self._foreign: dict[str, dict[str, float]] = {}
         self._refusals: dict[str, tuple[float, str]] = {}
@@ -110,7 +117,10 @@ class Knowledge:
             owner = self.videojob_of(resource, raw)
             if owner:
                 self._enqueue(owner)
+            elif store := self._store_behind(resource, raw):
+                self._enqueue_store(store)
         elif resource is MEDIASTORES:
+            self._store_changed(raw)
             self._enqueue_pending(lambda job: job["metadata"].get("namespace") == raw["metadata"].get("namespace"))
         elif resource is VIDEOPROFILES:
             namespace = raw["metadata"].get("namespace")
@@ -131,6 +141,26 @@ class Knowledge:
         owner = owner or str(metadata(raw).get("labels", {}).get(names.LABEL_UID) or "")
         return owner if self._in_namespace_of(raw, self.stores[VIDEOJOBS].get(owner)) else None
 
+    def _store_behind(self, resource: Resource, raw: Raw) -> str | None:
+        """UID of the MediaStore whose sweep a Job or pod is."""
+        job = self.stores[JOBS].get(owner_of(raw) or "") if resource is PODS else raw
+        owner = owner_of(job) if job is not None else None
+        return owner if self._in_namespace_of(raw, self.stores[MEDIASTORES].get(owner or "")) else None
+
+    def _store_changed(self, raw: Raw) -> None:
+        """A store's tiers may have changed: all that has ended in it expires at other times then."""
+        uid, meta = uid_of(raw), metadata(raw)
+        there = self.stores[MEDIASTORES].get(uid) is not None
+        before = self._store_specs.get(uid)
+        if there:
+            self._store_specs[uid] = raw.get("spec")
+        else:
+            self._store_specs.pop(uid, None)
+        if there and before is not None and before != raw.get("spec"):
+            for job in self.ledger.of((str(meta.get("namespace", "")), str(meta.get("name", "")))):
+                self._enqueue(job)
+        self._enqueue_store(uid)
+
     def _in_namespace_of(self, raw: Raw, other: Raw | None) -> Raw | None:
         """The other object if it is of the same namespace: an owner's UID can be written down by anybody anywhere."""
         same = other is not None and metadata(other).get("namespace") == metadata(raw).get("namespace")
@@ -140,7 +170,7 @@ class Knowledge:
         """The Jobs that a VideoJob controls."""
         return [job for job in self.stores[JOBS].children(uid_of(videojob)) if self._in_namespace_of(videojob, job)]
 
-    def _pods_of(self, job: Raw) -> list[Raw]:
+    def pods_of(self, job: Raw) -> list[Raw]:
         """The pods that a Job controls."""
         return [pod for pod in self.stores[PODS].children(uid_of(job)) if self._in_namespace_of(job, pod)]
 
@@ -172,6 +202,9 @@ class Knowledge:
             uid = uid_of(raw)
             self._duplicates.note(raw)
             self.tell_load(self.load.note(uid, self.stores[VIDEOJOBS].get(uid), self._now()))
+            for place in self.ledger.note(uid, self.stores[VIDEOJOBS].get(uid)):
+                if store := self.stores[MEDIASTORES].by_name(*place):
+                    self._enqueue_store(uid_of(store))
             for job in self._jobs_of(raw):
                 self._account_job(uid_of(job))
         elif resource is JOBS:
@@ -184,7 +217,7 @@ class Knowledge:
         if job is None:
             self.blocked.pop(uid, None)
             self.asked_why.pop(uid, None)
-        told = holding(job, self._pods_of(job) if job else self.stores[PODS].children(uid))
+        told = holding(job, self.pods_of(job) if job else self.stores[PODS].children(uid))
         holder = holder_of(told, owner_of(job) if job else None) if told else None
         if told and holder and not self._in_namespace_of(told, self.stores[VIDEOJOBS].get(holder.uid)):
             holder = holder if self._slots.holds(uid) else None
@@ -245,7 +278,7 @@ class Knowledge:
     def jobs(self, view: VideoJobView) -> tuple[JobView, ...]:
         """Its Jobs with their pods, oldest first."""
         found = [
-            job_view(raw, self._pods_of(raw), view.status, self.blocked.get(uid_of(raw)))
+            job_view(raw, self.pods_of(raw), view.status, self.blocked.get(uid_of(raw)))
             for raw in self.stores[JOBS].children(view.uid)
             if metadata(raw).get("namespace") == view.namespace
         ]
@@ -253,10 +286,11 @@ class Knowledge:
 
     def observed(self, view: VideoJobView, now: datetime) -> Observed:
         """Everything a decision about one VideoJob may look at."""
-        store = queue_found = None
+        store = queue_found = swept = None
         if view.spec is not None:
             raw = self.stores[MEDIASTORES].by_name(view.namespace, view.spec.store)
-            store = self._spec(MediaStoreSpec, raw)
+            store = self.store_spec(raw)
+            swept = moment((raw.get("status") or {}).get("lastSweepTime")) if raw is not None else None
             queue_found = self.queue(view.spec.queue) is not None
         return Observed(
             now=now,
@@ -265,6 +299,7 @@ class Knowledge:
             jobs=self.jobs(view),
             foreign=self.foreign(view.uid),
             store=store,
+            swept=swept,
             queue_found=bool(queue_found),
             profiles=tuple(self._profiles(view.namespace)),
             duplicate_of=self._duplicates.first(view.uid),
@@ -280,6 +315,28 @@ class Knowledge:
             return None
         spec = self.queue(view.spec.queue)
         return self.load.facts(view.uid, view.spec.queue, spec, now) if spec is not None else None
+
+    def store_spec(self, raw: Raw | None) -> MediaStoreSpec | None:
+        """The spec of a store; None when it is missing or does not fit."""
+        return self._spec(MediaStoreSpec, raw)
+
+    def progress(self, uid: str) -> Progress | None:
+        """The latest news of a VideoJob's worker."""
+        return self._inbox.progress(uid)
+
+    def alive(self, namespace: str) -> set[str]:
+        """UIDs of VideoJobs, gone ones included, of which a pod is at work or may still come."""
+        found = {
+            str((metadata(pod).get("labels") or {}).get(names.LABEL_UID))
+            for pod in self.stores[PODS]
+            if metadata(pod).get("namespace") == namespace
+            and (pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
+        }
+        return found | {
+            owner_of(job) or ""
+            for job in self.stores[JOBS]
+            if metadata(job).get("namespace") == namespace and live(job_view(job, self.pods_of(job)))
+        }
 
     def queues(self) -> list[str]:
         """Names of the queues that count."""

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from videojob_api import names
+from videojob_api.contract import RunResult
 from videojob_api.v1alpha1 import VideoJobSpec, VideoJobStatus
 
 from ..decide.world import ContainerView, JobView, PodView, VideoJobView
@@ -182,6 +183,14 @@ def read_spec(model: type[M], value: Any) -> tuple[M | None, str | None]:
             for location in unknown:
                 value = without(value, location)
     return None, "spec holds more unknown fields than can be left out"
+
+
+def read_result(message: str | None) -> RunResult | None:
+    """A termination message as a result, if it is one."""
+    try:
+        return RunResult.model_validate_json(message or "")
+    except ValidationError:
+        return None
 
 
 def read_status(value: Any) -> VideoJobStatus:

@@ -209,6 +209,7 @@ class Operator:
             enqueue=self._wants.job,
             enqueue_queue=self._wants.granting,
             enqueue_load=self._wants.load,
+            enqueue_store=self._wants.store,
             now=utc_now,
         )
         budget = Budget(settings.status_writes_per_second)
@@ -234,6 +235,7 @@ class Operator:
             budget=budget,
             metrics=self.metrics,
             now=utc_now,
+            render=render,
         )
         self._spawn(self._recorder.run(), "events")
         export(self.metrics, self._knowledge, self._slots, self._queue, self._health)
@@ -248,7 +250,12 @@ class Operator:
 
     async def _serve_workers(self, api: Api) -> None:
         endpoint = Endpoint(
-            api, self._inbox, sender=self._known.sender, taken=self._reconciling.want_progress, metrics=self.metrics
+            api,
+            self._inbox,
+            sender=self._known.sender,
+            taken=self._reconciling.want_progress,
+            sweeps=self._reconciling.sweeper,
+            metrics=self.metrics,
         )
         server = Server(
             endpoint.app(),

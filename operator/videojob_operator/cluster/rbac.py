@@ -48,14 +48,18 @@ ROLE_RULES: tuple[Rule, ...] = (
         "watched",
         "own Jobs where the admission plugin OwnerReferencesPermissionEnforcement asks for it; no finalizer is ever set",
     ),
-    Rule(GROUP, ("mediastores",), _FOLLOW, "watched", "find the store a VideoJob names"),
+    Rule(
+        GROUP, ("videojobs",), ("delete",), "watched", "delete one by its own ttlSecondsAfterFinished, never otherwise"
+    ),
+    Rule(GROUP, ("mediastores",), _FOLLOW, "watched", "find the store a VideoJob names; see when it is to be swept"),
+    Rule(GROUP, ("mediastores/status",), ("patch",), "watched", "report how full a store is and what a sweep did"),
     Rule(GROUP, ("videoprofiles",), _FOLLOW, "watched", "find profiles in the VideoJob's namespace"),
     Rule(
         "batch",
         ("jobs",),
         (*_FOLLOW, "get", "create", "delete"),
         "watched",
-        "run stages, each once; clear finished ones",
+        "run stages and sweeps, each once; clear finished ones",
     ),
     Rule(
         "",

@@ -13,9 +13,11 @@ from videojob_api.names import Condition, Phase, Reason
 from videojob_api.v1alpha1 import ConditionStatus
 
 from ..decide.notify import busy
-from ..decide.world import DeleteJob, Event, Grants, Observed, Plan, QueueView, VideoJobView
+from ..decide.world import DeleteJob, DeleteVideoJob, Event, Grants, Observed, Plan, QueueView, VideoJobView
+from ..render import RenderConfig
 from ..runtime.budget import Budget
-from .api import VIDEOJOBS, Api, ApiError, Raw
+from ..runtime.cache import uid_of
+from .api import MEDIASTORES, VIDEOJOBS, Api, ApiError, Raw
 from .apply import Applier, Seen
 from .events import Recorder
 from .knowledge import FOREIGN_SECONDS, Knowledge
@@ -23,6 +25,7 @@ from .late import LatePods
 from .metrics import Metrics
 from .queues import Queues
 from .slots import Slots
+from .sweeper import Sweeper
 from .wants import WAKE, Key, Wants, of_job, of_queue
 
 log = logging.getLogger(__name__)
@@ -64,6 +67,7 @@ class Reconciler:
         metrics: counts looks.
         now: wall time in UTC.
         clock: seconds on a clock that never goes back.
+        render: what the manifests of sweeps need.
     """
 
     def __init__(
@@ -80,7 +84,9 @@ class Reconciler:
         metrics: Metrics,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
+        render: RenderConfig | None = None,
     ) -> None:
+        self.sweeper = Sweeper(api, wants.queue, knowledge, render=render or RenderConfig(), now=now, clock=clock)
         self._late = LatePods(api, wants.queue, knowledge, clock=clock)
         self._queues = Queues(
             api, wants.queue, knowledge, slots, grant=minds.grant, metrics=metrics, now=now, clock=clock
@@ -105,6 +111,7 @@ class Reconciler:
 
     def want_progress(self, uid: str, urgent: bool) -> None:
         """A worker has sent news: look when the next progress write is due, at once for a whole result."""
+        self.sweeper.heard(uid)
         key = of_job(uid)
         wait = 0.0 if urgent else self._progress_wait(uid)
         if wait <= 0:
@@ -120,6 +127,8 @@ class Reconciler:
             self._queue.add(of_job(uid))
         for name in self._knowledge.queues():
             self._queue.add(of_queue(name))
+        for store in self._knowledge.stores[MEDIASTORES]:
+            self._wants.store(uid_of(store))
 
     # ------------------------------------------------------------ looking
 
@@ -135,6 +144,8 @@ class Reconciler:
                 self._queues.let_in(key)
             elif key.kind == "report":
                 await self._queues.reports.write(key)
+            elif key.kind == "store":
+                await self.sweeper.look(key)
             else:
                 await self._look_at_job(key)
         except ApiError as error:
@@ -154,6 +165,7 @@ class Reconciler:
             self._forget(uid)
             return
         observed = self._knowledge.observed(view, self._now())
+        self.sweeper.ended(observed)
         await self._late.ask(key, observed)
         observed = replace(observed, load=self._knowledge.queue_load(view, self._now()))
         began = self._clock()
@@ -296,8 +308,13 @@ def _changes(plan: Plan) -> bool:
 
 
 def _leads_on(plan: Plan) -> bool:
-    """Whether the next step may follow from our own writes. That a Job is deleted is told by the watch, late as it may be."""
-    return bool(plan.labels or plan.status is not None or any(not isinstance(act, DeleteJob) for act in plan.actions))
+    """Whether the next step may follow from our own writes. That something is deleted is told by the watch, late as it may
+    be.
+    """
+    if any(isinstance(action, DeleteVideoJob) for action in plan.actions):
+        return False
+    more = any(not isinstance(action, DeleteJob) for action in plan.actions)
+    return bool(plan.labels or plan.status is not None or more)
 
 
 def _whose(view: VideoJobView) -> dict[str, object]:

@@ -18,10 +18,10 @@ WAKE = "wake"
 class Key(NamedTuple):
     """What is to be looked at."""
 
-    kind: Literal["job", "queue", "load", "report"]
-    """A VideoJob; of a VideoQueue its slots, its gate, or its status."""
+    kind: Literal["job", "queue", "load", "report", "store"]
+    """A VideoJob; of a VideoQueue its slots, its gate, or its status; a MediaStore."""
     id: str
-    """UID of a VideoJob, or name of a VideoQueue."""
+    """UID of a VideoJob or MediaStore, or name of a VideoQueue."""
 
 
 def of_job(uid: str) -> Key:
@@ -42,6 +42,11 @@ def of_load(name: str) -> Key:
 def of_report(name: str) -> Key:
     """Key of a VideoQueue's status."""
     return Key("report", name)
+
+
+def of_store(uid: str) -> Key:
+    """Key of a MediaStore."""
+    return Key("store", uid)
 
 
 class Wants:
@@ -71,6 +76,10 @@ class Wants:
     def load(self, name: str) -> None:
         """The numbers of VideoJobs in this queue changed."""
         self._soon(of_load(name))
+
+    def store(self, uid: str) -> None:
+        """Something about this MediaStore, its sweep or its VideoJobs is new."""
+        self.queue.add(of_store(uid))
 
     def _soon(self, key: Key) -> None:
         if not self.queue.pending(key, WAKE):

@@ -37,6 +37,13 @@ def report_group(group: str) -> str:
     return f"{REPORT_PREFIX}{group}"
 
 
+def sweep_name(uid: str, name: str, number: int) -> str:
+    """Name of the Job of a store's sweep: `sweep-<MediaStore>-<number>-<hash>`, the hash of UID and number."""
+    digest = hashlib.sha256("\0".join((uid, "sweep", str(number))).encode()).digest()
+    tail = base64.b32encode(digest).decode().lower()[:8]
+    return f"sweep-{_label(name, PREFIX_LENGTH) or 'store'}-{number}-{tail}"
+
+
 def label_value(text: str) -> str:
     """Text as a label value: at most 63 characters, letters and digits at both ends."""
     return re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9]+$", "", re.sub(r"[^A-Za-z0-9._-]", "-", text)[:63])

@@ -25,17 +25,19 @@ Tristate = Literal["True", "False", "Unknown"]
 
 def finalize(seen: Observed, draft: Draft) -> VideoJobStatus:
     """The whole new status from what the policies concluded. A terminal status is left as it is (I3), but for the
-    generation and the retry it has looked at, until a redrive, and for the webhooks that hear of the end after it.
+    generation and the retry it has looked at, until a redrive, for what expires, and for the webhooks that hear of the end
+    after it.
     """
     before = seen.job.status
     generation = seen.job.generation
     if before.phase in names.TERMINAL_PHASES and not draft.redriven:
         rows = begin(seen, draft.status)
-        kept = tuple(c for c in before.conditions if c.type != Condition.DEGRADED)
+        kept = tuple(c for c in draft.status.conditions if c.type != Condition.DEGRADED)
         if before.observed_generation != generation:
             kept = tuple(c.model_copy(update={"observed_generation": generation}) for c in kept)
         changes = {"observed_generation": generation, "notify": rows, "conditions": (*kept, *_degraded(seen, rows))}
-        return before.model_copy(update={**changes, "observed_retry": draft.status.observed_retry})
+        expiring = {"retention": draft.status.retention, "outputs": draft.status.outputs}
+        return before.model_copy(update={**changes, **expiring, "observed_retry": draft.status.observed_retry})
     draft.update(
         observed_generation=generation,
         attempts=max((stage.attempt for stage in draft.status.stages), default=0),

@@ -109,6 +109,8 @@ class Config:
     """Attempts per stage group that may be lost to disruptions before it fails."""
     keep_finished_seconds: int = 300
     """Finished Jobs are deleted this long after their result is in status."""
+    sweeps: bool = True
+    """Whether stores are swept; a run without a cluster promises no times."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,8 @@ class Observed:
     """Names of Jobs in the namespace that a create found taken by somebody else."""
     store: MediaStoreSpec | None = None
     """The store the spec names; None when the namespace has none of that name."""
+    swept: datetime | None = None
+    """What had expired in that store at this moment is deleted."""
     queue_found: bool = True
     """Whether the queue the spec names exists."""
     load: QueueLoad | None = None
@@ -205,7 +209,14 @@ class ConfirmGone:
     name: str
 
 
-Action = CreateJob | DeleteJob | ConfirmGone
+@dataclass(frozen=True)
+class DeleteVideoJob:
+    """Delete the VideoJob itself, by its own `ttlSecondsAfterFinished`, if it is still as it was read."""
+
+    uid: str
+
+
+Action = CreateJob | DeleteJob | ConfirmGone | DeleteVideoJob
 
 
 @dataclass(frozen=True)

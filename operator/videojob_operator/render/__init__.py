@@ -5,5 +5,6 @@ It knows Kubernetes' shapes and no client of it; it decides nothing and reads no
 
 from .config import RenderConfig
 from .job import DocumentTooLargeError, job_manifest
+from .sweep import sweep_manifest
 
-__all__ = ["DocumentTooLargeError", "RenderConfig", "job_manifest"]
+__all__ = ["DocumentTooLargeError", "RenderConfig", "job_manifest", "sweep_manifest"]

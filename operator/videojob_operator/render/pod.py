@@ -21,9 +21,17 @@ SECRET = "source"  # noqa: S105 - the start of a volume's name
 def pod_spec(action: CreateJob, namespace: str, config: RenderConfig) -> dict[str, Any]:
     """The pod's spec. Containers run one after another: all but the last are init containers."""
     containers = [container(action, name, namespace, config) for name in action.document.containers()]
-    spec: dict[str, Any] = {
+    spec = restricted(config, deadline_seconds=action.deadline_seconds)
+    if containers[:-1]:
+        spec["initContainers"] = containers[:-1]
+    return spec | {"containers": containers[-1:], "volumes": volumes(action, config)}
+
+
+def restricted(config: RenderConfig, *, deadline_seconds: int) -> dict[str, Any]:
+    """What every pod of ours has in common: no rights, no root, one try, an end."""
+    return {
         "restartPolicy": "Never",
-        "activeDeadlineSeconds": action.deadline_seconds,
+        "activeDeadlineSeconds": deadline_seconds,
         "terminationGracePeriodSeconds": config.grace_seconds,
         "serviceAccountName": config.service_account,
         "automountServiceAccountToken": False,
@@ -37,9 +45,6 @@ def pod_spec(action: CreateJob, namespace: str, config: RenderConfig) -> dict[st
             "seccompProfile": {"type": "RuntimeDefault"},
         },
     }
-    if containers[:-1]:
-        spec["initContainers"] = containers[:-1]
-    return spec | {"containers": containers[-1:], "volumes": volumes(action, config)}
 
 
 def container(action: CreateJob, name: str, namespace: str, config: RenderConfig) -> dict[str, Any]:
@@ -55,14 +60,7 @@ def container(action: CreateJob, name: str, namespace: str, config: RenderConfig
             {"name": "PYTHONUNBUFFERED", "value": "1"},
         ],
         "resources": resources(action, name),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "privileged": False,
-            "readOnlyRootFilesystem": True,
-            "runAsNonRoot": True,
-            "capabilities": {"drop": ["ALL"]},
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": locked(),
         "terminationMessagePath": contract.TERMINATION_PATH,
         "terminationMessagePolicy": "File",
         "volumeMounts": mounts(action, name, namespace),
@@ -89,6 +87,18 @@ def secrets(action: CreateJob) -> tuple[tuple[str, str], ...]:
 def storeless(action: CreateJob) -> bool:
     """Whether the pod sees no store at all: a webhook is told what the document says, and nothing else is there to tell."""
     return all(KINDS[stage.kind].trust == "notify" for stage in action.document.stages)
+
+
+def locked() -> dict[str, Any]:
+    """What no container of ours may do."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "privileged": False,
+        "readOnlyRootFilesystem": True,
+        "runAsNonRoot": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
 
 
 def resources(action: CreateJob, name: str) -> dict[str, Any]:
@@ -138,34 +148,8 @@ def volumes(action: CreateJob, config: RenderConfig) -> list[dict[str, Any]]:
     return [
         *(() if storeless(action) else (claim,)),
         {"name": SCRATCH, "emptyDir": {"sizeLimit": config.scratch_limit}},
-        {
-            "name": TASK,
-            "downwardAPI": {
-                "items": [
-                    {
-                        "path": contract.TASK_PATH.rpartition("/")[2],
-                        "fieldRef": {
-                            "apiVersion": "v1",
-                            "fieldPath": f"metadata.annotations['{names.ANNOTATION_TASK}']",
-                        },
-                    }
-                ]
-            },
-        },
-        {
-            "name": TOKEN,
-            "projected": {
-                "sources": [
-                    {
-                        "serviceAccountToken": {
-                            "path": contract.TOKEN_PATH.rpartition("/")[2],
-                            "audience": names.audience(action.document.job.uid),
-                            "expirationSeconds": config.token_seconds,
-                        }
-                    }
-                ]
-            },
-        },
+        task_volume(),
+        token_volume(names.audience(action.document.job.uid), config),
         *(
             {
                 "name": f"{SECRET}-{place}",
@@ -180,3 +164,22 @@ def volumes(action: CreateJob, config: RenderConfig) -> list[dict[str, Any]]:
             for place, (secret, key) in enumerate(secrets(action))
         ),
     ]
+
+
+def task_volume() -> dict[str, Any]:
+    """The document, through the downward API."""
+    field = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{names.ANNOTATION_TASK}']"}
+    return {
+        "name": TASK,
+        "downwardAPI": {"items": [{"path": contract.TASK_PATH.rpartition("/")[2], "fieldRef": field}]},
+    }
+
+
+def token_volume(audience: str, config: RenderConfig) -> dict[str, Any]:
+    """A token that only the operator's port takes, for one purpose."""
+    token = {
+        "path": contract.TOKEN_PATH.rpartition("/")[2],
+        "audience": audience,
+        "expirationSeconds": config.token_seconds,
+    }
+    return {"name": TOKEN, "projected": {"sources": [{"serviceAccountToken": token}]}}

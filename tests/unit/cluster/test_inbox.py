@@ -16,7 +16,8 @@ from builders import a_result
 from clock import Clock
 from fakeapi import Call, FakeApi
 from videojob_api.contract import MAX_PROGRESS_BYTES, MAX_RESULT_BYTES, PROGRESS_ROUTE, RESULT_ROUTE, Progress
-from videojob_api.names import audience
+from videojob_api.names import audience, store_audience
+from videojob_api.sweeping import MAX_QUESTION_BYTES, SWEEP_ROUTE, FolderVerdict, SweepAnswer, SweepQuestion
 from videojob_operator.cluster.api import ApiError, Identity
 from videojob_operator.cluster.endpoint import Endpoint
 from videojob_operator.cluster.inbox import Inbox, Sender
@@ -45,6 +46,16 @@ class Port:
             return answer.status, await answer.text()
 
 
+class Answers:
+    """Knows one sweep, and that one folder is gone."""
+
+    def is_sweep(self, uid: str, pod_uid: str) -> bool:
+        return (uid, pod_uid) == ("store-1", "pod-uid-1")
+
+    def answer(self, question: SweepQuestion) -> SweepAnswer:
+        return SweepAnswer(folders=tuple(FolderVerdict(uid=uid, state="Gone") for uid in question.folders))
+
+
 @asynccontextmanager
 async def a_port() -> AsyncIterator[Port]:
     api, inbox, clock = FakeApi(), Inbox(), Clock()
@@ -57,6 +68,7 @@ async def a_port() -> AsyncIterator[Port]:
         inbox,
         sender=lambda uid, pod: Sender("main", 2) if (uid, pod) == ("uid-1", "pod-uid-1") else None,
         taken=lambda uid, urgent: taken.append((uid, urgent)),
+        sweeps=Answers(),
         metrics=Metrics(),
         clock=clock,
     )
@@ -250,3 +262,29 @@ def test_results_do_not_pile_up() -> None:
     assert len(inbox.results("u")) == 8
     inbox.forget("u")
     assert inbox.results("u") == ()
+
+
+# ---------------------------------------------------------------- sweeps
+
+
+def question(**fields: Any) -> str:
+    return SweepQuestion.model_validate({"uid": "store-1", "cutoff": "2026-11-21T12:00:00Z"} | fields).model_dump_json(
+        by_alias=True
+    )
+
+
+async def test_a_sweep_is_answered_and_nobody_else() -> None:
+    """Cases 72 and 78: the token is bound to one MediaStore and the pod must be one of its sweeps."""
+    async with a_port() as port:
+        port.api.tokens["sweep", store_audience("store-1")] = POD
+        port.api.tokens["other", store_audience("store-1")] = Identity("sa", "pod-9", "pod-uid-9")
+        status, body = await port.post(question(folders=["aaaa-1"]), token="sweep", route=SWEEP_ROUTE)
+        assert status == 200
+        assert SweepAnswer.model_validate_json(body).folders[0].state == "Gone"
+        assert (await port.post(question(), token="other", route=SWEEP_ROUTE))[0] == 403
+        assert (await port.post(question(), route=SWEEP_ROUTE))[
+            0
+        ] == 401  # a stage's token speaks for its VideoJob only
+        assert (await port.post(question(), token=None, route=SWEEP_ROUTE))[0] == 401
+        assert (await port.post("{}", token="sweep", route=SWEEP_ROUTE))[0] == 422
+        assert (await port.post(b"x" * (MAX_QUESTION_BYTES + 1), token="sweep", route=SWEEP_ROUTE))[0] == 413

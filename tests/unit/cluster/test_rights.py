@@ -73,9 +73,11 @@ class Recorded(FakeApi):
         self.need("patch", resource, namespace, "/status")
         return await super().patch_status(resource, namespace, name, *args, **kwargs)
 
-    async def delete(self, resource: Resource, namespace: str | None, name: str, *, uid: str) -> None:
+    async def delete(
+        self, resource: Resource, namespace: str | None, name: str, *, uid: str, version: str | None = None
+    ) -> None:
         self.need("delete", resource, namespace)
-        await super().delete(resource, namespace, name, uid=uid)
+        await super().delete(resource, namespace, name, uid=uid, version=version)
 
     async def token_review(self, token: str, audience: str) -> Identity | None:
         self.need("create", TOKENREVIEWS, None)
@@ -123,6 +125,10 @@ async def work_through(api: Recorded) -> None:
     shop.see(JOBS, TEAM, job["metadata"]["name"], status={"conditions": [{"type": "Failed", "status": "True"}]})
     await shop.settle()
     shop.clock.now += 400
+    await shop.settle()
+    ended = {"retention": {"ttlSecondsAfterFinished": 5}, "timeoutSeconds": 77}
+    shop.see(VIDEOJOBS, TEAM, "trailer", spec=raw["spec"] | ended, metadata={"generation": 9})
+    shop.clock.now += 10
     await shop.settle()
     view = shop.knowledge.videojob(raw["metadata"]["uid"])
     assert view is not None

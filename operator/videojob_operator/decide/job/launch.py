@@ -13,6 +13,7 @@ from videojob_api.v1alpha1 import FailureStatus, VideoJobSpec, VideoJobStatus
 
 from .. import recipes
 from ..naming import job_name, report_group
+from ..tiers import kept
 from ..world import CreateJob, Observed, SlotRequest
 from .deadline import seconds_left
 from .draft import Draft, Group
@@ -171,6 +172,7 @@ def document(
         limits=contract.Limits(timeout_seconds=seconds_left(spec, status) if bounded else None, threads=threads),
         fetch=seen.config.fetch if fetches else None,
         operator_url=seen.config.progress_url,
+        retention=kept(seen.job.uid, spec.retention, None) if seen.config.sweeps else None,
     )
 
 

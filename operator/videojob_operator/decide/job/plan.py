@@ -19,6 +19,7 @@ from .harvest import harvest
 from .launch import launch
 from .notify import notify
 from .redrive import redrive
+from .retain import retain
 from .retry import retry
 from .suspend import suspend
 
@@ -36,6 +37,7 @@ POLICIES: tuple[Policy, ...] = (
     advance,  # show where the attempt in flight stands
     finish,  # everything has succeeded
     notify,  # webhooks hear what is on record
+    retain,  # what has ended expires
     cleanup,  # Jobs on record go
 )
 
