@@ -79,6 +79,9 @@ def _object(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": names.API_VERSION, "kind": kind, "metadata": {"name": "tried"}, "spec": spec}
 
 
+CLAIM = {"claimName": "videojob-store"}
+
+
 @dataclass(frozen=True)
 class Case:
     """A manifest, and the server's words against it; without words it passes."""
@@ -173,6 +176,18 @@ CASES = (
     Case("a profile twice", profiles("720p", "720p"), "Duplicate value"),
     Case("a profile in capitals", profiles("HD"), "spec.transcode.profiles[0] in body should match"),
     Case("seventeen profiles", profiles(*(f"p{n}" for n in range(17))), "must have at most 16 items"),
+    # ------------------------------------------------------------ VideoJob: retention
+    Case("times of its own", videojob(retention={"videosSeconds": 5, "debugSeconds": 60, "deletionPolicy": "Retain"})),
+    Case("held", videojob(retention={"hold": True})),
+    Case("gone a day after its end", videojob(retention={"ttlSecondsAfterFinished": 86400})),
+    Case(
+        "held and gone",
+        videojob(retention={"hold": True, "ttlSecondsAfterFinished": 0}),
+        "retention.hold keeps everything, the VideoJob included: set retention.hold to false or remove",
+    ),
+    Case("kept for no time", videojob(retention={"videosSeconds": 0}), "should be greater than or equal to 1"),
+    Case("kept for eleven years", videojob(retention={"videosSeconds": 346896000}), "should be less than or equal to"),
+    Case("an unknown policy", videojob(retention={"deletionPolicy": "Keep"}), 'supported values: "Delete", "Retain"'),
     # ------------------------------------------------------------ VideoJob: how to run it
     Case("high priority", videojob(priority="High")),
     Case("an unknown priority", videojob(priority="Urgent"), 'supported values: "High", "Normal", "Low"'),
@@ -300,6 +315,14 @@ CASES = (
     # ------------------------------------------------------------ MediaStore
     Case("a claim", store(pvc={"claimName": "videojob-store"})),
     Case("a store of no kind", store(), "set spec.pvc.claimName: a PersistentVolumeClaim is the one kind of store"),
+    Case("tiers of its own", store(pvc=CLAIM, retention={"videosSeconds": 60}, minFreeSpace="10Gi")),
+    Case("a tier of no time", store(pvc=CLAIM, retention={"videosSeconds": 0}), "spec.retention.videosSeconds"),
+    Case(
+        "no free space wanted",
+        store(pvc=CLAIM, minFreeSpace="0"),
+        "spec.minFreeSpace must be above zero, for example 5G",
+    ),
+    Case("free space in words", store(pvc=CLAIM, minFreeSpace="much"), "spec.minFreeSpace in body should match"),
     Case("a claim without a name", store(pvc={}), "spec.pvc.claimName: Required value"),
     Case("a claim in capitals", store(pvc={"claimName": "Store"}), "spec.pvc.claimName in body should match"),
 )
@@ -328,6 +351,7 @@ class Change:
 CHANGES = (
     Change("a stop and another priority", {"suspend": True, "priority": "Low"}),
     Change("another webhook", {"notify": [{"url": "https://hooks.example.org"}]}),
+    Change("a hold", {"retention": {"hold": True}}),
     Change("more attempts", {"retry": {"maxAttempts": 5}}),
     Change("another source", {"transcode": {"source": {"uri": "store://stock/b.mp4"}}}, "spec.transcode is immutable"),
     Change("another profile", {"transcode": {"profiles": ["360p"]}}, "create another VideoJob to work on other input"),

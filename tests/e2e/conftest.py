@@ -136,14 +136,10 @@ def put(kube: Kube) -> Callable[[str, Path], str]:
 
 
 @pytest.fixture
-def files(kube: Kube) -> Iterator[Callable[[str, str], list[str]]]:
-    """Lists the files below a folder of the namespace's part of its volume, as a pod sees them."""
-    script = (
-        "import os,sys; base=sys.argv[1]; "
-        "print(*(os.path.relpath(os.path.join(d, f), base) for d, _, fs in os.walk(base) for f in fs), sep=chr(10))"
-    )
+def on_volume(kube: Kube) -> Callable[..., str]:
+    """Runs a script in a pod that sees the volume of a namespace's store at /store; returns what it prints."""
 
-    def run(namespace: str, folder: str) -> list[str]:
+    def run(namespace: str, script: str, *args: str, write: bool = False) -> str:
         claim = kube.get("mediastore", "default", namespace)["spec"]["pvc"]["claimName"]
         deployment = kube.get("deployment", "videojob-operator", SYSTEM)
         env = {one["name"]: one.get("value") for one in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
@@ -157,9 +153,9 @@ def files(kube: Kube) -> Iterator[Callable[[str, str], list[str]]]:
         container = {
             "name": "look",
             "image": env["VIDEOJOB_WORKER_IMAGE"],
-            "command": ["python3", "-c", script, f"/store/{namespace}/{folder}"],
+            "command": ["python3", "-c", script, *args],
             "securityContext": locked,
-            "volumeMounts": [{"name": "store", "mountPath": "/store", "readOnly": True}],
+            "volumeMounts": [{"name": "store", "mountPath": "/store", "readOnly": not write}],
         }
         name = f"look-{next(_numbers)}"
         kube.apply(
@@ -175,9 +171,23 @@ def files(kube: Kube) -> Iterator[Callable[[str, str], list[str]]]:
             }
         )
         kube.wait("jsonpath={.status.phase}=Succeeded", "pod", name, namespace, 60)
-        found = kube.run("logs", name, "-n", namespace).out.split()
+        found = kube.run("logs", name, "-n", namespace).out
         kube.run("delete", "pod", name, "-n", namespace)
-        return sorted(found)
+        return found
+
+    return run
+
+
+@pytest.fixture
+def files(on_volume: Callable[..., str]) -> Callable[[str, str], list[str]]:
+    """Lists the files below a folder of the namespace's part of its volume, as a pod sees them."""
+    script = (
+        "import os,sys; base=sys.argv[1]; "
+        "print(*(os.path.relpath(os.path.join(d, f), base) for d, _, fs in os.walk(base) for f in fs), sep=chr(10))"
+    )
+
+    def run(namespace: str, folder: str) -> list[str]:
+        return sorted(on_volume(namespace, script, f"/store/{namespace}/{folder}").split())
 
     return run
 

@@ -31,7 +31,7 @@ from videojob_worker.base.asking import WAITS, Asker
 from videojob_worker.base.errors import External
 from videojob_worker.base.logs import json_log
 from videojob_worker.base.watch import Stop
-from videojob_worker.sweep import Sweep
+from videojob_worker.storage.sweep import Sweep
 
 CUTOFF = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 DAY = 86400.0
