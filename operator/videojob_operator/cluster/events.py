@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from videojob_api.names import MANAGER
+from videojob_api.redact import redact
 
 from ..decide.world import Event, VideoJobView
 from .api import EVENTS, VIDEOJOBS, Api, ApiError, Raw
@@ -101,7 +102,7 @@ class Recorder:
     def _manifest(self, owner: VideoJobView, event: Event) -> Raw:
         content = f"{owner.uid}\n{event.type}\n{event.reason}\n{event.message}".encode()
         digest = base64.b32encode(hashlib.sha256(content).digest()[:10]).decode().lower()
-        note = event.message.encode()[:MAX_NOTE_BYTES].decode(errors="ignore")
+        note = redact(event.message).encode()[:MAX_NOTE_BYTES].decode(errors="ignore")
         return {
             "apiVersion": EVENTS.api_version,
             "kind": EVENTS.kind,

@@ -5,9 +5,18 @@ from __future__ import annotations
 from ..runtime.queue import WorkQueue
 from ..runtime.resync import Health
 from .census import export_census
+from collections.abc import Callable, Mapping
+
+from videojob_api.names import Phase
+from videojob_api.v1alpha1 import MediaStoreStatus
+
+from ..runtime.queue import WorkQueue
+from ..runtime.resync import Health
+from .api import MEDIASTORES, metadata
 from .knowledge import Knowledge
 from .metrics import Metrics
 from .slots import Slots
+from .sweeper import read_store_status
 from .wants import Key
 
 
@@ -47,5 +56,28 @@ def export(metrics: Metrics, known: Knowledge, slots: Slots, queue: WorkQueue[Ke
         ("queue",),
         lambda: {(queue,): float(known.load.at_gate(queue)) for queue in known.specs()},
     )
+    metrics.family(
+        "videojob_store_free_bytes",
+        "Free space of a store's volume, as workers report it (A-017).",
+        ("namespace", "store"),
+        lambda: _stores(known, lambda status: {(): status.disk.free_bytes} if status.disk is not None else {}),
+    )
+    metrics.family(
+        "videojob_store_bytes",
+        "Bytes in a store by tier (A-018).",
+        ("namespace", "store", "tier"),
+        lambda: _stores(known, lambda status: {(tier.name,): tier.size_bytes for tier in status.tiers}),
+    )
     metrics.gauge("videojob_workqueue_depth", "Keys that wait to be looked at.", lambda: len(queue))
     metrics.gauge("videojob_resync_age_seconds", "Seconds since the last whole list.", health.age)
+
+
+def _stores(
+    known: Knowledge, read: Callable[[MediaStoreStatus], Mapping[tuple[str, ...], float]]
+) -> dict[tuple[str, ...], float]:
+    """Numbers of every store, by its namespace and name."""
+    return {
+        (str(metadata(raw).get("namespace")), str(metadata(raw).get("name")), *labels): float(number)
+        for raw in known.stores[MEDIASTORES]
+        for labels, number in read(read_store_status(raw)).items()
+    }

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from videojob_api.contract import RunResult, StageResult, canonical_json
+from videojob_api.redact import redact
 from videojob_api.stages import INGEST
-from videojob_api.v1alpha1 import InputStatus, OutputStatus
+from videojob_api.v1alpha1 import FailureStatus, InputStatus, OutputStatus
 from videojob_api.v1alpha1.sources import UPLOADS
 
 from ..naming import report_group
@@ -27,7 +28,7 @@ MAX_OUTPUT_BYTES = 900
 def read(seen: Observed, group: Group, attempt: int, container: ContainerView) -> RunResult | None:
     """A container's result: its termination message, or the whole result that its stub stands for; else None."""
     found = _addressed(seen, group.name, attempt, container)
-    return found if found is not None and _own(group, found) else None
+    return found.model_copy(update={"failure": _readable(found.failure)}) if found and _own(group, found) else None
 
 
 def read_report(seen: Observed, group: Group, attempt: int, container: ContainerView) -> tuple[RunResult, ...]:
@@ -35,7 +36,7 @@ def read_report(seen: Observed, group: Group, attempt: int, container: Container
     found = _addressed(seen, report_group(group.name), attempt, container)
     wanted = (seen.job.uid, group.name, attempt)
     told = tuple(
-        result
+        result.model_copy(update={"failure": _readable(result.failure)})
         for result in (found.reported if found is not None else ())
         if (result.uid, result.group, result.attempt) == wanted and _own(group, result)
     )
@@ -64,9 +65,18 @@ def _own(group: Group, result: RunResult) -> bool:
 def parse(container: ContainerView) -> RunResult | None:
     """The termination message as a result, if it is one."""
     try:
-        return RunResult.model_validate_json(container.message or "")
+        found = RunResult.model_validate_json(container.message or "")
     except ValidationError:
         return None
+    return found.model_copy(update={"failure": _readable(found.failure)})
+
+
+def _readable(failure: FailureStatus | None) -> FailureStatus | None:
+    """A failure as status and events show it: a worker hides credentials itself, but no worker is believed."""
+    if failure is None:
+        return None
+    texts = {"message": failure.message, "hint": failure.hint, "log_tail": failure.log_tail}
+    return failure.model_copy(update={name: redact(text) for name, text in texts.items() if text is not None})
 
 
 def is_stub(container: ContainerView) -> bool:
