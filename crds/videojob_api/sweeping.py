@@ -31,7 +31,7 @@ GONE_SECONDS = 3600
 MAX_PROBLEMS = 5
 """Sentences of a result on what could not be deleted."""
 
-JobTier = Literal["processed", "videos", "debug"]
+JobTier = Literal["uploads", "processed", "videos", "debug"]
 Uid = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -49,8 +49,10 @@ class KeptRetention(StatusModel):
     """Nothing is deleted."""
     deletion_policy: DeletionPolicy = "Delete"
     """What happens to the folder when the VideoJob is gone."""
+    uploads_expires_at: datetime | None = None
+    """Until when what it fetched is kept; absent while it has not ended."""
     processed_expires_at: datetime | None = None
-    """Until when intermediate files are kept; absent while it has not ended."""
+    """Until when intermediate files are kept."""
     videos_expires_at: datetime | None = None
     """Until when outputs are kept."""
     debug_expires_at: datetime | None = None

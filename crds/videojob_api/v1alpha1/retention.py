@@ -44,7 +44,7 @@ class Retention(ApiModel):
     )
 
     uploads_seconds: Seconds | None = None
-    """The upload this VideoJob names, since its end."""
+    """The upload this VideoJob names, or what it fetched, since its end."""
     processed_seconds: Seconds | None = None
     """Intermediate files, if it ends without outputs, since its end."""
     videos_seconds: Seconds | None = None
@@ -79,7 +79,7 @@ class RetentionStatus(StatusModel):
     deletion_policy: DeletionPolicy = "Delete"
     """What happens to the files when the VideoJob is deleted."""
     uploads_expires_at: datetime | None = None
-    """Until when the upload it names is kept."""
+    """Until when the upload it names, or what it fetched, is kept."""
     processed_expires_at: datetime | None = None
     """Until when intermediate files are kept: a redrive after that starts again."""
     videos_expires_at: datetime | None = None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from videojob_api.sweeping import JobTier, KeptRetention
 from videojob_api.v1alpha1 import Retention, RetentionStatus, StoreRetention, VideoJobStatus
 
-JOB_TIERS: tuple[JobTier, ...] = ("processed", "videos", "debug")
+JOB_TIERS: tuple[JobTier, ...] = ("uploads", "processed", "videos", "debug")
 """Tiers that are folders of a VideoJob."""
 MARKS: tuple[tuple[str, str], ...] = (
     ("argocd.argoproj.io/tracking-id", "Argo CD"),
@@ -59,7 +59,7 @@ def times(known: RetentionStatus) -> tuple[datetime, ...]:
     itself is one too: the folder is to keep it.
     """
     changed = known.changed_time
-    found = [at for tier in ("uploads", *JOB_TIERS) if (at := until(tier, known)) is not None]
+    found = [at for tier in JOB_TIERS if (at := until(tier, known)) is not None]
     if changed is None:
         return tuple(found)
     return (changed, *(max(at, changed) for at in found))
@@ -78,6 +78,7 @@ def kept(uid: str, wanted: Retention, known: RetentionStatus | None) -> KeptRete
         uid=uid,
         hold=wanted.hold,
         deletion_policy=wanted.deletion_policy,
+        uploads_expires_at=until("uploads", known) if known is not None else None,
         processed_expires_at=until("processed", known) if known is not None else None,
         videos_expires_at=until("videos", known) if known is not None else None,
         debug_expires_at=until("debug", known) if known is not None else None,
