@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from ..runtime.queue import WorkQueue
-from ..runtime.resync import Health
-from .census import export_census
 from collections.abc import Callable, Mapping
 
-from videojob_api.names import Phase
 from videojob_api.v1alpha1 import MediaStoreStatus
 
 from ..runtime.queue import WorkQueue
 from ..runtime.resync import Health
 from .api import MEDIASTORES, metadata
+from .census import export_census
 from .knowledge import Knowledge
 from .metrics import Metrics
 from .slots import Slots
