@@ -24,7 +24,7 @@ SEEDS = {
         "active_pipelines_count",
     },
 }  # fmt: skip
-BOUNDED = {
+BOUNDED = {"store", "tier", 
     "namespace", "queue", "phase", "stage", "class", "profile", "status", "type", "slot", "kind", "verb", "resource",
     "code", "route", "outcome", "reason", "direction", "error_type",
 }  # fmt: skip

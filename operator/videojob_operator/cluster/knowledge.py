@@ -12,6 +12,7 @@ from videojob_api.contract import Progress
 from videojob_api.v1alpha1 import MediaStoreSpec, VideoProfileSpec, VideoQueueSpec
 from videojob_api.v1alpha1.base import ApiModel
 
+from ..decide.job import live
 from ..decide.world import Config, JobView, Observed, ProfileView, QueueLoad, VideoJobView
 from ..runtime.cache import Store, owner_of, uid_of, version
 from .api import JOBS, MEDIASTORES, PODS, VIDEOJOBS, VIDEOPROFILES, VIDEOQUEUES, Raw, Resource, metadata

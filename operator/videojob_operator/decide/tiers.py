@@ -54,6 +54,12 @@ def until(tier: str, known: RetentionStatus) -> datetime | None:
     return None if known.hold else found
 
 
+def expired(tier: str, known: RetentionStatus | None, now: datetime) -> bool:
+    """Whether a tier's time has passed, so that a sweep may have deleted it."""
+    at = until(tier, known) if known is not None else None
+    return at is not None and at <= now
+
+
 def times(known: RetentionStatus) -> tuple[datetime, ...]:
     """Every moment at which a sweep has something to do: when a tier expires, or later, when that became known. A change by
     itself is one too: the folder is to keep it.

@@ -259,3 +259,26 @@ def test_an_upload_is_kept_as_long_as_anybody_needs_it() -> None:
     assert upload(SHA, [owner(done), owner(Scene.of().settle())], late).state == "Kept"
     assert upload(SHA, [owner(done), owner(ended())], late).state == "Kept"
     assert upload(SHA, [owner(ended(hold=True))], late + 365 * DAY).state == "Kept"
+
+
+@dataclass(frozen=True)
+class Redrive:
+    """A failed job of several Jobs, driven again after a time, and where it goes on."""
+
+    name: str
+    seconds: int
+    expect: str
+
+
+@pytest.mark.parametrize(
+    "case",
+    [Redrive("its intermediate files are there", 10, "Transcode"), Redrive("they have expired", 3 * 86400, "Ingest")],
+    ids=lambda case: case.name,
+)
+def test_t_005_a_redrive_starts_again_when_what_was_done_has_expired(case: Redrive) -> None:
+    scene = Scene(seen(a_videojob("Spread", retry={"maxAttempts": 1}))).settle().succeed("ingest-a1").settle()
+    scene.fail("transcode-a1", 75).settle()
+    assert scene.status.phase == Phase.FAILED
+    scene.set(jobs=()).tick(case.seconds)
+    scene.set(job=replace(scene.seen.job, annotations=(("videojob.dev/retry", "1"),))).settle()
+    assert scene.status.stage == case.expect

@@ -13,6 +13,7 @@ from videojob_api.v1alpha1 import VideoJobStatus
 
 from .. import recipes
 from ..naming import nonce
+from ..tiers import expired
 from ..world import Event, Observed, VideoJobView
 from .draft import Draft
 from .phases import REDRIVES, terminal
@@ -49,7 +50,9 @@ def redrive(seen: Observed, draft: Draft) -> None:
         _refuse(draft, wanted, start)
         return
     _renew(draft, anew)
-    waiting = [group for group in draft.groups() if not group.succeeded]
+    # What succeeded is of use as long as its files are kept; later the job starts again.
+    lost = expired("processed", draft.status.retention, seen.now)
+    waiting = [group for group in draft.groups() if lost or not group.succeeded]
     for group in waiting:
         known = (job.attempt for job in seen.jobs if job.group == group.name)
         spent = max([group.attempt, group.settled, *known])
