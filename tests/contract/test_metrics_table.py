@@ -24,7 +24,8 @@ SEEDS = {
         "active_pipelines_count",
     },
 }  # fmt: skip
-BOUNDED = {"store", "tier", 
+BOUNDED = {
+    "store", "tier",
     "namespace", "queue", "phase", "stage", "class", "profile", "status", "type", "slot", "kind", "verb", "resource",
     "code", "route", "outcome", "reason", "direction", "error_type",
 }  # fmt: skip
