@@ -140,7 +140,7 @@ class Limits(StatusModel):
     timeout_seconds: int | None = None
     """Wall time left for this attempt as the user set it; None: the default rule, see `default_timeout_seconds`."""
     threads: int = 2
-    """Threads an encoder may use; part of the document, so that the same document gives the same bytes."""
+    """Threads an encoder may use; part of the document, so that every attempt and a run elsewhere use as many."""
 
 
 class FetchPolicy(StatusModel):

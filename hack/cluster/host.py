@@ -15,6 +15,7 @@ from cluster import (
     binaries,
     cleanup,
     controlplane,
+    cri,
     hostnet,
     locks,
     manifests,
@@ -254,7 +255,7 @@ def _load_own_images(state: State) -> None:
 
 
 def _containerd_ready() -> bool:
-    return node.CONTAINERD_SOCKET.is_socket() and _ctr("version").returncode == 0
+    return node.CONTAINERD_SOCKET.is_socket() and cri.answers(node.CONTAINERD_SOCKET)
 
 
 def _healthy(port: int) -> bool:

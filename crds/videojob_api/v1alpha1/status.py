@@ -246,7 +246,7 @@ class PlanStatus(StatusModel):
     claim_name: str | None = None
     """Claim that holds the bytes."""
     threads: int = 2
-    """Threads an encoder may use; the same number gives the same bytes."""
+    """Threads an encoder may use."""
     fetched: FetchedStatus | None = None
     """What a URL led to, added when it has been fetched; the keys of all later stages follow from its digest."""
 

@@ -1,8 +1,9 @@
 """One decode, every output: from a probe and profiles to FFmpeg's exact arguments. Pure; nothing is run here.
 
 The picture is decoded, straightened and laid out to a constant rate once, then scaled down in a cascade: each rung is
-made from the next larger one, which costs a third less than scaling each from the source. The same document gives the
-same bytes: threads come from the document, and everything that writes dates or versions is switched off.
+made from the next larger one, which costs a third less than scaling each from the source. Everything that writes dates or
+versions is switched off, so that with one thread the same document gives the same bytes. With more, x264 under a cap on
+bursts does not: its threads read each other's running estimates.
 """
 
 from __future__ import annotations
@@ -227,8 +228,7 @@ def _video(rendition: Rendition, rate: Fraction) -> dict[str, Any]:
     kilobits, gop = profiles.kilobits(video.bitrate), max(1, round(rate * GOP_SECONDS))
     if video.codec == "h264":
         return {
-            # With a cap on bursts, x264's frame threads give other bytes at every run; slices do not.
-            "c:v": "libx264", "x264-params": "sliced-threads=1", "preset": video.preset, "profile:v": "high",
+            "c:v": "libx264", "preset": video.preset, "profile:v": "high",
             "b:v": video.bitrate, "maxrate": f"{kilobits * 3 // 2}k", "bufsize": f"{kilobits * 2}k",
             "g": gop, "keyint_min": gop, "sc_threshold": 0, "flags:v": "+bitexact+cgop",
         }  # fmt: skip
