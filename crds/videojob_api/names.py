@@ -64,6 +64,8 @@ WORKER_SERVICE_ACCOUNT = "videojob-worker"
 """ServiceAccount of every worker pod: it has no rights; its projected token only names the pod to the operator."""
 DEFAULT_STORE = "default"
 """MediaStore that is meant when `spec.store` is absent."""
+CACHE_SLOT = "cache"
+"""Slot class of attempts that only copy what the namespace's cache holds; a VideoQueue need not list it."""
 DEFAULT_QUEUE = "default"
 """VideoQueue that is meant when `spec.queue` is absent."""
 

@@ -139,7 +139,8 @@ def one(jobs: VideoJobs, watch: PodWatch, log: Path, mode: str, *, number: int, 
     """Run one VideoJob to its end and account for it."""
     place = log.stat().st_size
     source = {"uri": local_file(CLIP).uri, "filename": CLIP.name}
-    spec = {"transcode": {"source": source, "profiles": ["360p", "thumbnail"]}, "execution": {"mode": mode}}
+    work = {"source": source, "profiles": ["360p", "thumbnail"]}
+    spec = {"transcode": work, "execution": {"mode": mode}, "cache": {"mode": "Off"}}
     name = f"{mode.lower()}-{number}"
     jobs.create({"apiVersion": "videojob.dev/v1alpha1", "kind": "VideoJob", "metadata": {"name": name}, "spec": spec})
     job = jobs.wait(name, seconds=300)

@@ -175,7 +175,8 @@ def run(
     jobs, profiles = load(paths, file)
     for job in jobs:
         check_folder(output / job.view.name)
-    settings = replace(config(), fetch=_policy(allow_networks))
+    # A cache that goes with the store would only be written.
+    settings = replace(config(), fetch=_policy(allow_networks), cache=store is not None)
     slots = max(1, (cores or os.cpu_count() or 1) // settings.threads)
     try:
         output.mkdir(parents=True, exist_ok=True)

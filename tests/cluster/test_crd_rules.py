@@ -192,6 +192,13 @@ CASES = (
     Case("high priority", videojob(priority="High")),
     Case("an unknown priority", videojob(priority="Urgent"), 'supported values: "High", "Normal", "Low"'),
     Case("one pod a stage", videojob(execution={"mode": "Spread"})),
+    Case("nothing from the cache", videojob(cache={"mode": "Off"})),
+    Case("from the cache, nothing into it", videojob(cache={"mode": "ReadOnly"})),
+    Case(
+        "an unknown use of the cache",
+        videojob(cache={"mode": "WriteOnly"}),
+        'supported values: "ReadWrite", "ReadOnly", "Off"',
+    ),
     Case(
         "an unknown way to run", videojob(execution={"mode": "Fast"}), 'supported values: "Auto", "Compact", "Spread"'
     ),

@@ -106,7 +106,8 @@ def submit(kube: Kube, namespace: str, tmp_path: Path) -> Callable[..., str]:
     """Submits a file as a person would; returns the VideoJob's name."""
 
     def run(file: Path, name: str, **spec: object) -> str:
-        """Extra fields of the spec are given as a manifest."""
+        """Extra fields of the spec are given as a manifest. What was made before is made again, unless `cache` says so."""
+        spec.setdefault("cache", {"mode": "Off"})
         manifest = tmp_path / f"{name}.json"
         transcode = spec.pop("transcode", {})
         body = {

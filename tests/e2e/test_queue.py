@@ -57,7 +57,7 @@ def _videojob(namespace: str, name: str, uri: str, **spec: Any) -> dict[str, Any
         "apiVersion": "videojob.dev/v1alpha1",
         "kind": "VideoJob",
         "metadata": meta,
-        "spec": {**spec, "transcode": work},
+        "spec": {"cache": {"mode": "Off"}, **spec, "transcode": work},
     }
 
 

@@ -77,6 +77,7 @@ def story(seed: int) -> tuple[Cluster, Operator, random.Random]:
             "retry": {"maxAttempts": rng.randint(1, 5)},
             "timeoutSeconds": rng.choice((120, 600, 3600)),
             "notify": rng.choice(((), ({"url": HOOK}, {"url": HOOK + "all", "events": ["progress_update"]}))),
+            "cache": {"mode": rng.choice(("ReadWrite", "ReadWrite", "ReadOnly", "Off"))},
         }
         if rng.random() < 0.3:
             fields["transcode"] = a_url(**rng.choice(({}, {"sha256": SHA})))
@@ -88,6 +89,8 @@ def story(seed: int) -> tuple[Cluster, Operator, random.Random]:
     faults = Faults(
         *rng.choice(((0, 0, 0), (0.05, 0.1, 0.2), (0.3, 0.2, 0.3))), skipped_progress=rng.choice((0.0, 0.7))
     )
+    emptied = rng.choice((0.0, 0.0, 0.3))
+    cluster.cache.swept = lambda uid, attempt: share(str(seed), uid, str(attempt), "swept") < emptied
     queues = some_queues(rng)
     cluster.judge_acceptance = lambda job: check_acceptance(cluster, job, queues)
     operator = Operator(cluster, config=CONFIG, queues=queues, faults=faults, rng=random.Random(seed + 1))

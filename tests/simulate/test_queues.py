@@ -46,7 +46,7 @@ def play(crowd: list[Entry], queue: VideoQueueSpec, *, unpause_at: int = 0) -> t
     fails = {f"uid-{number}": entry.fails for number, entry in enumerate(crowd)}
     cluster = Cluster(lambda uid, _group, attempt, _part: Outcome("recoverable" if attempt <= fails[uid] else "ok", 10))
     for number, entry in enumerate(crowd):
-        job = a_videojob(name=f"job-{number}", uid=f"uid-{number}", priority=entry.priority)
+        job = a_videojob(name=f"job-{number}", uid=f"uid-{number}", priority=entry.priority, cache={"mode": "Off"})
         job = replace(job, namespace=entry.namespace)
         cluster.after(entry.second, lambda job=job: cluster.apply(replace(job, created=cluster.now)))  # type: ignore[misc]
     queues = {"default": queue.model_copy(update={"paused": unpause_at > 0})}

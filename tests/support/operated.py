@@ -259,8 +259,9 @@ class Cluster:
             return await self.api.get(resource, namespace, body["metadata"]["name"])
 
     async def submit(self, namespace: str, name: str, **spec: Any) -> Raw:
-        """A VideoJob that transcodes an upload."""
-        body = {"transcode": {"source": {"uri": SOURCE, "filename": "clip.mp4"}, "profiles": ["720p", "thumbnail"]}}
+        """A VideoJob that transcodes an upload; one after the other does, so that the cache is off."""
+        work = {"source": {"uri": SOURCE, "filename": "clip.mp4"}, "profiles": ["720p", "thumbnail"]}
+        body = {"transcode": work, "cache": {"mode": "Off"}}
         return await self.ensure(VIDEOJOBS, namespace, {"metadata": {"name": name}, "spec": body | spec})
 
     async def pod(self, namespace: str, job: str, **until: Any) -> Raw:

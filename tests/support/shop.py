@@ -119,6 +119,7 @@ class Shop:
         body = {
             "transcode": {"source": {"uri": f"store://inbox/{SHA}"}, "profiles": ["720p"]},
             "execution": {"mode": "Compact"},
+            "cache": {"mode": "Off"},  # many of the same request, each to be worked on
         }
         moment = self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         return self.see(VIDEOJOBS, namespace, name, spec=body | spec, metadata={"creationTimestamp": moment})

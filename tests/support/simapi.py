@@ -30,7 +30,7 @@ def raw_of(stored: Stored) -> Raw:
     meta |= {"name": job.name, "namespace": job.namespace, "labels": dict(job.labels), "generation": job.generation}
     meta["creationTimestamp"] = job.created.isoformat()
     fresh = job.status == VideoJobStatus()
-    spec = {"queue": job.spec.queue} if job.spec is not None else {}
+    spec = {"queue": job.spec.queue, "cache": job.spec.cache.dump()} if job.spec is not None else {}
     return {"metadata": meta, "spec": spec, "status": {"observedGeneration": -1} if fresh else job.status.dump()}
 
 

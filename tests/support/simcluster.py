@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from builders import NOW, SHA, a_stage
+from simcache import SimCache, check_slot
 from videojob_api import names
 from videojob_api.contract import CommitParams, ReportParams, RunResult, TaskDocument, canonical_json, result_path
 from videojob_api.notices import NotifyParams
@@ -107,6 +108,7 @@ class Cluster:
         self.fetched: set[tuple[str, str]] = set()
         """VideoJob's UID and digest of every file that was fetched."""
         self.published: dict[str, list[tuple[str, ...]]] = {}
+        self.cache = SimCache()
         self.post: Callable[[RunResult], None] = lambda _result: None
         self.broken: list[str] = []
         self.judge_acceptance: Callable[[VideoJobView], list[str]] = lambda _job: []
@@ -178,6 +180,7 @@ class Cluster:
             if phase in names.TERMINAL_PHASES and not notify and not (report and self.late_reports):
                 self.broken.append(f"I3: Job {name} was created in phase {phase}")
             labels = manifest["metadata"]["labels"]
+            self.broken.extend(check_slot(manifest))
             view = JobView(
                 name=name, uid=f"job-{next(self._numbers)}", group=labels[names.LABEL_GROUP],
                 attempt=int(labels[names.LABEL_ATTEMPT]), created=self.now, slot=labels.get(names.LABEL_SLOT),
@@ -423,11 +426,16 @@ class Cluster:
                 self.received.setdefault((pod.owner, params.url), []).append((event.id, event.event))
         if document.stages[0].kind == "report":
             return self._report(pod, document, name)
+        hits = self.cache.hits(document, mine, self.produced)
+        if hits is None:
+            failure = FailureStatus(failure_class="Disruption", code="NotCached", message="gone from the cache")
+            return 66, None, self._leave(pod, document, name, 66, failure=failure)
         for stage in mine:
             self.produced.add((pod.owner, stage.kind, stage.key))
             if stage.kind == "fetch":
                 self.fetched.add((pod.owner, SHA))
-        result = self._leave(pod, document, name, 0, keep=how != "lost")
+            self.cache.keep(document, stage)
+        result = self._leave(pod, document, name, 0, keep=how != "lost", hits=hits)
         if how in ("garbage", "lost"):
             return 0, None, "\ufffd{not json"
         if how in ("stub", "stub-unposted"):
@@ -452,6 +460,7 @@ class Cluster:
         *,
         failure: FailureStatus | None = None,
         keep: bool = True,
+        hits: frozenset[str] = frozenset(),
     ) -> str:
         stages = []
         for task in document.stages if code == 0 else ():
@@ -459,7 +468,8 @@ class Cluster:
                 continue
             planned = CommitParams.model_validate(task.params).outputs if task.kind == "commit" else ()
             outputs = [PlannedOutput(profile=o.profile, name=o.name, spec=o.spec.dump()) for o in planned]
-            stages.append(a_stage(task.kind, pod.owner, outputs))
+            made = a_stage(task.kind, pod.owner, outputs)
+            stages.append(made.model_copy(update={"cached": task.kind in hits}))
             if task.kind == "commit":
                 self.published.setdefault(pod.owner, []).append(tuple(output.name for output in outputs))
         result = RunResult(

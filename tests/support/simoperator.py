@@ -20,12 +20,13 @@ from videojob_api.contract import RunResult
 from videojob_api.v1alpha1 import Slot, VideoJobStatus, VideoQueueSpec
 from videojob_operator.cluster.api import JOBS, Raw, Resource
 from videojob_operator.cluster.apply import Applier
+from videojob_operator.cluster.cached import Cached
 from videojob_operator.cluster.load import Load
 from videojob_operator.cluster.metrics import Metrics
 from videojob_operator.cluster.settled import is_settled
 from videojob_operator.decide.job import legal, live, plan, retry_wanted
 from videojob_operator.decide.notify import busy
-from videojob_operator.decide.queue import grant
+from videojob_operator.decide.queue import CACHE_CAPACITY, grant
 from videojob_operator.decide.world import (
     Config,
     CreateJob,
@@ -74,6 +75,7 @@ class Operator:
         self.queues = {"default": VideoQueueSpec(slots=slots)} if queues is None else queues
         self.load = Load()
         self.metrics = Metrics()
+        self.cached = Cached()
         self.moved: set[str] = set()
         self.faults = faults or Faults()
         self.rng = rng or random.Random(0)
@@ -104,6 +106,8 @@ class Operator:
     # ------------------------------------------------------------ seeing
 
     def _note(self, uid: str, now: Stored | None) -> None:
+        if now is not None:
+            self.cached.note(raw_of(now))
         self.moved |= self.load.note(uid, raw_of(now) if now is not None else None, self.cluster.now)
 
     def event(self, kind: Kind, key: str, now: Stored | None) -> None:
@@ -171,6 +175,8 @@ class Operator:
             load=self._load_of(uid),
             profiles=BUILTINS,
             granted=uid in self.reserved,
+            granted_slot=self.reserved[uid].slot if uid in self.reserved else None,
+            cached=self.cached.known(self._namespace(uid), "default"),
             waiting_message=self.sentences.get(uid),
             results=tuple(self.results),
         )
@@ -342,7 +348,7 @@ def check(cluster: Cluster, queues: Mapping[str, VideoQueueSpec]) -> list[str]:
     ]
     for name, spec in queues.items():
         mine = [(stored, view) for stored, view in alive if queue_of(stored) == name and view.slot is not None]
-        for slot in spec.slots:
+        for slot in (*spec.slots, Slot(name=names.CACHE_SLOT, capacity=CACHE_CAPACITY)):
             used = sum(view.slot == slot.name for _, view in mine)
             if used > slot.capacity:
                 broken.append(f"I7: {used} live Jobs hold slot {slot.name} of {name}, capacity {slot.capacity}")

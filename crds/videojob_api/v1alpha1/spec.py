@@ -123,6 +123,14 @@ class Execution(ApiModel):
     lets the operator choose."""
 
 
+class Cache(ApiModel):
+    """Outputs that VideoJobs of the namespace have published before."""
+
+    mode: Literal["ReadWrite", "ReadOnly", "Off"] = "ReadWrite"
+    """`ReadWrite` takes a stage's outputs from the namespace's cache where the same work on the same bytes was published
+    before, and keeps what this job publishes; `ReadOnly` only takes; `Off` does neither: everything is made anew."""
+
+
 UNAVAILABLE = "is not available in this version; use spec.transcode, or install a version that has it"
 
 
@@ -170,6 +178,8 @@ class VideoJobSpec(ApiModel):
     """MediaStore of this namespace that holds input and outputs."""
     execution: Execution = Execution()
     """One pod or several."""
+    cache: Cache = Cache()
+    """Whether work that was done before is done again."""
     retention: Retention = Retention()
     """How long its files stay, and whether they, and it, are kept at all."""
     notify: Annotated[tuple[NotifyTarget, ...], Field(max_length=4, json_schema_extra={"list_map_key": "url"})] = ()

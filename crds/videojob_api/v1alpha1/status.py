@@ -13,8 +13,9 @@ from .history import HistoryEntry
 from .notify import NotifyStatus
 from .retention import RetentionStatus
 
-StageState = Literal["Waiting", "Queued", "Running", "Succeeded", "Failed", "Cancelled"]
-"""`Waiting` for an earlier stage; `Queued` for a slot or a retry; `Cancelled` in the middle; the rest as they say."""
+StageState = Literal["Waiting", "Queued", "Running", "Succeeded", "Cached", "Failed", "Cancelled"]
+"""`Waiting` for an earlier stage; `Queued` for a slot or a retry; `Cached`: its outputs were published by another VideoJob
+before, and copied; `Cancelled` in the middle; the rest as they say."""
 
 
 class ProgressStatus(StatusModel):
@@ -102,6 +103,11 @@ class StageStatus(StatusModel):
     def settled(self) -> int:
         """Attempts that ended without success and are accounted for; a later one is in flight or a success."""
         return self.attempt_base + self.failures + self.disruptions
+
+    @property
+    def done(self) -> bool:
+        """Whether its outputs are there."""
+        return self.state in ("Succeeded", "Cached")
 
 
 class InputStatus(StatusModel):

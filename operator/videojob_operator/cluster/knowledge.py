@@ -16,6 +16,7 @@ from ..decide.job import live
 from ..decide.world import Config, JobView, Observed, ProfileView, QueueLoad, VideoJobView
 from ..runtime.cache import Store, owner_of, uid_of, version
 from .api import JOBS, MEDIASTORES, PODS, VIDEOJOBS, VIDEOPROFILES, VIDEOQUEUES, Raw, Resource, metadata
+from .cached import Cached
 from .duplicates import Duplicates
 from .holding import holder_of, holding
 from .inbox import Inbox, Sender
@@ -66,6 +67,7 @@ class Knowledge:
         self.config = config
         self.stores = {resource: Store(clock=clock) for resource in WATCHED}
         self._duplicates = Duplicates(self.stores[VIDEOJOBS])
+        self._cached = Cached()
         self._slots = slots
         self._inbox = inbox
         self._enqueue = enqueue
@@ -202,6 +204,7 @@ class Knowledge:
         if resource is VIDEOJOBS:
             uid = uid_of(raw)
             self._duplicates.note(raw)
+            self._cached.note(raw)
             self.tell_load(self.load.note(uid, self.stores[VIDEOJOBS].get(uid), self._now()))
             for place in self.ledger.note(uid, self.stores[VIDEOJOBS].get(uid)):
                 if store := self.stores[MEDIASTORES].by_name(*place):
@@ -305,6 +308,8 @@ class Knowledge:
             profiles=tuple(self._profiles(view.namespace)),
             duplicate_of=self._duplicates.first(view.uid),
             granted=self._slots.granted(view.uid),
+            granted_slot=self._slots.granted_slot(view.uid),
+            cached=self._cached.known(view.namespace, view.spec.store) if view.spec is not None else frozenset(),
             waiting_message=self.refusal(view.uid) or self._slots.waiting_message(view.uid),
             progress=self._inbox.progress(view.uid),
             results=self._inbox.results(view.uid),

@@ -100,6 +100,10 @@ class Slots:
         """Whether the VideoJob may start what it asked for."""
         return uid in self._granted
 
+    def granted_slot(self, uid: str) -> str | None:
+        """Class of the slot it may use; None when none was granted."""
+        return grant.slot if (grant := self._granted.get(uid)) is not None else None
+
     def waiting_message(self, uid: str) -> str | None:
         """What the queue says to a VideoJob that waits."""
         return None if uid in self._granted else self._waiting.get(uid)

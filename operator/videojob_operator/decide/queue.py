@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from videojob_api.names import CACHE_SLOT
+
 from .world import Grants, QueueView, SlotRequest
 
 AHEAD_SHOWN = 20
 """Places beyond this are not told one by one: each would be a write for everybody behind."""
 EVERY_NAMESPACE = "*"
+CACHE_CAPACITY = 8
+"""Slots of the class `cache` where the queue does not list it: copies take a second each, but a thousand VideoJobs that are
+submitted again must not become a thousand pods at once."""
 
 
 def aged(request: SlotRequest, now: datetime, aging_seconds: int) -> int:
@@ -32,7 +37,8 @@ def grant(view: QueueView) -> Grants:
     blocks those behind; only a namespace at its own limit is passed by. Classes do not block each other (A-007). What is
     live is counted, never remembered, so a slot cannot leak (A-006, case 76).
     """
-    rooms = {name: _Room(name, capacity) for name, capacity in view.capacity}
+    listed = {CACHE_SLOT: CACHE_CAPACITY} | dict(view.capacity)
+    rooms = {name: _Room(name, capacity) for name, capacity in listed.items()}
     running: dict[str, int] = {}
     shares: dict[tuple[str, str], int] = {}
     for live in view.live:
@@ -40,7 +46,6 @@ def grant(view: QueueView) -> Grants:
         running[live.namespace] = running.get(live.namespace, 0) + 1
         shares[live.slot, live.namespace] = shares.get((live.slot, live.namespace), 0) + 1
     limits = dict(view.running)
-    listed = {name for name, _ in view.capacity}
     granted: list[SlotRequest] = []
     waiting: list[tuple[str, str]] = []
     for request in _in_turn(view, shares):

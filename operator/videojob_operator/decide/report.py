@@ -107,9 +107,9 @@ def percent(status: VideoJobStatus) -> int:
         place = _band(status.type, stage.name)
         if place is None:
             continue
-        own = {"Succeeded": 100, "Running": stage.progress}.get(stage.state, 0)
+        own = 100 if stage.done else stage.progress if stage.state == "Running" else 0
         filled.setdefault(place, []).append(own)
-        if stage.state in ("Succeeded", "Running"):
+        if stage.done or stage.state == "Running":
             begun.add(place)
     return min(
         100,

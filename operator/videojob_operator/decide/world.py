@@ -107,6 +107,8 @@ class Config:
     """Where URLs may lead; each attempt follows the settings of its own time."""
     disruption_budget: int = 5
     """Attempts per stage group that may be lost to disruptions before it fails."""
+    cache: bool = True
+    """Whether the store has a cache that outlives the work."""
     keep_finished_seconds: int = 300
     """Finished Jobs are deleted this long after their result is in status."""
     sweeps: bool = True
@@ -163,6 +165,10 @@ class Observed:
     granted: bool = False
     """Whether grant() has given this job a slot for the group it asked for last. A grant ends with the first plan
     applied after it that requests nothing: its Job holds the slot from then on."""
+    granted_slot: str | None = None
+    """Class of that slot; None means the group's own."""
+    cached: frozenset[str] = frozenset()
+    """Content keys of stages that the namespace's cache is believed to hold."""
     waiting_message: str | None = None
     """What the queue says while it has not, for example `slot cpu: 4 of 4 taken`."""
     progress: Progress | None = None

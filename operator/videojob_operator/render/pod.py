@@ -6,7 +6,7 @@ from typing import Any
 
 from videojob_api import contract, names, notices
 from videojob_api.contract import FetchParams
-from videojob_api.stages import APART, FETCH, KINDS, NOTIFY, Trust
+from videojob_api.stages import APART, COMMIT, FETCH, KINDS, NOTIFY, Trust
 from videojob_operator.decide.world import CreateJob
 
 from .config import RenderConfig
@@ -102,8 +102,12 @@ def locked() -> dict[str, Any]:
 
 
 def resources(action: CreateJob, name: str) -> dict[str, Any]:
-    """What the container's most demanding stage needs; more memory after an attempt that ran out of it (case 30)."""
+    """What the container's most demanding stage needs; more memory after an attempt that ran out of it (case 30). One that may
+    only copy needs what a commit needs, so that it finds room on a node that is full of encoders.
+    """
     rows = [KINDS[stage.kind] for stage in action.document.stages if stage.container == name]
+    if action.document.cache is not None and action.document.cache.only:
+        rows = [COMMIT]
     percent = action.memory_percent
     request = max(row.memory_mib for row in rows) * percent // 100
     limit = max(row.memory_limit_mib for row in rows) * percent // 100

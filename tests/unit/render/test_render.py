@@ -145,6 +145,20 @@ def test_more_memory_after_an_attempt_that_ran_out_of_it() -> None:
     assert more["requests"]["cpu"] == plain["requests"]["cpu"]
 
 
+def test_an_attempt_that_may_only_copy_asks_for_little() -> None:
+    """A node that is full of encoders has room for it; its slot class and its orders say the same."""
+    scene = Scene.of().settle(granted=False)
+    keys = frozenset(str(stage.key) for stage in scene.status.stages)
+    scene.set(cached=keys, granted_slot=names.CACHE_SLOT).settle()
+    given = next(a for plan in scene.plans for a in plan.actions if isinstance(a, CreateJob))
+    assert given.document.cache is not None
+    assert given.document.cache.only
+    assert manifest(given)["metadata"]["labels"][names.LABEL_SLOT] == "cache"
+    work, commit = containers(pod(given))
+    assert work["resources"] == commit["resources"]
+    assert work["resources"]["requests"]["cpu"] == f"{KINDS['commit'].cpu_millis}m"
+
+
 def test_labels_are_the_same_on_job_and_pod_and_valid_for_any_name() -> None:
     """Case 57."""
     given = action()

@@ -99,14 +99,14 @@ def _show(seen: Observed, draft: Draft, group: Group, attempt: int) -> None:
         row = next(
             (stage for stage in stages if (kind := recipes.kind_of(stage.name)) and kind.kind == news.stage), None
         )
-        if row is not None and row.state != "Succeeded":
+        if row is not None and not row.done:
             for stage in stages:
                 if stage.name == row.name:
                     break
-                if stage.state != "Succeeded":
+                if not stage.done:
                     draft.stage(stage.name, state="Succeeded", progress=100, completion_time=seen.now)
             later = stages[stages.index(row) + 1 :]
-            if not any(stage.state in ("Running", "Succeeded") for stage in later):
+            if not any(stage.done or stage.state == "Running" for stage in later):
                 _running(seen, draft, row.name)
                 draft.stage(row.name, progress=max(row.progress, news.percent))
                 draft.message = news.message

@@ -43,7 +43,7 @@ def recorded(seen: Observed, job: JobView) -> bool:
     if not stages:
         return False
     settled = max(stage.settled for stage in stages)
-    return job.attempt <= settled or all(s.state == "Succeeded" and s.attempt >= job.attempt for s in stages)
+    return job.attempt <= settled or all(s.done and s.attempt >= job.attempt for s in stages)
 
 
 def _stuck(job: JobView) -> bool:

@@ -73,7 +73,7 @@ class Group:
     @property
     def succeeded(self) -> bool:
         """Whether all its stages have succeeded."""
-        return all(stage.state == "Succeeded" for stage in self.stages)
+        return all(stage.done for stage in self.stages)
 
 
 @dataclass

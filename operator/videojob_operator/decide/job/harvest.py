@@ -86,7 +86,8 @@ def record(seen: Observed, draft: Draft, group: Group, results: tuple[StageResul
             continue
         old = next(stage for stage in draft.status.stages if stage.name == row.stage)
         draft.stage(
-            row.stage, state="Succeeded", progress=100, cpu_seconds=round(result.cpu_seconds, 3),
+            row.stage, state="Cached" if result.cached else "Succeeded", progress=100,
+            cpu_seconds=round(result.cpu_seconds, 3),
             gpu_seconds=round(result.gpu_seconds, 3) if result.gpu_seconds else None,
             message=result.message[:200] if result.message is not None else None,
             start_time=old.start_time or seen.now, completion_time=old.completion_time or seen.now,

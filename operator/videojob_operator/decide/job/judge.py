@@ -125,7 +125,8 @@ def _by_pod(seen: Observed, group: Group, attempt: int, job: JobView, pod: PodVi
     mine = results.get(culprit.name) if culprit is not None else None
     code = culprit.exit_code if culprit is not None else None
     if cause is FailureClass.DISRUPTION:
-        failure = _failure(seen, group, attempt, cause, text, exit_code=code)
+        said = mine.failure if mine is not None and code == ExitCode.UNCACHED else None
+        failure = _failure(seen, group, attempt, cause, text, exit_code=code, details=said)
     elif mine is None and culprit is not None and is_stub(culprit):
         word = _default_code(pod, culprit, cause)
         known = _failure(seen, group, attempt, cause, text, exit_code=code, default_code=word)

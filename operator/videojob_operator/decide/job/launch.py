@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from pydantic import ValidationError
 
-from videojob_api import contract
+from videojob_api import contract, names
 from videojob_api.names import Phase, Reason
 from videojob_api.stages import KINDS, REPORT
 from videojob_api.v1alpha1 import FailureStatus, VideoJobSpec, VideoJobStatus
@@ -15,6 +15,7 @@ from .. import recipes
 from ..naming import job_name, report_group
 from ..tiers import kept
 from ..world import CreateJob, Observed, SlotRequest
+from .cached import order, slot_of
 from .deadline import seconds_left
 from .draft import Draft, Group
 from .harvest import begin
@@ -44,8 +45,9 @@ def launch(seen: Observed, draft: Draft) -> None:
     if _waits(seen, draft, spec, group):
         return
     attempt = group.settled + 1
+    slot = names.CACHE_SLOT if seen.granted and seen.granted_slot == names.CACHE_SLOT else group.plan.slot
     try:
-        task = document(seen, draft.status, spec, group, attempt)
+        task = document(seen, draft.status, spec, group, attempt, cache_only=slot == names.CACHE_SLOT)
     except (ValidationError, KeyError) as error:
         _unreadable(seen, draft, error)
         return
@@ -54,7 +56,7 @@ def launch(seen: Observed, draft: Draft) -> None:
         document=task,
         claim_name=plan.claim_name or "",
         image=plan.image,
-        slot=group.plan.slot,
+        slot=slot,
         queue=spec.queue,
         deadline_seconds=seconds_left(spec, draft.status) + DEADLINE_GRACE_SECONDS,
         memory_percent=_memory(draft.status, group),
@@ -103,7 +105,7 @@ def _waits(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> bo
     if any(job.group == group.name and live(job) for job in seen.jobs):
         draft.note = (Reason.STAGE_RUNNING, "an earlier attempt's Job is being removed")
         return True
-    slot = group.plan.slot
+    slot = slot_of(seen, draft.status, spec, group)
     if job_name(seen.job.uid, seen.job.name, group.name, group.settled + 1) in seen.foreign:
         return False  # a slot would not help: the launch says what is in the way
     if _recorded(seen, group) and (slot is None or seen.granted):
@@ -150,9 +152,9 @@ def _recorded(seen: Observed, group: Group) -> bool:
 
 
 def document(
-    seen: Observed, status: VideoJobStatus, spec: VideoJobSpec, group: Group, attempt: int
+    seen: Observed, status: VideoJobStatus, spec: VideoJobSpec, group: Group, attempt: int, *, cache_only: bool = False
 ) -> contract.TaskDocument:
-    """The task of one attempt, from what was recorded at acceptance."""
+    """The task of one attempt, from what was recorded at acceptance. `cache_only`: it may do no work, only copy."""
     plan = status.plan
     steps = recipes.steps(spec, plan) if plan is not None else ()
     threads = plan.threads if plan is not None else seen.config.threads
@@ -171,6 +173,7 @@ def document(
         stages=wanted,
         limits=contract.Limits(timeout_seconds=seconds_left(spec, status) if bounded else None, threads=threads),
         fetch=seen.config.fetch if fetches else None,
+        cache=order(seen, spec, steps, wanted, only=cache_only),
         operator_url=seen.config.progress_url,
         retention=kept(seen.job.uid, spec.retention, None) if seen.config.sweeps else None,
     )
