@@ -115,7 +115,7 @@ async def test_health_metrics_and_logs(cluster: Cluster, operators: Operators, n
         "video_processing_duration_seconds_count",
         "video_active_jobs",
         "processing_queue_size",
-        'videojob_phase{phase="Succeeded"}',
+        f'videojob_phase{{namespace="{namespace}",phase="Succeeded",type="Transcode"}} 1.0',
         "videojob_event_to_create_seconds_count",
         'videojob_api_writes_total{code="201",resource="jobs",verb="create"}',
     ):

@@ -36,7 +36,8 @@ def end(cluster: Cluster) -> tuple[object, ...]:
     """What counts at the end: everything but times."""
     status = cluster.objects["videojob", UID].value.status
     stages = tuple((s.name, s.state, s.attempt, s.failures, s.disruptions, s.job, s.key) for s in status.stages)
-    return status.phase, stages, status.outputs, status.input, status.plan, sorted(set(cluster.created))
+    outputs = tuple(output.model_copy(update={"expires_at": None}) for output in status.outputs)
+    return status.phase, stages, outputs, status.input, status.plan, sorted(set(cluster.created))
 
 
 WRITES = {mode: len(run(mode)[0].writes) for mode in GIVEN}
