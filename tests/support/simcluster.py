@@ -398,7 +398,7 @@ class Cluster:
         mine = [stage for stage in document.stages if stage.container == name]
         if how in ("oom", "disrupted", "pod-deleted", "hang", "evicted"):
             return (143, None, None) if how == "disrupted" else (137, "OOMKilled" if how == "oom" else None, None)
-        if how == "oom-hidden":
+        if how == "oom-hidden" and document.stages[0].kind != "notify":  # which starts no child that could be killed
             return 0, "OOMKilled", None
         missing = [
             i.stage for s in mine for i in s.inputs if (pod.owner, i.stage, i.key) not in self.produced_by(mine, pod)
