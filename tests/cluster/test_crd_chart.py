@@ -365,7 +365,10 @@ def test_roles_for_people(
 def test_a_store_is_made_with_the_release_and_outlives_it(kube: Kube, install: Callable[..., None]) -> None:
     install(f"namespaces[0].name={SERVED}")
     claim = kube.get("pvc", "videojob-store", SERVED)
-    assert kube.get("mediastore", "default", SERVED)["spec"] == {"pvc": {"claimName": "videojob-store"}}
+    spec = kube.get("mediastore", "default", SERVED)["spec"]
+    assert spec == MediaStoreSpec.model_validate({"pvc": {"claimName": "videojob-store"}}).dump(), (
+        "the schema's defaults"
+    )
     done = helm("upgrade", "videojob", CHART, "--namespace", SYSTEM, "--set", "crds.enabled=false",
                 "--set", f"namespaces[0].name={SERVED}", kube=kube)  # fmt: skip
     assert done.code == 0, done.err

@@ -166,12 +166,12 @@ def test_a_linked_folder_in_the_stock_is_not_followed(bench: Workbench, clips: C
     "uri", ["store://stock/../inbox/x", "file:///etc/passwd", "http://10.0.0.1/x.mp4", "store://jobs/x/y"]
 )
 def test_a_source_outside_the_store_is_not_even_looked_at(uri: str, bench: Workbench) -> None:
-    """Case 59 and 65: the document's own model refuses it."""
+    """Case 59 and 65: the API refuses it, and should a document name it all the same, the worker does before it opens it."""
     bench.source = {"uri": uri}
     result = bench.run()
     assert result.failure is not None
-    assert (result.exit_code, result.failure.code) == (ExitCode.CONFIG, "BadDocument")
-    assert "uri" in result.failure.message
+    assert (result.exit_code, result.failure.code) == (ExitCode.PERMANENT, "UnsafeInput")
+    assert "passwd" not in result.failure.message
 
 
 @pytest.mark.parametrize("name", ["-i", "; rm -rf $HOME", "$(reboot).mp4", "concat:a|b", "a\u202eb.mp4"])
