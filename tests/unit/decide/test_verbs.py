@@ -193,12 +193,22 @@ def test_one_nonce_drives_once(mode: str) -> None:
 
 def test_a_redrive_goes_on_at_the_first_stage_whose_output_is_missing() -> None:
     """Case 53: what succeeded is not run again."""
-    scene = spread("verify").fail("verify-a1", 65, a_failure(stage="Verify")).settle()
+    scene = spread("verify", retry={"maxAttempts": 1})
+    scene.fail("verify-a1", 75, a_failure("VerifyFailed", "Recoverable", "Verify")).settle()
     assert scene.status.phase == "Failed"
     scene.ask(retry="one").settle().succeed("verify-a2").settle().succeed("commit-a1").settle()
     assert scene.status.phase == "Succeeded"
     assert launched(scene) == [("ingest", 1), ("transcode", 1), ("verify", 1), ("verify", 2), ("commit", 1)]
     assert stages(scene)["Ingest"].attempt_base == 0
+
+
+def test_a_redrive_after_a_rollback_starts_again() -> None:
+    """S-004: after a Permanent failure the worker keeps nothing but `debug/`, so nothing that succeeded is there any more."""
+    scene = spread("verify").fail("verify-a1", 65, a_failure(stage="Verify")).settle()
+    scene.ask(retry="one").settle()
+    for group, attempt in (("ingest", 2), ("transcode", 2), ("verify", 2), ("commit", 1)):
+        scene.succeed(f"{group}-a{attempt}").settle()
+    assert scene.status.phase == "Succeeded"
 
 
 @dataclass(frozen=True)
@@ -228,8 +238,10 @@ FROM = (
 @pytest.mark.parametrize("case", FROM, ids=lambda case: f"{case.name} ({case.mode})")
 def test_a_redrive_from_a_stage_or_a_rendition(case: From) -> None:
     """Work that is wanted anew has a key that no output has, and the task says so; all before it keeps its key."""
-    scene = spread("commit") if case.mode == "Spread" else Scene.of().settle()
-    scene.fail(f"{'commit' if case.mode == 'Spread' else 'main'}-a1", 65, a_failure(stage="Commit")).settle()
+    once = {"maxAttempts": 1}
+    scene = spread("commit", retry=once) if case.mode == "Spread" else Scene.of(retry=once).settle()
+    last = a_failure("DiskFull", "Resource", "Commit")
+    scene.fail(f"{'commit' if case.mode == 'Spread' else 'main'}-a1", 73, last).settle()
     assert scene.status.phase == "Failed"
     before, done = stages(scene), len(launched(scene))
     scene.ask(retry=f"one{case.start}").settle()
@@ -251,10 +263,11 @@ def test_a_redrive_from_a_stage_or_a_rendition(case: From) -> None:
 
 
 def test_the_same_redrive_twice_makes_new_keys_twice() -> None:
-    scene = spread("verify").fail("verify-a1", 65, a_failure(stage="Verify")).settle()
+    last = a_failure("VerifyFailed", "Recoverable", "Verify")
+    scene = spread("verify", retry={"maxAttempts": 1}).fail("verify-a1", 75, last).settle()
     keys = {stages(scene)["Verify"].key}
     for attempt in (2, 3):
-        scene.ask(retry=f"{attempt};from=Verify").settle().fail(f"verify-a{attempt}", 65, a_failure()).settle()
+        scene.ask(retry=f"{attempt};from=Verify").settle().fail(f"verify-a{attempt}", 75, last).settle()
         keys.add(stages(scene)["Verify"].key)
     assert len(keys) == 3
 

@@ -1,13 +1,15 @@
 """Redrive: the annotation `videojob.dev/retry` drives a Failed or Cancelled job again, once per nonce (T-005, X-008, case 53).
 
 Nothing that was spent is taken back: attempt numbers go on counting, so that no Job's name is used twice, and budgets count
-from `stages[].attemptBase`. Groups that succeeded stay as they are; within a group, the worker takes up what verifies. Work
-that is wanted anew although it is there (`NONCE;from=Transcode`, or `NONCE;from=720p`) gets new keys, which no output has.
+from `stages[].attemptBase`. Groups that succeeded stay as they are while their files are kept; within a group, the worker
+takes up what verifies. Work that is wanted anew although it is there (`NONCE;from=Transcode`, or `NONCE;from=720p`) gets new
+keys, which no output has.
 """
 
 from __future__ import annotations
 
 from videojob_api import contract, names
+from videojob_api.contract import FailureClass
 from videojob_api.names import Phase, Reason
 from videojob_api.v1alpha1 import VideoJobStatus
 
@@ -50,8 +52,11 @@ def redrive(seen: Observed, draft: Draft) -> None:
         _refuse(draft, wanted, start)
         return
     _renew(draft, anew)
-    # What succeeded is of use as long as its files are kept; later the job starts again.
-    lost = expired("processed", draft.status.retention, seen.now)
+    # What succeeded is of use as long as its files are kept, which after a Permanent failure is not at all: the worker
+    # rolls back. Then the job starts again; the worker takes up what it finds all the same.
+    last = draft.status.failure
+    rolled_back = last is not None and last.failure_class == FailureClass.PERMANENT
+    lost = rolled_back or expired("processed", draft.status.retention, seen.now)
     waiting = [group for group in draft.groups() if lost or not group.succeeded]
     for group in waiting:
         known = (job.attempt for job in seen.jobs if job.group == group.name)
