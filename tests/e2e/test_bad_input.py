@@ -97,7 +97,8 @@ def test_bad_file(
     assert failure["message"] in told[0]
     assert failure["hint"] in told[0]
     left = files(namespace, f"jobs/{seen['metadata']['uid']}")
-    assert {path.split("/", 1)[0] for path in left} == {"debug"}, left
+    # Nothing that it made: the evidence, and beside it for how long the evidence is kept.
+    assert {path.split("/", 1)[0] for path in left} == {"debug", "retention.json"}, left
     assert files(namespace, "inbox") == ([] if case.make is None else [uri.rsplit("/", 1)[1]])
 
 
