@@ -115,7 +115,7 @@ class Condition(StrEnum):
     RECONCILING = "Reconciling"
     """Queued, running, or waiting for a retry."""
     STALLED = "Stalled"
-    """Needs a person: failed for good, or refers to something that is missing."""
+    """Comes to no more without a person: failed for good, cancelled, or refers to something that is missing."""
     COMPLETE = "Complete"
     """Ended with success; False after a cancel."""
     FAILED = "Failed"

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from builders import Scene, running, waiting
+from builders import NOW, Scene, running, waiting
 from kstatus import argo_health, kstatus
 from videojob_operator.decide.job import TRANSITIONS
+from videojob_operator.decide.report import undecided
 
 
 def as_object(scene: Scene, **meta: Any) -> dict[str, Any]:
@@ -67,11 +68,11 @@ CASES = (
         "outputs published",
     ),
     Case(
-        "that was cancelled, which a retry may end",
+        "that was cancelled",
         lambda: Scene.of().settle().ask(cancel="now").settle(),
         "Cancelled",
-        "InProgress",
-        "Suspended",
+        "Failed",
+        "Degraded",
         "cancelled by the annotation videojob.dev/cancel",
     ),
     Case("that failed", lambda: failed(Scene.of()), "Failed", "Failed", "Degraded", "exited with code 65"),
@@ -86,6 +87,37 @@ def test_a_tool_sees(case: Case, root: Path) -> None:
     status, message = argo_health(root, as_object(scene))
     assert status == case.argo
     assert case.says in message
+
+
+def test_one_that_the_operator_cannot_decide_about_is_stalled_and_nothing_else(root: Path) -> None:
+    """Case 9: kstatus believes the first of Reconciling and Stalled that is True, so one of them is not."""
+    scene = working(Scene.of())
+    found = undecided(scene.seen.job, NOW)
+    assert found is not None
+    stuck = {**as_object(scene), "status": found.dump()}
+    assert kstatus(stuck) == "Failed"
+    assert argo_health(root, stuck)[0] == "Degraded"
+    assert undecided(replace(scene.seen.job, status=found), NOW) is None, "said once"
+    assert undecided(failed(Scene.of()).seen.job, NOW) is None, "an end stays as it is (I3)"
+
+
+def test_both_say_the_same_in_every_phase() -> None:
+    """What Flux and `helm --wait` take for an end, Argo CD does too."""
+    same = {"Current": {"Healthy"}, "Failed": {"Degraded"}, "InProgress": {"Progressing", "Suspended"}}
+    for case in CASES:
+        assert case.argo in same[case.kstatus]
+        assert case.name == "suspended" or case.argo != "Suspended"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"a VideoJob {case.name}")
+def test_kubectl_wait_finds(case: Case) -> None:
+    """`kubectl wait --for=condition=Finished|Complete|Failed` ends with the VideoJob, and only then."""
+    holds = {entry.type: entry.status for entry in case.scene().status.conditions}
+    over = case.phase in {"Succeeded", "Failed", "Cancelled"}
+    assert (holds["Finished"] == "True") == over
+    assert (holds.get("Complete") == "True") == (case.phase == "Succeeded")
+    assert (holds.get("Failed") == "True") == (case.phase == "Failed")
+    assert [holds["Reconciling"], holds["Stalled"]].count("True") <= 1
 
 
 def test_every_phase_has_a_case() -> None:

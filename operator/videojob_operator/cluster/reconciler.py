@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from videojob_api import names
-from videojob_api.names import Condition, Phase, Reason
-from videojob_api.v1alpha1 import ConditionStatus
+from videojob_api.names import Phase
 
 from ..decide.notify import busy
+from ..decide.report import undecided
 from ..decide.world import DeleteJob, DeleteVideoJob, Event, Grants, Observed, Plan, QueueView, VideoJobView
 from ..render import RenderConfig
 from ..runtime.budget import Budget
@@ -286,21 +286,9 @@ class Reconciler:
 
     async def _tell_internal_error(self, view: VideoJobView, raw: Raw) -> None:
         """Say in the status that the operator could not decide (case 9); once, not at every look."""
-        message = "the operator could not decide about this VideoJob; its log has the trace; it tries again later"
-        known = next((entry for entry in view.status.conditions if entry.type == Condition.STALLED), None)
-        if known is not None and known.reason == Reason.INTERNAL_ERROR:
-            return
-        condition = ConditionStatus(
-            type=Condition.STALLED,
-            status="True",
-            reason=Reason.INTERNAL_ERROR,
-            message=message,
-            observed_generation=view.generation,
-            last_transition_time=self._now().replace(microsecond=0),
-        )
-        others = tuple(entry for entry in view.status.conditions if entry.type != Condition.STALLED)
-        status = view.status.model_copy(update={"conditions": (*others, condition)})
-        await self._applier.write_status(view, Seen(raw), status)
+        status = undecided(view, self._now())
+        if status is not None:
+            await self._applier.write_status(view, Seen(raw), status)
 
 
 def _changes(plan: Plan) -> bool:

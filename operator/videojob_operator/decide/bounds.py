@@ -18,12 +18,27 @@ def size(status: VideoJobStatus) -> int:
 
 
 def bounded(status: VideoJobStatus) -> VideoJobStatus:
-    """The status, with the least important texts shortened until it fits; the same one if it does."""
+    """The status, with the least important texts shortened until it fits; the same one if it does.
+
+    What is decided on is never touched: phase, plan, stages with their counters, who is to be told, where outputs lie.
+    """
     for shorten in STEPS:
         if size(status) <= MAX_BYTES:
             return status
         status = shorten(status)
     return status
+
+
+def cut(text: str, room: int) -> str:
+    """The beginning of a text that takes at most `room` bytes in JSON: a character can take six of them."""
+    if len(text) * 6 <= room:
+        return text
+    used = 0
+    for place, character in enumerate(text):
+        used += len(canonical_json(character)) - 2
+        if used > room:
+            return text[:place]
+    return text
 
 
 def _history_texts(status: VideoJobStatus) -> VideoJobStatus:
@@ -33,12 +48,12 @@ def _history_texts(status: VideoJobStatus) -> VideoJobStatus:
 def _log_tail(status: VideoJobStatus) -> VideoJobStatus:
     if status.failure is None or status.failure.log_tail is None:
         return status
-    return _set(status, failure=status.failure.model_copy(update={"log_tail": status.failure.log_tail[-400:]}))
+    tail = cut(status.failure.log_tail[::-1], 400)[::-1]
+    return _set(status, failure=status.failure.model_copy(update={"log_tail": tail}))
 
 
 def _condition_texts(status: VideoJobStatus) -> VideoJobStatus:
-    cut = tuple(entry.model_copy(update={"message": entry.message[:200]}) for entry in status.conditions)
-    return _set(status, conditions=cut)
+    return _conditions(status, 400)
 
 
 def _history(status: VideoJobStatus) -> VideoJobStatus:
@@ -50,11 +65,49 @@ def _stage_texts(status: VideoJobStatus) -> VideoJobStatus:
 
 
 def _failure_texts(status: VideoJobStatus) -> VideoJobStatus:
+    return _failure(status, message=600, hint=300)
+
+
+def _other_texts(status: VideoJobStatus) -> VideoJobStatus:
+    """Sentences of which the condition says the same."""
+    parts: dict[str, Any] = {
+        name: part.model_copy(update={"message": cut(part.message, 150)})
+        for name in ("progress", "queue", "retention")
+        if (part := getattr(status, name)) is not None and part.message is not None
+    }
+    rows = tuple(
+        row.model_copy(update={"message": cut(row.message, 100)}) if row.message is not None else row
+        for row in status.notify
+    )
+    return _set(status, notify=rows, **parts)
+
+
+def _last_words(status: VideoJobStatus) -> VideoJobStatus:
+    """One sentence for each condition, and of the failure what happened."""
+    kept = _set(_conditions(status, 120), history=status.history[-1:])
+    return _failure(kept, message=200, hint=0, tail=False)
+
+
+def _facts(status: VideoJobStatus) -> VideoJobStatus:
+    """Facts about outputs that stand in the manifest, too."""
+    known = {"frame_rate": None, "aspect_ratio": None, "duration_ms": None, "bitrate_kbps": None, "audio_codec": None}
+    outputs = tuple(
+        output.model_copy(update={**known, "video_codec": cut(output.video_codec, 20)}) for output in status.outputs
+    )
+    return _set(status, outputs=outputs)
+
+
+def _conditions(status: VideoJobStatus, room: int) -> VideoJobStatus:
+    short = tuple(entry.model_copy(update={"message": cut(entry.message, room)}) for entry in status.conditions)
+    return _set(status, conditions=short)
+
+
+def _failure(status: VideoJobStatus, *, message: int, hint: int, tail: bool = True) -> VideoJobStatus:
     last = status.failure
     if last is None:
         return status
-    short = {"message": last.message[:400], "hint": last.hint[:200] if last.hint is not None else None}
-    return _set(status, failure=last.model_copy(update=short))
+    short: dict[str, Any] = {"message": cut(last.message, message), "hint": cut(last.hint or "", hint) or None}
+    return _set(status, failure=last.model_copy(update=short if tail else {**short, "log_tail": None}))
 
 
 def _set(status: VideoJobStatus, **changes: Any) -> VideoJobStatus:
@@ -68,5 +121,8 @@ STEPS: tuple[Callable[[VideoJobStatus], VideoJobStatus], ...] = (
     _history,
     _stage_texts,
     _failure_texts,
+    _other_texts,
+    _last_words,
+    _facts,
 )
 """In the order in which they are tried."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from videojob_api import bands, names
@@ -12,7 +13,7 @@ from .bounds import bounded
 from .history import history, progress_event
 from .notify import begin, complaint
 from .recipes import kind_of
-from .world import Observed
+from .world import Observed, VideoJobView
 
 if TYPE_CHECKING:
     from .job.draft import Draft
@@ -37,7 +38,7 @@ def finalize(seen: Observed, draft: Draft) -> VideoJobStatus:
             kept = tuple(c.model_copy(update={"observed_generation": generation}) for c in kept)
         changes = {"observed_generation": generation, "notify": rows, "conditions": (*kept, *_degraded(seen, rows))}
         expiring = {"retention": draft.status.retention, "outputs": draft.status.outputs}
-        return before.model_copy(update={**changes, **expiring, "observed_retry": draft.status.observed_retry})
+        return bounded(before.model_copy(update={**changes, **expiring, "observed_retry": draft.status.observed_retry}))
     draft.update(
         observed_generation=generation,
         attempts=max((stage.attempt for stage in draft.status.stages), default=0),
@@ -150,7 +151,8 @@ def conditions(seen: Observed, draft: Draft) -> tuple[ConditionStatus, ...]:
         ),
         (Condition.READY, success, reason, text),
         (Condition.RECONCILING, not over and not stuck and status.phase != Phase.SUSPENDED, reason, text),
-        (Condition.STALLED, stuck, reason, text if stuck else ""),
+        # a cancelled one comes to no more by itself: whoever waits by kstatus' rules is to hear that, not to wait for ever
+        (Condition.STALLED, stuck or cancelled, reason, text if stuck or cancelled else ""),
         (Condition.FINISHED, over, reason, text if over else ""),
     ]
     if success:
@@ -169,16 +171,39 @@ def _degraded(seen: Observed, rows: tuple[NotifyStatus, ...]) -> tuple[Condition
     return () if text is None else (_condition(seen, Condition.DEGRADED, "True", Reason.NOTIFY_FAILED, text),)
 
 
+def undecided(job: VideoJobView, now: datetime) -> VideoJobStatus | None:
+    """The status when no decision could be made (case 9): Stalled, and no longer Reconciling, so that every reader of the two
+    says the same. None when that stands there, or the job has ended.
+    """
+    before = job.status
+    known = next((entry for entry in before.conditions if entry.type == Condition.STALLED), None)
+    if before.phase in names.TERMINAL_PHASES or (known is not None and known.reason == Reason.INTERNAL_ERROR):
+        return None
+    text = "the operator could not decide about this VideoJob; its log has the trace; it tries again later"
+    told: dict[Condition, Tristate] = {Condition.RECONCILING: "False", Condition.STALLED: "True"}
+    said = tuple(
+        _entry(job, now, kind, holds, reason=Reason.INTERNAL_ERROR, message=text) for kind, holds in told.items()
+    )
+    others = tuple(entry for entry in before.conditions if entry.type not in told)
+    return bounded(before.model_copy(update={"observed_generation": job.generation, "conditions": (*others, *said)}))
+
+
 def _condition(seen: Observed, kind: Condition, status: Tristate, reason: Reason, message: str) -> ConditionStatus:
-    old = next((condition for condition in seen.job.status.conditions if condition.type == kind), None)
+    return _entry(seen.job, seen.now, kind, status, reason=reason, message=message)
+
+
+def _entry(
+    job: VideoJobView, now: datetime, kind: Condition, status: Tristate, *, reason: Reason, message: str
+) -> ConditionStatus:
+    old = next((condition for condition in job.status.conditions if condition.type == kind), None)
     same = old is not None and old.status == status
     return ConditionStatus(
         type=kind,
         status=status,
         reason=reason,
         message=message[:1000],
-        observed_generation=seen.job.generation,
-        last_transition_time=old.last_transition_time if old is not None and same else seen.now.replace(microsecond=0),
+        observed_generation=job.generation,
+        last_transition_time=old.last_transition_time if old is not None and same else now.replace(microsecond=0),
     )
 
 

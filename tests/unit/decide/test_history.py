@@ -1,4 +1,4 @@
-"""status.history, the progress_update events, percent by the seeds' bands, and a status that stays below 32 KiB."""
+"""status.history, the progress_update events, percent by the seeds' bands."""
 
 from __future__ import annotations
 
@@ -6,20 +6,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from builders import NOW, Scene, an_input, an_output
+from builders import Scene
 from videojob_api import bands
-from videojob_api.contract import canonical_json
 from videojob_api.stages import KINDS
 from videojob_api.v1alpha1 import (
-    ConditionStatus,
-    FailureStatus,
-    HistoryEntry,
-    PlannedOutput,
     StageStatus,
     VideoJobStatus,
 )
-from videojob_operator.decide.bounds import MAX_BYTES, bounded, size
-from videojob_operator.decide.history import KEPT, MESSAGE_LENGTH
+from videojob_operator.decide.history import KEPT
 from videojob_operator.decide.report import percent
 
 # ---------------------------------------------------------------- history
@@ -163,43 +157,3 @@ def test_other_stages_have_their_own_names_in_the_seeds_spelling() -> None:
     assert bands.seed_name("Story", "SceneParsing", 5) == "scene_parsing"
     assert bands.seed_name("Story", "VideoComposition", 40) == "video_composition"
     assert bands.seed_name("Transcode", "Transcode", 40) == "transcode"
-
-
-# ---------------------------------------------------------------- bounds
-
-
-@pytest.mark.parametrize("character", ["a", "\u00e9", "\u754c", "\U0001f600", '"', "\x01"], ids=ascii)
-@pytest.mark.parametrize("outputs", [0, 16])
-def test_a_status_stays_below_32_kib_whatever_was_put_into_it(character: str, outputs: int) -> None:
-    """The longest texts of every kind of character, everywhere at once: what is decided on stays, sentences give way."""
-    text = character * 1000
-    planned = PlannedOutput(profile="p" * 63, name="n" * 63, spec={"thumbnail": {}})
-    status = VideoJobStatus(
-        phase="Failed",
-        history=tuple(
-            HistoryEntry(sequence=n, time=NOW, event="progress_update", phase="Running", message=text[:MESSAGE_LENGTH])
-            for n in range(KEPT)
-        ),
-        conditions=tuple(
-            ConditionStatus(type=f"Type{n}", status="True", reason="R", message=text, last_transition_time=NOW)
-            for n in range(9)
-        ),
-        stages=tuple(StageStatus(name=f"Stage{n}", group="main", message=text[:200], attempt=3) for n in range(6)),
-        failure=FailureStatus(
-            failure_class="Permanent", code="InvalidFileType", message=text, hint=text, log_tail=(text * 2)[:2000]
-        ),
-        input=an_input(),
-        outputs=tuple(an_output(planned, "u" * 36) for _ in range(outputs)),
-    )
-    found = bounded(status)
-    assert size(found) <= MAX_BYTES < 32 * 1024
-    assert len(canonical_json(found.dump())) == size(found)
-    assert bounded(found) == found
-    assert [(s.name, s.attempt, s.state) for s in found.stages] == [(s.name, s.attempt, s.state) for s in status.stages]
-    assert found.outputs == status.outputs
-    assert found.history[-1].sequence == KEPT - 1
-
-
-def test_a_status_that_fits_is_left_alone() -> None:
-    status = Scene.of().settle().succeed("main-a1").settle().status
-    assert bounded(status) is status

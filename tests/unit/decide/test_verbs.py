@@ -98,7 +98,7 @@ def test_a_cancel_ends_a_job_at_any_phase(case: Phase) -> None:
     assert {stage.state for stage in status.stages} <= {"Waiting", "Succeeded", "Cancelled"}
     for kind, holds in {
         "Finished": "True", "Complete": "False", "Failed": "False", "Ready": "False", "Reconciling": "False",
-        "Stalled": "False", "Accepted": case.accepted,
+        "Stalled": "True", "Accepted": case.accepted,
     }.items():  # fmt: skip
         assert scene.condition(kind) == (holds, "Resolved" if (kind, holds) == ("Accepted", "True") else "Cancelled")
     assert scene.condition("DeadLettered") is None

@@ -34,7 +34,7 @@ end
 if holds("Ready") then
   return { status = "Healthy", message = words("Ready") }
 end
-if status.phase == "Suspended" or status.phase == "Cancelled" then
+if status.phase == "Suspended" then
   return { status = "Suspended", message = words("Ready") }
 end
 local summary = status.phase
