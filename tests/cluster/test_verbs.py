@@ -56,11 +56,11 @@ async def test_a_dead_letter_is_driven_again_once(
     """
     operator = await operators().start().ready()
     await cluster.namespace(namespace)
-    videojob = await cluster.submit(namespace, "trailer", execution={"mode": "Spread"})
+    videojob = await cluster.submit(namespace, "trailer", execution={"mode": "Spread"}, retry={"maxAttempts": 1})
     pod = await cluster.pod_of(namespace, "trailer", group="ingest")
     await cluster.succeed(videojob, pod, group="ingest")
     pod = await cluster.pod_of(namespace, "trailer", group="transcode")
-    await cluster.play(pod, "Failed", an_ended("work", 65))
+    await cluster.play(pod, "Failed", an_ended("work", 75))
     dead = await cluster.until(
         VIDEOJOBS, namespace, lambda raw: LABEL_DEAD_LETTER in raw["metadata"].get("labels", {}), name="trailer",
         because=operator.said,
@@ -76,7 +76,7 @@ async def test_a_dead_letter_is_driven_again_once(
     stages = {stage["name"]: stage for stage in alive["status"]["stages"]}
     assert (stages["Ingest"]["state"], stages["Ingest"]["attempt"]) == ("Succeeded", 1)
     assert (stages["Transcode"]["attemptBase"], stages["Transcode"]["failures"]) == (1, 0)
-    await cluster.play(pod, "Failed", an_ended("work", 65))
+    await cluster.play(pod, "Failed", an_ended("work", 75))
     await cluster.until(VIDEOJOBS, namespace, finished, name="trailer", because=again.said)
     await annotate(cluster, namespace, "trailer", ANNOTATION_RETRY, "one")
     marker = await cluster.submit(namespace, "marker")  # looked at after the annotation, which therefore did nothing

@@ -41,17 +41,11 @@ def call(argv: list[str], *, env: dict[str, str] | None = None, stdin: str | Non
 
 
 FACTS = ("name", "mediaType", "width", "height", "aspectRatio", "durationMs", "frameRate", "videoCodec", "audioCodec")
-BYTES = ("sizeBytes", "bitrateKbps", "sha256")
 
 
 def facts(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What must be the same wherever a manifest runs; encoders with more than one thread do not promise more."""
     return [{key: output.get(key) for key in FACTS} for output in outputs]
-
-
-def digests(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What must be the same wherever one run's outputs are told of."""
-    return [{key: output.get(key) for key in (*FACTS, *BYTES)} for output in outputs]
 
 
 class Kube:
