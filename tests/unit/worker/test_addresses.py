@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from videojob_api.contract import FetchPolicy
-from videojob_worker.storage import addresses
+from videojob_worker.net import addresses
 
 REFUSED = {
     "0.0.0.0": "this host",

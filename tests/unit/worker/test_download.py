@@ -18,8 +18,8 @@ import trustme
 from videojob_api.contract import FetchPolicy
 from videojob_worker.base.errors import External, Permanent, Stopped, WorkerError
 from videojob_worker.base.watch import Stop
-from videojob_worker.storage.download import Downloaded, Hooks, Order, Patience, download
-from videojob_worker.storage.resolving import lookup, parse, vet
+from videojob_worker.net.download import Downloaded, Hooks, Order, Patience, download
+from videojob_worker.net.resolving import lookup, parse, vet
 from webserver import Answer, Request, WebServer, raw, redirect, reply, serve
 
 LOOPBACK = FetchPolicy(allow_networks=("127.0.0.0/8",))

@@ -19,8 +19,8 @@ from videojob_api.contract import FetchPolicy, Identity, RunResult, StageTask, S
 from videojob_api.notices import NotifyEvent, NotifyFailure, NotifyOutput, NotifyParams
 from videojob_worker import runner
 from videojob_worker.base.watch import Stop
+from videojob_worker.net import posting
 from videojob_worker.stages import notify
-from videojob_worker.storage import posting
 
 JOB = Identity(namespace="team-a", name="trailer", uid="1111-2222")
 TIME = datetime(2025, 11, 7, 10, 30, 45, 123000, tzinfo=UTC)

@@ -11,8 +11,8 @@ from videojob_api.v1alpha1.status import FetchedStatus
 
 from ..base.errors import BadConfig, Permanent, Recoverable, disk_full
 from ..media import sniff as sniffing
+from ..net.download import Downloaded, Hooks, Order, download
 from ..storage import files
-from ..storage.download import Downloaded, Hooks, Order, download
 from .context import Context
 
 MIB = 1 << 20

@@ -18,8 +18,8 @@ from videojob_api.contract import FetchPolicy, Identity, StageResult, canonical_
 from videojob_api.notices import SECRET_KEY, NotifyEvent, NotifyParams
 
 from ..base.errors import BadConfig, External
-from ..storage import posting
-from ..storage.answers import LATER
+from ..net import posting
+from ..net.answers import LATER
 from .context import Context
 
 TRIES = (0.0, 1.0, 3.0)
