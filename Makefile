@@ -76,8 +76,11 @@ figures: $(STAMP) ## Print the measured tables: stage transitions, API writes by
 figures-kopf: $(STAMP) ## Print what kopf's other features would write for one object
 	@$(BIN)/python hack/bench/kopf_writes.py
 
+figures-estimate: $(STAMP) packages ## Print how far status.estimate is off over 20 VideoJobs, run without a cluster
+	@$(BIN)/python hack/bench/estimate.py
+
 clean: ## Remove what was built in this checkout (caches outside it stay)
 	@$(CLUSTER_STOP) || true
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build demo-output .cluster
 
-.PHONY: help venv check fix generate packages cluster cluster-down images demo test simulate figures figures-kopf clean
+.PHONY: help venv check fix generate packages cluster cluster-down images demo test simulate figures figures-kopf figures-estimate clean

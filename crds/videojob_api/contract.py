@@ -312,6 +312,8 @@ class Progress(StatusModel):
     """Multiple of real time."""
     eta_seconds: Annotated[int, Field(ge=0, le=10**7)] | None = None
     """Estimated seconds until the stage ends."""
+    input: InputStatus | None = None
+    """What ingest has found, once it has."""
     free_bytes: Annotated[int, Field(ge=0)] | None = None
     """Free space of the store."""
     capacity_bytes: Annotated[int, Field(ge=0)] | None = None

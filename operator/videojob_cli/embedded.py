@@ -15,8 +15,10 @@ from videojob_api.contract import Progress, RunResult
 from videojob_api.names import DEFAULT_QUEUE, TERMINAL_PHASES, Condition
 from videojob_api.profiles import BUILTIN_PROFILES
 from videojob_api.v1alpha1 import MediaStoreSpec, PvcStore
+from videojob_operator.decide.estimate import learn
 from videojob_operator.decide.job import live, plan
 from videojob_operator.decide.queue import grant
+from videojob_operator.decide.rates import Rates
 from videojob_operator.decide.world import (
     Config,
     ConfirmGone,
@@ -82,6 +84,7 @@ class _Entry:
     request: SlotRequest | None = None
     granted: bool = False
     waiting: str | None = None
+    place: tuple[int, int] | None = None
     wake_at: datetime | None = None
 
     @property
@@ -101,6 +104,7 @@ class Embedded:
         settings: Config | None = None,
         changed: Callable[[VideoJobView], None] | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        rates: Rates | None = None,
     ) -> None:
         self._launch = launch
         self._capacity = tuple(capacity.items())
@@ -110,6 +114,8 @@ class Embedded:
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
         self._news = threading.Event()
+        self.rates = rates or Rates()
+        """What the stages of this run took, and those of earlier ones if that was given."""
 
     def add(self, view: VideoJobView) -> None:
         """Submit a VideoJob."""
@@ -167,7 +173,7 @@ class Embedded:
         changed = self._apply(entry, wanted)
         entry.request, entry.wake_at = wanted.request, wanted.wake_at
         if wanted.request is None:
-            entry.granted, entry.waiting = False, None
+            entry.granted, entry.waiting, entry.place = False, None, None
         return changed
 
     def _observe(self, entry: _Entry) -> Observed:
@@ -185,11 +191,15 @@ class Embedded:
             granted=entry.granted,
             waiting_message=entry.waiting,
             progress=running[-1].progress if running else None,
+            rates=self.rates,
+            place=entry.place,
             results=tuple(result for job in entry.jobs.values() for result in job.results),
         )
 
     def _apply(self, entry: _Entry, wanted: Plan) -> bool:
         if wanted.status is not None:
+            if not entry.ended:
+                self.rates = learn(self.rates, wanted.status)
             entry.view = replace(entry.view, status=wanted.status)
         for action in wanted.actions:
             if isinstance(action, CreateJob):
@@ -225,7 +235,10 @@ class Embedded:
         for request in answer.granted:
             asking[request.uid].granted = True
             changed = True
-        for uid, text in answer.waiting:
+        slots = dict(self._capacity)
+        for ahead, (uid, text) in enumerate(answer.waiting):
+            asked = asking[uid].request
+            asking[uid].place = (ahead, slots.get(asked.slot, 1) if asked is not None else 1)
             changed = changed or asking[uid].waiting != text
             asking[uid].waiting = text
         return changed

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from videojob_api.contract import FetchPolicy, canonical_json
 from videojob_api.names import Condition, Phase
 from videojob_api.v1alpha1 import VideoJobSpec, VideoJobStatus
+from videojob_operator.decide.rates import Rates
 from videojob_operator.decide.world import ProfileView, VideoJobView
 
 from . import sources
@@ -166,6 +167,7 @@ def run(
     changed: Callable[[VideoJobView], None] | None = None,
     log: Callable[[str], None] | None = None,
     cores: int | None = None,
+    rates: Rates | None = None,
 ) -> list[Ended]:
     """Run every VideoJob of the manifests on this machine to its end; outputs are in `output/<name>/`.
 
@@ -193,6 +195,7 @@ def run(
             profiles=profiles,
             settings=settings,
             changed=changed,
+            rates=rates,
         )
         for job in jobs:
             embedded.add(job.view)

@@ -17,6 +17,7 @@ import yaml
 
 from videojob_api.v1alpha1 import OutputStatus
 from videojob_cli.run import Ended, run
+from videojob_operator.decide.world import VideoJobView
 from webserver import redirect, reply, serve
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "crds/examples"
@@ -200,3 +201,26 @@ def test_a_url_that_leads_inside_is_refused(tmp_path: Path) -> None:
     failure = ended.view.status.failure
     assert failure is not None
     assert (failure.code, failure.stage, failure.attempt) == ("AddressRefused", "Fetch", 1)
+
+
+def test_what_a_run_took_forecasts_its_like(tmp_path: Path) -> None:
+    """status.estimate: of two like VideoJobs the first teaches, and the second knows its end as soon as it is probed."""
+    stock = tmp_path / "store/default/stock"
+    stock.mkdir(parents=True)
+    shutil.copyfile(CLIP, stock / "clip.mp4")
+    source = {"uri": "store://stock/clip.mp4"}
+    paths = [manifest(tmp_path, name, source=source) for name in ("first", "second")]
+    forecasts: dict[str, list[float | None]] = {"first": [], "second": []}
+
+    def changed(view: VideoJobView) -> None:
+        if view.status.estimate is not None:
+            forecasts[view.name].append(view.status.estimate.cpu_seconds)
+
+    ended = run(paths, file=None, output=tmp_path / "out", store=tmp_path / "store", changed=changed, cores=2)
+    assert [one.view.status.phase for one in ended] == ["Succeeded", "Succeeded"]
+    assert all(stage.seconds is not None for one in ended for stage in one.view.status.stages)
+    assert forecasts["first"] == []
+    known = [cpu for cpu in forecasts["second"] if cpu is not None]
+    spent = sum(stage.cpu_seconds or 0 for stage in ended[1].view.status.stages)
+    assert known
+    assert spent / 3 < known[0] < spent * 3

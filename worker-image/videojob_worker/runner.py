@@ -111,6 +111,7 @@ class _Run:
         self.deadline = Deadline(document.limits.timeout_seconds or contract.default_timeout_seconds(None))
         self.reporter = Reporter(self._send)
         self.stage: str | None = None
+        self.input: InputStatus | None = None
         self.results: list[StageResult] = []
         self.reported: list[RunResult] = []
 
@@ -166,6 +167,7 @@ class _Run:
             result = self._reused(context) or self._staged(item, context)
         self.reported.extend(context.reported)
         if result.input is not None:
+            self.input = result.input
             self._allow(result.input)
         result = result.model_copy(update=usage.spent(began, cpu))
         self.log.info(
@@ -217,6 +219,7 @@ class _Run:
                 Progress(
                     uid=document.job.uid, group=document.group, attempt=document.attempt, stage=task.kind, percent=percent,
                     message=message[:500], speed=speed, eta_seconds=eta_seconds,
+                    input=self.input,
                 )
             )  # fmt: skip
 

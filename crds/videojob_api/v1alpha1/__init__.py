@@ -9,6 +9,7 @@ from .sources import Source, StoredFile
 from .spec import InputLimits, Retry, TranscodeSpec, VideoJobSpec
 from .status import (
     ConditionStatus,
+    EstimateStatus,
     FailureStatus,
     FetchedStatus,
     InputStatus,
@@ -34,6 +35,7 @@ __all__ = [
     "AudioEncoding",
     "ConditionStatus",
     "DiskStatus",
+    "EstimateStatus",
     "FailureStatus",
     "FetchedStatus",
     "HistoryEntry",

@@ -92,6 +92,8 @@ class StageStatus(StatusModel):
     """When the latest attempt started."""
     completion_time: datetime | None = None
     """When it ended."""
+    seconds: float | None = None
+    """Wall time it took by the worker's clock; absent while it runs, and if an earlier attempt's work was taken."""
     cpu_seconds: float | None = None
     """CPU time it used, children included."""
     gpu_seconds: float | None = None
@@ -257,6 +259,19 @@ class PlanStatus(StatusModel):
     """What a URL led to, added when it has been fetched; the keys of all later stages follow from its digest."""
 
 
+class EstimateStatus(StatusModel):
+    """What is expected, from what finished stages took: written with other news, never for itself."""
+
+    start_time: datetime | None = None
+    """When the first stage starts, or has started."""
+    completion_time: datetime | None = None
+    """When it will have ended, if nothing fails."""
+    cpu_seconds: float | None = None
+    """CPU time of all its stages; absent until the input is known."""
+    gpu_seconds: float | None = None
+    """GPU time of all its stages; absent until the input is known."""
+
+
 class VideoJobStatus(StatusModel):
     """Where a VideoJob stands."""
 
@@ -282,6 +297,8 @@ class VideoJobStatus(StatusModel):
     """What was decided before the first Job."""
     stages: Annotated[tuple[StageStatus, ...], Field(json_schema_extra={"list_map_key": "name"})] = ()
     """Every stage in order."""
+    estimate: EstimateStatus | None = None
+    """When it will be done; absent until a VideoJob of its kind has succeeded. Stays as it was last once it has ended."""
     input: InputStatus | None = None
     """The input as probed."""
     outputs: Annotated[tuple[OutputStatus, ...], Field(json_schema_extra={"list_map_key": "name"})] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from heapq import nlargest
 from typing import Any, TypeVar
 
 from videojob_api import names
@@ -12,7 +13,9 @@ from videojob_api.contract import Progress
 from videojob_api.v1alpha1 import MediaStoreSpec, VideoProfileSpec, VideoQueueSpec
 from videojob_api.v1alpha1.base import ApiModel
 
+from ..decide.estimate import REMEMBERED, learn_all
 from ..decide.job import live
+from ..decide.rates import Rates
 from ..decide.world import Config, JobView, Observed, ProfileView, QueueLoad, VideoJobView
 from ..runtime.cache import Store, owner_of, uid_of, version
 from .api import JOBS, MEDIASTORES, PODS, VIDEOJOBS, VIDEOPROFILES, VIDEOQUEUES, Raw, Resource, metadata
@@ -78,6 +81,8 @@ class Knowledge:
         self.load = Load()
         self.ledger = Ledger()
         self._store_specs: dict[str, Any] = {}
+        self.rates = Rates()
+        """What finished stages took; kept in memory alone."""
         self._clock = clock
         self._foreign: dict[str, dict[str, float]] = {}
         self._refusals: dict[str, tuple[float, str]] = {}
@@ -185,6 +190,12 @@ class Knowledge:
             return None
         view = job_view(job)
         return Sender(view.group, view.attempt)
+
+    def remember(self) -> None:
+        """After a start: what the latest VideoJobs that have ended took is read from their statuses."""
+        ended = (raw for raw in self.stores[VIDEOJOBS] if (raw.get("status") or {}).get("completionTime"))
+        latest = nlargest(REMEMBERED, ended, key=lambda raw: str(raw["status"]["completionTime"]))
+        self.rates = learn_all(videojob_view(raw).status for raw in latest)
 
     def unsettled(self) -> set[str]:
         """VideoJobs to look at after a start: all but those that are finished, reported, labelled, without Jobs, and not asked
@@ -312,6 +323,8 @@ class Knowledge:
             cached=self._cached.known(view.namespace, view.spec.store) if view.spec is not None else frozenset(),
             waiting_message=self.refusal(view.uid) or self._slots.waiting_message(view.uid),
             progress=self._inbox.progress(view.uid),
+            rates=self.rates,
+            place=self._slots.place(view.uid),
             results=self._inbox.results(view.uid),
         )
 

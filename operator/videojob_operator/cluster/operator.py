@@ -128,6 +128,7 @@ class Operator:
         await lister.repair(first=True)
         self._health.succeeded(0)
         await self._serve_workers(api)
+        self._known.remember()
         self._reconciling.first_pass(self._known.unsettled())
         for number in range(settings.workers):
             self._spawn(work(self._queue, self._reconciling.handle), f"worker {number}")

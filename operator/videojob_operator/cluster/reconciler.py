@@ -11,6 +11,7 @@ from datetime import datetime
 from videojob_api import names
 from videojob_api.names import Phase
 
+from ..decide.estimate import learn
 from ..decide.notify import busy
 from ..decide.report import undecided
 from ..decide.world import DeleteJob, DeleteVideoJob, Event, Grants, Observed, Plan, QueueView, VideoJobView
@@ -190,6 +191,8 @@ class Reconciler:
             return
         self._metrics.reconciles.labels("changed" if _changes(plan) else "unchanged").inc()
         self._queue.succeeded(key)
+        if plan.status is not None and view.status.phase not in names.TERMINAL_PHASES:
+            self._knowledge.rates = learn(self._knowledge.rates, plan.status)
         self._settle(key, view, observed, plan)
         if _leads_on(plan) and not plan.progress_only:
             self._queue.add(key)

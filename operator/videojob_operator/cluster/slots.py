@@ -56,6 +56,8 @@ class Slots:
         self._requests: dict[str, SlotRequest] = {}
         self._granted: dict[str, SlotRequest] = {}
         self._waiting: dict[str, str] = {}
+        self._places: dict[str, tuple[int, int]] = {}
+        self._capacity: dict[tuple[str, str], int] = {}
 
     def hold(self, job_uid: str, holder: Holder | None) -> str | None:
         """Note that a Job holds a slot, or no longer does. Returns the queue whose slots changed."""
@@ -83,11 +85,13 @@ class Slots:
         if granted is not None and (request is None or _key(granted) != _key(request)):
             del self._granted[uid]
             self._waiting.pop(uid, None)
+            self._places.pop(uid, None)
         if before == request:
             return granted.queue if granted is not None and request is None else None
         if request is None:
             self._requests.pop(uid, None)
             self._waiting.pop(uid, None)
+            self._places.pop(uid, None)
             self._asked.pop(uid, None)
         else:
             self._requests[uid] = request
@@ -108,8 +112,13 @@ class Slots:
         """What the queue says to a VideoJob that waits."""
         return None if uid in self._granted else self._waiting.get(uid)
 
+    def place(self, uid: str) -> tuple[int, int] | None:
+        """Of a VideoJob that waits: how many start before it, and how many slots of its class there are."""
+        return self._places.get(uid)
+
     def view(self, name: str, spec: VideoQueueSpec, now: datetime) -> QueueView:
         """The queue as `grant` sees it."""
+        self._capacity |= {(name, slot.name): slot.capacity for slot in spec.slots}
         holders = [holder for holder in self._holders.values() if holder.queue == name]
         started = {(holder.uid, holder.group, holder.attempt) for holder in holders}
         reserved = [
@@ -142,8 +151,15 @@ class Slots:
             if self._requests.get(request.uid) == request:
                 self._granted[request.uid] = request
                 self._waiting.pop(request.uid, None)
+                self._places.pop(request.uid, None)
                 now.add(request.uid)
                 waits.append(self._clock() - self._asked.pop(request.uid, self._clock()))
+        ahead: dict[tuple[str, str], int] = {}
+        for uid, _ in grants.waiting:
+            if (asked := self._requests.get(uid)) is not None:
+                kind = (asked.queue, asked.slot)
+                self._places[uid] = (ahead.get(kind, 0), self._capacity.get(kind, 1))
+                ahead[kind] = ahead.get(kind, 0) + 1
         for uid, message in grants.waiting:
             if uid in self._requests and (before := self._waiting.get(uid)) != message:
                 self._waiting[uid] = message
@@ -155,6 +171,7 @@ class Slots:
         asking = frozenset(uid for uid, request in self._requests.items() if request.queue == name)
         for uid in asking:
             self._waiting.pop(uid, None)
+            self._places.pop(uid, None)
         return asking
 
     def depth(self) -> dict[str, int]:

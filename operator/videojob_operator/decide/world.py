@@ -9,6 +9,8 @@ from typing import Literal
 from videojob_api.contract import FetchPolicy, Progress, RunResult, TaskDocument
 from videojob_api.v1alpha1 import MediaStoreSpec, VideoJobSpec, VideoJobStatus, VideoProfileSpec
 
+from .rates import Rates
+
 # ---------------------------------------------------------------- seen
 
 
@@ -173,6 +175,10 @@ class Observed:
     """What the queue says while it has not, for example `slot cpu: 4 of 4 taken`."""
     progress: Progress | None = None
     """Latest news of the running stage, advisory."""
+    rates: Rates = field(default_factory=Rates)
+    """What finished stages took."""
+    place: tuple[int, int] | None = None
+    """Of a VideoJob that waits for a slot: how many start before it, and how many slots of the class there are."""
     results: tuple[RunResult, ...] = ()
     """Whole results that came by POST, each with the digest of the bytes that came in `sha256`; a stub takes the one with
     its own digest."""

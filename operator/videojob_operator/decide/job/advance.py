@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from videojob_api.contract import StageResult
 from videojob_api.names import Phase, Reason
+from videojob_api.stages import INGEST
 
 from .. import recipes
 from ..world import Observed
 from .draft import Draft, Group, Verdict
 from .harvest import record
 from .judge import killed
-from .results import problem_of, read
+from .results import input_of, problem_of, read
 
 WAITING_REASONS = frozenset(
     {
@@ -99,6 +101,9 @@ def _show(seen: Observed, draft: Draft, group: Group, attempt: int) -> None:
         row = next(
             (stage for stage in stages if (kind := recipes.kind_of(stage.name)) and kind.kind == news.stage), None
         )
+        found = StageResult(kind=INGEST.kind, input=news.input)
+        if draft.status.input is None and news.input is not None and (told := input_of(seen, (found,))) is not None:
+            draft.update(input=told)  # said again, and checked, in the container's result
         if row is not None and not row.done:
             for stage in stages:
                 if stage.name == row.name:

@@ -57,7 +57,7 @@ def begin(seen: Observed, draft: Draft, group: Group, attempt: int) -> None:
     name = job_name(seen.job.uid, seen.job.name, group.name, attempt)
     draft.stages(
         group.name, attempt=attempt, state="Waiting", progress=0, job=name, start_time=None, completion_time=None,
-        message=None, cpu_seconds=None, gpu_seconds=None,
+        message=None, seconds=None, cpu_seconds=None, gpu_seconds=None,
     )  # fmt: skip
     first = group.plan.stages[0]
     draft.stage(first, state="Running", start_time=seen.now)
@@ -89,6 +89,7 @@ def record(seen: Observed, draft: Draft, group: Group, results: tuple[StageResul
             row.stage, state="Cached" if result.cached else "Succeeded", progress=100,
             cpu_seconds=round(result.cpu_seconds, 3),
             gpu_seconds=round(result.gpu_seconds, 3) if result.gpu_seconds else None,
+            seconds=round(result.seconds, 3) if not result.reused else None,
             message=result.message[:200] if result.message is not None else None,
             start_time=old.start_time or seen.now, completion_time=old.completion_time or seen.now,
         )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from videojob_api.names import Reason
 
+from ..estimate import estimate
 from ..report import finalize, progress_only, wanted_labels
 from ..world import Observed, Plan
 from .accept import accept
@@ -52,6 +53,8 @@ def plan(seen: Observed) -> Plan:
         policy(seen, draft)
     after = finalize(seen, draft)
     changed = after != before
+    if changed:  # an estimate goes along with other news; it is none itself
+        after = after.model_copy(update={"estimate": estimate(seen, after)})
     return Plan(
         actions=tuple(draft.actions),
         status=after if changed else None,
