@@ -12,7 +12,8 @@ from chart_values import ChartValues
 from text import MARK, dump_yaml, table, wrap_comment
 from videojob_api import names
 from videojob_api.profiles import BUILTIN_PROFILES
-from videojob_api.v1alpha1 import DEFAULT_SLOTS, VIDEOPROFILE, VIDEOQUEUE, Kind, VideoQueueSpec
+from videojob_api.v1alpha1 import DEFAULT_SLOTS, VIDEOPROFILE, VIDEOQUEUE, Kind, VideoQueueSpec, WorkerClass
+from videojob_api.v1alpha1.workerclass import Gpu
 
 CHART = "charts/videojob-operator"
 
@@ -87,8 +88,13 @@ def values_table() -> str:
             if isinstance(current, BaseModel):
                 walk(current, f"{path}.")
                 continue
+            if key == "gpu":
+                walk(Gpu(), f"{path}.")
+                continue
             shown = [{}] if isinstance(current, tuple) and current and isinstance(current[0], BaseModel) else current
             rows.append((f"`{path}`", f"`{json.dumps(_plain(shown))}`", sentence))
+            if key == "workerClasses":
+                walk(WorkerClass(), f"{path}.NAME.")
             if isinstance(current, tuple) and current and isinstance(current[0], BaseModel):
                 walk(current[0], f"{path}[].")
 
@@ -120,6 +126,21 @@ kubectl get videojobs -A
   enforces policies.
 - **Webhooks** of `spec.notify` are told by pods of their own, labelled `videojob.dev/egress: notify`, under the same rules:
   public addresses, `fetch.allowNetworks` and `fetch.allowHosts`. Each mounts the one Secret that signs, and no store.
+- **Worker classes.** Each entry of `workerClasses` is a kind of worker pod that VideoJobs pick by `spec.workerClass`: image,
+  memory and how far it may grow after an attempt that ran out of it, GPUs, nodes. The operator restarts when they change;
+  VideoJobs keep the class as it was when they were accepted.
+
+  ```yaml
+  workerClasses:
+    gpu:
+      image: registry.example/videojob-worker-cuda:1
+      gpu: {resource: nvidia.com/gpu, count: 1}
+      nodeSelector: {node.kubernetes.io/instance-type: g5.xlarge}
+      tolerations: [{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}]
+      namespaces: [media]
+    large: {resources: {limits: {memory: 8Gi}}, maxMemory: 24Gi}
+    cheap: {spot: Tolerate, disruptionBudget: 50}
+  ```
 - **Rights.** `files/rbac.yaml` is written from the table in the operator's code. With `watch.namespaces` the operator needs
   Roles only, in those namespaces and its own, and one cluster-wide right: to create tokenreviews.
 - **People** get VideoJobs through the built-in roles view, edit and admin. File transfer by the `videojob` command needs

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from videojob_api.v1alpha1 import WorkerClass
 from videojob_api.v1alpha1.base import ApiModel
+from videojob_api.v1alpha1.workerclass import ClassName
 
 Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$")]
 Name = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
@@ -200,6 +202,11 @@ class ChartValues(ApiModel):
     """The operator's Deployment."""
     worker: Worker = Worker()
     """The pods that work on media."""
+    worker_classes: dict[ClassName, WorkerClass] = Field(
+        default_factory=dict, json_schema_extra={"additionalProperties": False}
+    )
+    """Further kinds of worker pods by name, which VideoJobs pick by `spec.workerClass`. The class `default`, as the fields'
+    defaults have it, is there in any case."""
     fetch: Fetch = Fetch()
     """Where URL sources and webhooks may lead: public addresses only, unless a network is opened here."""
     crds: Crds = Crds()

@@ -154,6 +154,7 @@ def _stage_rows() -> Iterator[tuple[str, ...]]:
         yield (
             f"`{row.kind}`", row.stage, row.trust, row.slot or "", f"{row.band[0]}-{row.band[1]} %",
             f"{row.stall_seconds} s", f"{row.cpu_millis}m", f"{row.memory_mib}-{row.memory_limit_mib} MiB",
+            "yes" if row.long else "",
         )  # fmt: skip
 
 
@@ -180,7 +181,7 @@ def reference() -> str:
         "\n## Annotations\n\n", table(("annotation", "meaning"), _constants("ANNOTATION_")),
         "\n## Other names\n\n", table(("name", "value", "meaning"), others),
         "\n## Stages\n\nThe rows of `videojob_api.stages.KINDS`.\n\n",
-        table(("kind", "stage", "trust", "slot", "percent", "stalled after", "CPU", "memory"), _stage_rows()),
+        table(("kind", "stage", "trust", "slot", "percent", "stalled after", "CPU", "memory", "long"), _stage_rows()),
         "\n## Failures\n\nA worker's exit code decides the class, the class decides the treatment.\n\n",
         table(("exit code", "name", "class", "meaning"), _exit_codes()),
         "\n",

@@ -35,6 +35,9 @@ PROGRESS_INTERVAL_SECONDS = 2
 HEARTBEAT_SECONDS = 10
 """And at least this often while it lives (A-010)."""
 
+ONE_BY_ONE = "OneByOne"
+"""Working size of a transcode that makes one output after the other, each from a decode of its own."""
+
 MAX_RETRY_AFTER_SECONDS = 24 * 3600
 """Longest wait that a fetched server may ask for; what it asks beyond is cut to this."""
 
@@ -196,6 +199,8 @@ class StageTask(StatusModel):
     """The kind's parameters, resolved; read through the kind's params model."""
     inputs: tuple[StageInput, ...] = ()
     """Earlier stages it reads."""
+    working_size: str | None = None
+    """Smaller working size to use, one of the kind's; it changes what the stage needs, not what it makes."""
 
 
 class TaskDocument(StatusModel):

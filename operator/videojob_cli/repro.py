@@ -255,7 +255,7 @@ def _run(
     at = prepared.attempt
     action = CreateJob(
         name=f"repro-{at.group}-a{at.number}", document=document, claim_name="local", image="local", slot=None,
-        queue="local", deadline_seconds=LONGEST_SECONDS,
+        queue="local", deadline_seconds=LONGEST_SECONDS, shares=(),
     )  # fmt: skip
     news = threading.Event()
     job = LocalJob(action, prepared.folders, environ=environ, changed=news.set, log=log)

@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import field_validator
+from pydantic import TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from videojob_api.contract import FetchPolicy
+from videojob_api.names import DEFAULT_WORKER_CLASS
+from videojob_api.v1alpha1 import WorkerClass
+from videojob_api.v1alpha1.workerclass import ClassName
+
+_CLASSES: TypeAdapter[dict[str, WorkerClass]] = TypeAdapter(dict[ClassName, WorkerClass])
 
 
 class Settings(BaseSettings):
@@ -26,6 +31,9 @@ class Settings(BaseSettings):
     """Image of every worker pod."""
     image_pull_policy: str = "IfNotPresent"
     """Pull policy of worker pods."""
+    worker_classes_file: Path | None = None
+    """YAML file with the worker classes by name; without one, or without a class `default` in it, there is that one as the
+    stages' table has it."""
     defaults_file: Path | None = None
     """YAML file with the default queue and the built-in profiles, created at start if absent."""
     progress_url: str | None = None
@@ -82,8 +90,21 @@ class Settings(BaseSettings):
         """Where URLs may lead, as task documents carry it."""
         return FetchPolicy(allow_networks=self.fetch_allow_networks, allow_hosts=self.fetch_allow_hosts)
 
-    @field_validator("progress_url", "pod_uid", "deployment", "defaults_file", mode="before")
+    @field_validator("progress_url", "pod_uid", "deployment", "defaults_file", "worker_classes_file", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         """An empty variable means the same as none: templates cannot always leave one out."""
         return value or None
+
+
+def read_classes(value: object) -> dict[str, WorkerClass]:
+    """Worker classes from what YAML made of them. Raises ValueError naming class and field."""
+    try:
+        found = _CLASSES.validate_python(value)
+    except ValidationError as error:
+        problems = (
+            f"workerClasses.{'.'.join(str(part) for part in entry['loc'] if part != '[key]')}: {entry['msg']}"
+            for entry in error.errors()[:5]
+        )
+        raise ValueError("; ".join(problems)) from None
+    return {DEFAULT_WORKER_CLASS: WorkerClass(), **found}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from kube import Done, Kube, call
 from videojob_api import names
 from videojob_api.v1alpha1 import KINDS, MediaStoreSpec
 from videojob_operator.cluster import rbac
-from videojob_operator.settings import Settings
+from videojob_operator.cluster.classes import load
+from videojob_operator.settings import Settings, read_classes
 
 CHART = "charts/videojob-operator"
 SYSTEM = "chart-system"
@@ -68,6 +70,9 @@ def test_lint_finds_nothing() -> None:
         ("operator.logLevel=LOUD", "value must be one of 'DEBUG', 'INFO', 'WARNING', 'ERROR'"),
         ("worker.image.digest=sha256:12", "does not match pattern"),
         ("operator.workers=0", "minimum: got 0, want 1"),
+        ("workerClasses.gpu.maxMemry=1Gi", "at '/workerClasses/gpu': additional properties 'maxMemry' not allowed"),
+        ("workerClasses.GPU.image=a", "at '/workerClasses': additional properties 'GPU' not allowed"),
+        ("workerClasses.gpu.spot=Never", "value must be one of 'Any', 'Tolerate', 'Avoid'"),
     ],
 )
 def test_a_misspelt_value_fails(setting: str, words: str) -> None:
@@ -110,6 +115,21 @@ def test_the_operators_environment_makes_the_settings_it_is_meant_to(monkeypatch
     assert settings.progress_url == f"http://videojob-operator.{SYSTEM}.svc:8081"
     assert settings.deployment == settings.lease_name == "videojob-operator"
     assert (settings.namespace, settings.pod_uid) == ("metadata.namespace", "metadata.uid")
+
+
+def test_worker_classes_reach_the_operator_as_a_file_and_restart_it(tmp_path: Path) -> None:
+    given = '{"gpu":{"gpu":{"count":2},"maxMemory":"8Gi","env":[{"name":"A","value":"1"}]},"default":{"spot":"Avoid"}}'
+    objects = render("--set-json", f"workerClasses={given}")
+    file = tmp_path / "worker-classes.yaml"
+    file.write_text(one(objects, "ConfigMap", "videojob-operator-worker-classes")["data"][file.name])
+    assert load(file) == read_classes(json.loads(given))
+    assert environment(objects)["VIDEOJOB_WORKER_CLASSES_FILE"] == f"/etc/videojob-classes/{file.name}"
+    template = one(objects, "Deployment")["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    assert "/etc/videojob-classes" in [mount["mountPath"] for mount in container["volumeMounts"]]
+    other = one(render("--set", "workerClasses.gpu.maxMemory=9Gi"), "Deployment")["spec"]["template"]
+    assert template["metadata"]["annotations"] != other["metadata"]["annotations"]
+    assert not [each for each in render() if each["metadata"]["name"].endswith("worker-classes")]
 
 
 def test_the_operators_pod_fits_the_restricted_profile_and_is_alone() -> None:

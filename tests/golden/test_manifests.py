@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import yaml
 
 from builders import CONFIG, Scene, a_url
-from videojob_api.v1alpha1 import NotifyTarget
+from videojob_api.v1alpha1 import NotifyTarget, WorkerClass
 from videojob_operator.decide.notify import group_of
 from videojob_operator.decide.world import CreateJob
 from videojob_operator.render import RenderConfig, job_manifest
@@ -18,8 +19,29 @@ HOOK = "https://hooks.example.org/videos"
 GOLDEN = Path(__file__).resolve().parent / "manifests"
 
 
+GPU = WorkerClass.model_validate(
+    {
+        "image": "registry.example/cuda:1",
+        "resources": {"requests": {"cpu": "4", "memory": "8Gi"}, "limits": {"cpu": "6", "memory": "16Gi"}},
+        "maxMemory": "24Gi",
+        "scratch": "20Gi",
+        "gpu": {"resource": "nvidia.com/gpu.shared", "count": 2},
+        "nodeSelector": {"cloud.google.com/gke-accelerator": "nvidia-l4"},
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+        "spot": "Avoid",
+        "runtimeClassName": "nvidia",
+        "priorityClassName": "night",
+        "env": [{"name": "OMP_NUM_THREADS", "value": "4"}],
+        "kueueQueue": "videos",
+    }
+)
+
+
 def created(mode: str, group: str) -> tuple[CreateJob, Scene]:
-    """The action that launches a group."""
+    """The action that launches a group; `main-gpu` is group main in a worker class that has everything."""
+    if group == "main-gpu":
+        scene = Scene.of(mode, config=replace(CONFIG, classes=(("gpu", GPU),)), workerClass="gpu").settle()
+        return next(a for plan in scene.plans for a in plan.actions if isinstance(a, CreateJob)), scene
     fields: dict[str, Any] = {"transcode": a_url(secretName="media-key")} if group == "fetch" else {}
     if group == "notify":
         fields = {"notify": [{"url": HOOK, "secretName": "hook-signing"}]}
@@ -41,6 +63,7 @@ def created(mode: str, group: str) -> tuple[CreateJob, Scene]:
     ("mode", "group"),
     [
         ("Compact", "main"),
+        ("Compact", "main-gpu"),
         ("Compact", "report-main"),
         ("Compact", "fetch"),
         ("Spread", "transcode"),
@@ -62,6 +85,7 @@ def test_the_manifest_is_the_golden_one(mode: str, group: str, request: pytest.F
 def test_every_golden_file_is_used() -> None:
     used = {
         "compact-main.yaml",
+        "compact-main-gpu.yaml",
         "compact-report-main.yaml",
         "compact-fetch.yaml",
         "spread-transcode.yaml",

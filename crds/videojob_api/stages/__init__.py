@@ -49,6 +49,11 @@ class StageKind:
     cacheable: bool = False
     """Whether its outputs follow from its key and the bytes of the source alone, so that the namespace's cache may hold
     them for other VideoJobs."""
+    long: bool = False
+    """Whether it works for minutes and an attempt that is taken away starts at nothing: its pods ask node autoscalers to be
+    left alone. What takes seconds is replaced faster than a node is kept."""
+    working_sizes: tuple[str, ...] = ()
+    """Smaller working sizes, in the order they are tried when an attempt has run out of all the memory it may get."""
 
 
 FETCH = StageKind("fetch", "Fetch", contract.FetchParams, "fetch", "cpu", (0, 8), 60, 100, 128, 512)
@@ -56,8 +61,9 @@ INGEST = StageKind(
     "ingest", "Ingest", contract.IngestParams, "decode", "cpu", (0, 10), 60, 250, 256, 1024, cacheable=True
 )
 TRANSCODE = StageKind(
-    "transcode", "Transcode", contract.TranscodeParams, "decode", "cpu", (10, 90), 120, 500, 512, 3072, cacheable=True
-)
+    "transcode", "Transcode", contract.TranscodeParams, "decode", "cpu", (10, 90), 120, 500, 512, 3072, cacheable=True,
+    long=True, working_sizes=(contract.ONE_BY_ONE,),
+)  # fmt: skip
 VERIFY = StageKind(
     "verify", "Verify", contract.VerifyParams, "decode", "cpu", (90, 99), 120, 250, 256, 1024, cacheable=True
 )

@@ -24,6 +24,7 @@ from .status import (
 )
 from .videoprofile import AudioEncoding, Rendition, Thumbnail, VideoEncoding, VideoProfileSpec
 from .videoqueue import DEFAULT_SLOTS, NamespaceLimits, Slot, SlotUse, VideoQueueSpec, VideoQueueStatus
+from .workerclass import WorkerClass
 
 __all__ = [
     "DEFAULT_SLOTS",
@@ -74,4 +75,5 @@ __all__ = [
     "VideoProfileSpec",
     "VideoQueueSpec",
     "VideoQueueStatus",
+    "WorkerClass",
 ]

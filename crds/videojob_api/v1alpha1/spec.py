@@ -178,6 +178,11 @@ class VideoJobSpec(ApiModel):
     """MediaStore of this namespace that holds input and outputs."""
     execution: Execution = Execution()
     """One pod or several."""
+    worker_class: Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")] = (
+        names.DEFAULT_WORKER_CLASS
+    )
+    """Kind of pod to work in, one of the chart's `workerClasses`: image, resources, GPUs, nodes. Taken into `status.plan` at
+    acceptance; a later change counts from the next redrive."""
     cache: Cache = Cache()
     """Whether work that was done before is done again."""
     retention: Retention = Retention()

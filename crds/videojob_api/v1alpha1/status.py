@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ..names import Phase
+from ..names import DEFAULT_WORKER_CLASS, Phase
 from .base import StatusModel
 from .history import HistoryEntry
 from .notify import NotifyStatus
@@ -86,6 +86,17 @@ class StageStatus(StatusModel):
     """Name of the Kubernetes Job of the latest attempt."""
     slot: str | None = None
     """Slot class it needs."""
+    memory: str | None = None
+    """Memory limit of its container in the latest attempt, for example `4608Mi`: half as much again after each attempt that ran
+    out of memory, up to the worker class's `maxMemory`."""
+    scratch: str | None = None
+    """Size of /tmp in its pod in the latest attempt, once an attempt has run out of disk."""
+    working_size: str | None = None
+    """Smaller working size of the latest attempt, after attempts that ran out of all the memory they may get."""
+    out_of_memory: int = 0
+    """Attempts since the latest redrive that ran out of memory."""
+    out_of_disk: int = 0
+    """Attempts since the latest redrive that ran out of disk."""
     key: str | None = None
     """Content key: its files lie in `processed/<stage>/<key>` below the job's folder."""
     start_time: datetime | None = None
@@ -247,6 +258,12 @@ class PlanStatus(StatusModel):
     """The mode in force."""
     image: str
     """Worker image of every Job."""
+    worker_class: str = DEFAULT_WORKER_CLASS
+    """Name of the worker class."""
+    worker: Annotated[dict[str, Any], Field(default_factory=dict, json_schema_extra={"preserve_unknown": True})]
+    """The worker class as the chart had it at acceptance, or at the latest redrive."""
+    kueue_queue: str | None = None
+    """LocalQueue that Kueue admits the Jobs through."""
     outputs: tuple[PlannedOutput, ...] = ()
     """Outputs to make."""
     groups: tuple[PlannedGroup, ...] = ()

@@ -79,6 +79,9 @@ class VideoQueueSpec(ApiModel):
     aging_seconds: Annotated[int, Field(ge=0, le=604800)] = 300
     """A VideoJob that waits rises by one priority for every so many seconds since it was accepted, so that Low starts even
     under an endless stream of High; 0 switches that off."""
+    kueue_queue: Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")] | None = None
+    """Name of a Kueue LocalQueue, in each VideoJob's namespace, that admits the Jobs once they have their slots: they carry the
+    label `kueue.x-k8s.io/queue-name`. A worker class may name another one."""
     limits: Annotated[
         tuple[NamespaceLimits, ...], Field(max_length=256, json_schema_extra={"list_map_key": "namespace"})
     ] = ()

@@ -301,12 +301,13 @@ class Knowledge:
 
     def observed(self, view: VideoJobView, now: datetime) -> Observed:
         """Everything a decision about one VideoJob may look at."""
-        store = queue_found = swept = None
+        store = swept = None
+        queue: VideoQueueSpec | None = None
         if view.spec is not None:
             raw = self.stores[MEDIASTORES].by_name(view.namespace, view.spec.store)
             store = self.store_spec(raw)
             swept = moment((raw.get("status") or {}).get("lastSweepTime")) if raw is not None else None
-            queue_found = self.queue(view.spec.queue) is not None
+            queue = self.queue(view.spec.queue)
         return Observed(
             now=now,
             job=view,
@@ -315,7 +316,8 @@ class Knowledge:
             foreign=self.foreign(view.uid),
             store=store,
             swept=swept,
-            queue_found=bool(queue_found),
+            queue_found=queue is not None,
+            kueue_queue=queue.kueue_queue if queue is not None else None,
             profiles=tuple(self._profiles(view.namespace)),
             duplicate_of=self._duplicates.first(view.uid),
             granted=self._slots.granted(view.uid),

@@ -118,6 +118,7 @@ def job_view(
         finished_at=finished_at,
         deleting=bool(meta.get("deletionTimestamp")),
         pods=tuple(sorted((pod_view(pod) for pod in pods), key=lambda pod: (pod.name, pod.uid))),
+        suspended=bool(_mapping(raw.get("spec")).get("suspend")),
         blocked=blocked,
     )
 

@@ -23,6 +23,7 @@ from ..runtime.lease import Lease
 from ..runtime.queue import WorkQueue, work
 from ..runtime.resync import Health
 from ..settings import Settings
+from . import classes
 from .api import JOBS, VIDEOJOBS, Api, ApiError, Raw, Resource
 from .apply import Applier
 from .client import connect
@@ -202,6 +203,7 @@ class Operator:
             fetch=settings.fetch,
             disruption_budget=settings.disruption_budget,
             keep_finished_seconds=settings.keep_finished_seconds,
+            classes=tuple(classes.load(settings.worker_classes_file).items()),
         )
         self._knowledge = Knowledge(
             config,

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Literal
 
 from videojob_api.contract import FetchPolicy, Progress, RunResult, TaskDocument
-from videojob_api.v1alpha1 import MediaStoreSpec, VideoJobSpec, VideoJobStatus, VideoProfileSpec
+from videojob_api.names import DEFAULT_WORKER_CLASS
+from videojob_api.v1alpha1 import MediaStoreSpec, VideoJobSpec, VideoJobStatus, VideoProfileSpec, WorkerClass
 
 from .rates import Rates
 
@@ -65,6 +66,8 @@ class JobView:
     finished_at: datetime | None = None
     deleting: bool = False
     pods: tuple[PodView, ...] = ()
+    suspended: bool = False
+    """Whether somebody, Kueue say, holds it back."""
     blocked: str | None = None
     """Why the Job controller cannot make the pod (quota, Pod Security), in its own words."""
 
@@ -109,6 +112,8 @@ class Config:
     """Where URLs may lead; each attempt follows the settings of its own time."""
     disruption_budget: int = 5
     """Attempts per stage group that may be lost to disruptions before it fails."""
+    classes: tuple[tuple[str, WorkerClass], ...] = ((DEFAULT_WORKER_CLASS, WorkerClass()),)
+    """Worker classes by name; the default one is always among them."""
     cache: bool = True
     """Whether the store has a cache that outlives the work."""
     keep_finished_seconds: int = 300
@@ -158,6 +163,8 @@ class Observed:
     """What had expired in that store at this moment is deleted."""
     queue_found: bool = True
     """Whether the queue the spec names exists."""
+    kueue_queue: str | None = None
+    """LocalQueue that the queue hands admission to."""
     load: QueueLoad | None = None
     """How full that queue is; None where nothing is limited."""
     profiles: tuple[ProfileView, ...] = ()
@@ -188,6 +195,21 @@ class Observed:
 
 
 @dataclass(frozen=True)
+class Share:
+    """What one container of an attempt may use."""
+
+    container: str
+    cpu_millis: int
+    memory_mib: int
+    memory_limit_mib: int
+    cpu_limit_millis: int | None = None
+    gpus: tuple[tuple[str, int], ...] = ()
+    """Extended resources and how many of each."""
+    working_size: str | None = None
+    """Smaller working size of its stages."""
+
+
+@dataclass(frozen=True)
 class CreateJob:
     """Launch one attempt of a group. The name makes it happen once (I1)."""
 
@@ -199,8 +221,14 @@ class CreateJob:
     queue: str
     deadline_seconds: int
     """`activeDeadlineSeconds` of the pod: later than the runner's own deadline."""
-    memory_percent: int = 100
-    """Memory in percent of the stages' table: more after an attempt that ran out of it (case 30)."""
+    shares: tuple[Share, ...]
+    """What each container may use: more after an attempt that ran out of it (case 30)."""
+    worker: WorkerClass = field(default_factory=WorkerClass)
+    """Where and how its pod runs."""
+    scratch_mib: int = 1024
+    """Size of /tmp; beyond it the kubelet evicts the pod (case 32)."""
+    kueue_queue: str | None = None
+    """LocalQueue that Kueue admits the Job through."""
 
 
 @dataclass(frozen=True)

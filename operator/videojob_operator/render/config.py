@@ -14,8 +14,6 @@ class RenderConfig:
 
     image_pull_policy: str = "IfNotPresent"
     service_account: str = names.WORKER_SERVICE_ACCOUNT
-    scratch_limit: str = "1Gi"
-    """Size limit of /tmp (an emptyDir); beyond it the kubelet evicts the pod (case 32)."""
     token_seconds: int = 3600
     """Life of the projected token; the kubelet renews it before."""
     grace_seconds: int = 20

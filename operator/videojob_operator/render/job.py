@@ -8,7 +8,8 @@ from videojob_api import contract, names
 from videojob_operator.decide.world import CreateJob, VideoJobView
 
 from .config import RenderConfig
-from .labels import labels, owner_reference
+from .labels import kueue, labels, owner_reference
+from .placement import marks
 from .pod import pod_spec
 
 
@@ -30,7 +31,7 @@ def job_manifest(action: CreateJob, owner: VideoJobView, config: RenderConfig) -
         "metadata": {
             "name": action.name,
             "namespace": owner.namespace,
-            "labels": found,
+            "labels": found | kueue(action),
             "ownerReferences": [owner_reference(owner)],
         },
         "spec": {
@@ -45,7 +46,10 @@ def job_manifest(action: CreateJob, owner: VideoJobView, config: RenderConfig) -
                 ]
             },
             "template": {
-                "metadata": {"labels": dict(found), "annotations": {names.ANNOTATION_TASK: document_json(action)}},
+                "metadata": {
+                    "labels": dict(found),
+                    "annotations": {names.ANNOTATION_TASK: document_json(action)} | marks(action),
+                },
                 "spec": pod_spec(action, owner.namespace, config),
             },
         },

@@ -30,6 +30,11 @@ def labels(action: CreateJob) -> dict[str, str]:
     return found
 
 
+def kueue(action: CreateJob) -> dict[str, str]:
+    """The label of the Job alone by which Kueue takes over its admission."""
+    return {names.LABEL_KUEUE_QUEUE: action.kueue_queue} if action.kueue_queue is not None else {}
+
+
 def owner_reference(owner: VideoJobView) -> dict[str, Any]:
     """The VideoJob controls the Job: it goes when the VideoJob goes, and nobody else adopts it."""
     return {

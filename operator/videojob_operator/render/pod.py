@@ -6,10 +6,11 @@ from typing import Any
 
 from videojob_api import contract, names, notices
 from videojob_api.contract import FetchParams
-from videojob_api.stages import APART, COMMIT, FETCH, KINDS, NOTIFY, Trust
+from videojob_api.stages import APART, FETCH, KINDS, NOTIFY, Trust
 from videojob_operator.decide.world import CreateJob
 
 from .config import RenderConfig
+from .placement import placement
 
 STORE = "store"
 SCRATCH = "scratch"
@@ -21,7 +22,7 @@ SECRET = "source"  # noqa: S105 - the start of a volume's name
 def pod_spec(action: CreateJob, namespace: str, config: RenderConfig) -> dict[str, Any]:
     """The pod's spec. Containers run one after another: all but the last are init containers."""
     containers = [container(action, name, namespace, config) for name in action.document.containers()]
-    spec = restricted(config, deadline_seconds=action.deadline_seconds)
+    spec = restricted(config, deadline_seconds=action.deadline_seconds) | placement(action.worker)
     if containers[:-1]:
         spec["initContainers"] = containers[:-1]
     return spec | {"containers": containers[-1:], "volumes": volumes(action, config)}
@@ -55,6 +56,7 @@ def container(action: CreateJob, name: str, namespace: str, config: RenderConfig
         "imagePullPolicy": config.image_pull_policy,
         "command": ["python3", "-m", "videojob_worker", "run"],
         "env": [
+            *({"name": each.name, "value": each.value} for each in action.worker.env),
             {"name": "VIDEOJOB_CONTAINER", "value": name},
             {"name": "VIDEOJOB_POD_UID", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.uid"}}},
             {"name": "PYTHONUNBUFFERED", "value": "1"},
@@ -102,18 +104,14 @@ def locked() -> dict[str, Any]:
 
 
 def resources(action: CreateJob, name: str) -> dict[str, Any]:
-    """What the container's most demanding stage needs; more memory after an attempt that ran out of it (case 30). One that may
-    only copy needs what a commit needs, so that it finds room on a node that is full of encoders.
-    """
-    rows = [KINDS[stage.kind] for stage in action.document.stages if stage.container == name]
-    if action.document.cache is not None and action.document.cache.only:
-        rows = [COMMIT]
-    percent = action.memory_percent
-    request = max(row.memory_mib for row in rows) * percent // 100
-    limit = max(row.memory_limit_mib for row in rows) * percent // 100
+    """What was decided for the container; GPUs are requests and limits in one."""
+    share = next(share for share in action.shares if share.container == name)
+    limits: dict[str, Any] = {"memory": f"{share.memory_limit_mib}Mi"}
+    if share.cpu_limit_millis is not None:
+        limits = {"cpu": f"{share.cpu_limit_millis}m"} | limits
     return {
-        "requests": {"cpu": f"{max(row.cpu_millis for row in rows)}m", "memory": f"{request}Mi"},
-        "limits": {"memory": f"{limit}Mi"},
+        "requests": {"cpu": f"{share.cpu_millis}m", "memory": f"{share.memory_mib}Mi"},
+        "limits": limits | {resource: str(count) for resource, count in share.gpus},
     }
 
 
@@ -151,7 +149,7 @@ def volumes(action: CreateJob, config: RenderConfig) -> list[dict[str, Any]]:
     claim: dict[str, Any] = {"name": STORE, "persistentVolumeClaim": {"claimName": action.claim_name}}
     return [
         *(() if storeless(action) else (claim,)),
-        {"name": SCRATCH, "emptyDir": {"sizeLimit": config.scratch_limit}},
+        {"name": SCRATCH, "emptyDir": {"sizeLimit": f"{action.scratch_mib}Mi"}},
         task_volume(),
         token_volume(names.audience(action.document.job.uid), config),
         *(

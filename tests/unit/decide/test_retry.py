@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from builders import CONFIG, NOW, UID, Scene, a_failure, a_url, ended, waiting
+from builders import CONFIG, NOW, UID, Scene, a_failure, a_url
 from videojob_api.v1alpha1 import Retry
 from videojob_operator.decide.job.retry import next_time
 from videojob_operator.decide.world import Config, CreateJob
@@ -123,17 +123,6 @@ def test_endless_disruptions_end_at_their_budget() -> None:
     assert scene.status.failure is not None
     assert scene.status.failure.message.startswith("3 attempts were lost to disruptions, 2 are permitted")
     assert len(creates(scene)) == 3
-
-
-def test_an_attempt_after_one_that_ran_out_of_memory_gets_more() -> None:
-    """Case 30: by halves, at most twice the table's."""
-    scene = Scene.of(retry={"maxAttempts": 5}).settle()
-    for attempt in (1, 2, 3):
-        scene.tick(1).pod(f"main-a{attempt}", ended("work", 137, reason="OOMKilled"), waiting("commit")).settle()
-        scene.tick(60).settle()
-    assert [action.memory_percent for action in creates(scene)] == [100, 150, 200, 200]
-    scene.fail("main-a4", 75).settle().tick(60).settle()
-    assert creates(scene)[-1].memory_percent == 100
 
 
 def test_success_clears_the_failure_of_an_earlier_attempt_and_its_label() -> None:

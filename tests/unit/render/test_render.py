@@ -11,6 +11,7 @@ import pytest
 from builders import Scene, a_url, a_videojob
 from videojob_api import contract, names
 from videojob_api.stages import KINDS
+from videojob_api.v1alpha1 import WorkerClass
 from videojob_operator.decide.world import CreateJob
 from videojob_operator.render import DocumentTooLargeError, RenderConfig, job_manifest
 from videojob_operator.settings import Settings
@@ -136,13 +137,10 @@ def test_a_container_gets_what_its_most_demanding_stage_needs() -> None:
     assert commit["resources"]["limits"] == {"memory": f"{KINDS['commit'].memory_limit_mib}Mi"}
 
 
-def test_more_memory_after_an_attempt_that_ran_out_of_it() -> None:
-    """Case 30."""
-    plain = containers(pod())[0]["resources"]
-    more = containers(pod(replace(action(), memory_percent=150)))[0]["resources"]
-    assert plain["limits"]["memory"] == "3072Mi"
-    assert more["limits"]["memory"] == "4608Mi"
-    assert more["requests"]["cpu"] == plain["requests"]["cpu"]
+def test_scratch_space_is_what_was_decided() -> None:
+    """Case 32: beyond it the kubelet evicts the pod."""
+    spec = pod(replace(action(), scratch_mib=1536))
+    assert next(v for v in spec["volumes"] if v["name"] == "scratch")["emptyDir"] == {"sizeLimit": "1536Mi"}
 
 
 def test_an_attempt_that_may_only_copy_asks_for_little() -> None:
@@ -188,8 +186,6 @@ def test_the_settings_reach_the_pod() -> None:
     spec = job_manifest(action(), a_videojob(), config)["spec"]["template"]["spec"]
     assert {c["imagePullPolicy"] for c in containers(spec)} == {"Never"}
     assert {c["image"] for c in containers(spec)} == {"videojob-worker:test"}
-    scratch = next(v for v in spec["volumes"] if v["name"] == "scratch")
-    assert scratch["emptyDir"]["sizeLimit"] == "1Gi"
 
 
 # ---------------------------------------------------------------- the pod that talks to strangers
@@ -228,3 +224,62 @@ def test_the_settings_say_where_a_fetch_may_go() -> None:
     assert Settings().fetch == contract.FetchPolicy()
     with pytest.raises(ValueError, match=r"give networks such as 10\.20\.0\.0/16"):
         Settings(fetch_allow_networks="10.20.0.1/16")  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------- worker classes
+
+
+def of_class(**fields: Any) -> dict[str, Any]:
+    """The Job of a VideoJob whose worker class has these fields."""
+    return manifest(replace(action(), worker=WorkerClass.model_validate(fields)))
+
+
+MARKS = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"}
+
+
+def marks(job: dict[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = job["spec"]["template"]["metadata"]["annotations"]
+    return {key: value for key, value in found.items() if key != names.ANNOTATION_TASK}
+
+
+def test_node_autoscalers_leave_long_stages_alone_and_no_others() -> None:
+    """An encode that is taken away starts at nothing; a fetch or a commit is replaced in seconds."""
+    assert marks(manifest(action("Compact"))) == MARKS
+    assert marks(manifest(action("Spread"))) == {}, "ingest takes seconds"
+    assert marks(manifest(action(transcode=a_url()))) == {}
+    assert marks(of_class(protectLongStages=False)) == {}
+
+
+def test_an_attempt_that_may_only_copy_may_be_taken_away() -> None:
+    scene = Scene.of().settle(granted=False)
+    keys = frozenset(str(stage.key) for stage in scene.status.stages)
+    scene.set(cached=keys, granted_slot=names.CACHE_SLOT).settle()
+    given = next(a for plan in scene.plans for a in plan.actions if isinstance(a, CreateJob))
+    assert marks(manifest(given)) == {}
+
+
+@pytest.mark.parametrize(
+    ("spot", "tolerated", "avoided"), [("Any", 0, 0), ("Tolerate", 3, 0), ("Avoid", 0, 5)]
+)  # fmt: skip
+def test_spot_nodes_are_tolerated_avoided_or_left_to_the_scheduler(spot: str, tolerated: int, avoided: int) -> None:
+    spec = of_class(spot=spot)["spec"]["template"]["spec"]
+    assert len(spec.get("tolerations", [])) == tolerated
+    affinity = spec.get("affinity", {}).get("nodeAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution")
+    (term,) = affinity["nodeSelectorTerms"] if affinity else [{"matchExpressions": []}]
+    assert len(term["matchExpressions"]) == avoided
+    assert all(row["operator"] == "NotIn" for row in term["matchExpressions"])
+
+
+def test_a_classs_variables_stand_before_ours() -> None:
+    """The last of two variables of a name would win, and ours must."""
+    spec = of_class(env=[{"name": "OMP_NUM_THREADS", "value": "4"}])["spec"]["template"]["spec"]
+    for each in containers(spec):
+        assert each["env"][0] == {"name": "OMP_NUM_THREADS", "value": "4"}
+        assert each["env"][1]["name"] == "VIDEOJOB_CONTAINER"
+
+
+def test_kueue_is_told_by_the_jobs_label_alone() -> None:
+    job = manifest(replace(action(), kueue_queue="videos"))
+    assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "videos"
+    assert "kueue.x-k8s.io/queue-name" not in job["spec"]["template"]["metadata"]["labels"]
+    assert "kueue.x-k8s.io/queue-name" not in manifest()["metadata"]["labels"]

@@ -7,9 +7,9 @@ from typing import Literal
 
 from videojob_api import contract, profiles
 from videojob_api.names import Phase, Reason
-from videojob_api.v1alpha1 import FailureStatus, PlannedOutput, PlanStatus, StageStatus, VideoJobSpec
+from videojob_api.v1alpha1 import FailureStatus, PlannedOutput, PlanStatus, StageStatus, VideoJobSpec, WorkerClass
 
-from .. import recipes
+from .. import classes, recipes
 from ..admission import admit
 from ..world import Event, Observed, ProfileView
 from .draft import Draft
@@ -28,6 +28,8 @@ def accept(seen: Observed, draft: Draft) -> None:
     draft.update(type=spec.type)
     if draft.status.plan is not None:
         draft.accepted = True
+        if draft.redriven:
+            _take_class(seen, draft, spec, draft.status.plan)
         return
     if seen.duplicate_of is not None:
         text = f"VideoJob {seen.duplicate_of} of this namespace has the idempotencyKey {spec.idempotency_key} already"
@@ -64,7 +66,23 @@ def _missing(seen: Observed, spec: VideoJobSpec) -> tuple[Reason, str] | None:
     if not seen.queue_found:
         text = f"no VideoQueue {spec.queue} in namespace {seen.config.operator_namespace}; set spec.queue to one that exists"
         return Reason.QUEUE_NOT_FOUND, text
-    return None
+    return classes.unknown(seen.config, spec.worker_class, seen.job.namespace)
+
+
+def _take_class(seen: Observed, draft: Draft, spec: VideoJobSpec, plan: PlanStatus) -> None:
+    """A redrive takes the class that the spec names now, as it is now: what was too small is why people ask again."""
+    found = classes.find(seen.config, spec.worker_class, seen.job.namespace)
+    if found is None:
+        return  # the one on record still does
+    image = found.image or (seen.config.worker_image if plan.worker.get("image") else plan.image)
+    draft.update(
+        plan=plan.model_copy(
+            update={
+                "worker_class": spec.worker_class, "worker": found.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+                "image": image,
+            }
+        )
+    )  # fmt: skip
 
 
 def _at_the_gate(seen: Observed, draft: Draft, spec: VideoJobSpec) -> tuple[Reason, str] | None:
@@ -100,9 +118,13 @@ def _record(seen: Observed, draft: Draft, spec: VideoJobSpec) -> None:
     # Auto is Compact: fewer pods, no second pull of the bytes; Spread is for those who want a Job to each stage.
     execution: Literal["Compact", "Spread"] = "Spread" if spec.execution.mode == "Spread" else "Compact"
     store = seen.store.pvc if seen.store is not None else None
+    chosen = classes.find(seen.config, spec.worker_class, seen.job.namespace) or WorkerClass()
     plan = PlanStatus(
         execution=execution,
-        image=seen.config.worker_image,
+        image=chosen.image or seen.config.worker_image,
+        worker_class=spec.worker_class,
+        worker=chosen.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        kueue_queue=chosen.kueue_queue or seen.kueue_queue,
         outputs=tuple(outputs),
         claim_name=store.claim_name if store is not None else None,
         threads=seen.config.threads,

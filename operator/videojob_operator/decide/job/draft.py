@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from videojob_api.contract import StageResult
 from videojob_api.names import Phase, Reason
-from videojob_api.v1alpha1 import FailureStatus, PlannedGroup, QueueStatus, StageStatus, VideoJobStatus
+from videojob_api.v1alpha1 import FailureStatus, PlannedGroup, QueueStatus, StageStatus, VideoJobStatus, WorkerClass
 
-from ..world import Action, Event, JobView, PodView, SlotRequest
+from .. import classes, recipes
+from ..world import Action, Event, JobView, PodView, Share, SlotRequest
 from .phases import terminal
 
 EVENT_BYTES = 1000
@@ -66,6 +67,16 @@ class Group:
         return max((stage.disruptions for stage in self.stages), default=0)
 
     @property
+    def out_of_memory(self) -> int:
+        """Attempts that ran out of memory."""
+        return max((stage.out_of_memory for stage in self.stages), default=0)
+
+    @property
+    def out_of_disk(self) -> int:
+        """Attempts that ran out of disk."""
+        return max((stage.out_of_disk for stage in self.stages), default=0)
+
+    @property
     def settled(self) -> int:
         """Attempts that ended without success and are accounted for; a later one is in flight or a success."""
         return max((stage.settled for stage in self.stages), default=0)
@@ -74,6 +85,12 @@ class Group:
     def succeeded(self) -> bool:
         """Whether all its stages have succeeded."""
         return all(stage.done for stage in self.stages)
+
+
+def shares_of(worker: WorkerClass, group: Group, *, copies: bool = False) -> tuple[Share, ...]:
+    """What each container of the group's next attempt may use, after those that ran out of memory."""
+    parts = classes.by_container(recipes.containers(group.plan.stages))
+    return classes.shares(worker, parts, steps=group.out_of_memory, copies=copies)
 
 
 @dataclass

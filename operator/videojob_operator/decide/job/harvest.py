@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pydantic import ValidationError
+
 from videojob_api.contract import FailureClass, StageResult
-from videojob_api.names import Phase, Reason
+from videojob_api.names import CACHE_SLOT, Phase, Reason
 from videojob_api.stages import KINDS
 from videojob_api.v1alpha1 import ProgressStatus
 
-from .. import recipes
+from .. import classes, recipes
 from ..naming import job_name
 from ..world import ConfirmGone, Event, Observed
-from .draft import Draft, Group, Verdict
+from .draft import Draft, Group, Verdict, shares_of
 from .judge import judge
 from .results import input_of
 
@@ -33,7 +35,7 @@ def harvest(seen: Observed, draft: Draft) -> None:
         top = max([group.attempt, *(job.attempt for job in seen.jobs if job.group == group.name)])
         for attempt in range(group.settled + 1, top + 1):
             verdict = judge(seen, group, attempt)
-            begin(seen, draft, group, attempt)
+            begin(seen, draft, group, attempt, copies=verdict.job is not None and verdict.job.slot == CACHE_SLOT)
             if verdict.wake_at is not None:
                 draft.wakes.append(verdict.wake_at)
             if verdict.state in ("Live", "Reading"):
@@ -50,8 +52,8 @@ def harvest(seen: Observed, draft: Draft) -> None:
             return
 
 
-def begin(seen: Observed, draft: Draft, group: Group, attempt: int) -> None:
-    """Put an attempt on record, once: at its launch, or when its Job is found without one."""
+def begin(seen: Observed, draft: Draft, group: Group, attempt: int, *, copies: bool = False) -> None:
+    """Put an attempt on record, once: at its launch, or when its Job is found without one. `copies`: of the cache alone."""
     if attempt <= group.attempt:
         return
     name = job_name(seen.job.uid, seen.job.name, group.name, attempt)
@@ -59,6 +61,7 @@ def begin(seen: Observed, draft: Draft, group: Group, attempt: int) -> None:
         group.name, attempt=attempt, state="Waiting", progress=0, job=name, start_time=None, completion_time=None,
         message=None, seconds=None, cpu_seconds=None, gpu_seconds=None,
     )  # fmt: skip
+    _resources(draft, group, copies=copies)
     first = group.plan.stages[0]
     draft.stage(first, state="Running", start_time=seen.now)
     draft.update(
@@ -68,6 +71,20 @@ def begin(seen: Observed, draft: Draft, group: Group, attempt: int) -> None:
     draft.note = (Reason.STAGE_RUNNING, f"{first}: attempt {attempt}")
     text = f"{', '.join(group.plan.stages)}: attempt {attempt} started as Job {name}"
     draft.events.append(Event(Reason.STAGE_STARTED, text))
+
+
+def _resources(draft: Draft, group: Group, *, copies: bool) -> None:
+    """Put on record what the attempt may use, which follows from the attempts before it."""
+    try:
+        worker = classes.planned(draft.status.plan)
+    except ValidationError:
+        return  # made by a version that could read it
+    given = {share.container: share for share in shares_of(worker, group, copies=copies)}
+    scratch = f"{classes.scratch_mib(worker, group.out_of_disk)}Mi" if group.out_of_disk else None
+    for stage, container in recipes.containers(group.plan.stages).items():
+        share, row = given[container], recipes.kind_of(stage)
+        size = share.working_size if row is not None and share.working_size in row.working_sizes else None
+        draft.stage(stage, memory=f"{share.memory_limit_mib}Mi", scratch=scratch, working_size=size)
 
 
 def _succeed(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> None:
@@ -123,6 +140,8 @@ def _count(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> None
     if verdict.confirm is not None:
         draft.actions.append(ConfirmGone(verdict.confirm))
     disrupted = failure.failure_class == FailureClass.DISRUPTION
+    resource = failure.failure_class == FailureClass.RESOURCE
+    disk = resource and failure.code == "DiskFull"
     for stage in draft.group(group.name).stages:
         here = stage.name == failure.stage
         draft.stage(
@@ -130,6 +149,8 @@ def _count(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> None
             state="Queued" if here or stage.state == "Running" else "Waiting",
             failures=stage.failures + (not disrupted),
             disruptions=stage.disruptions + disrupted,
+            out_of_memory=stage.out_of_memory + (resource and not disk),
+            out_of_disk=stage.out_of_disk + disk,
             message=failure.message[:200] if here else None,
             completion_time=seen.now if stage.start_time is not None else None,
         )

@@ -29,9 +29,10 @@ CODES = {
 }
 """Code of a failure about which the worker left no word."""
 HINTS = {
-    "OutOfMemory": "the next attempt gets more memory; an input of smaller pictures needs less",
+    "OutOfMemory": "each attempt gets half as much memory again, up to the worker class's maxMemory; beyond it set "
+    "spec.workerClass to a class with more, and drive it again",
     "Resource": "the next attempt gets more memory; free space in the store, or use a larger volume",
-    "DiskFull": "free space in the store, or use a larger volume",
+    "DiskFull": "free space in the store, or use a larger volume; for /tmp, a worker class with more scratch",
     "Disrupted": "the cluster took the pod away; nothing is wrong with the input",
     "ResultInvalid": "the worker image and the operator must be of versions that understand each other",
     "BadDocument": "the worker image and the operator must be of versions that understand each other",

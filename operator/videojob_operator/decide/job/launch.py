@@ -9,15 +9,15 @@ from pydantic import ValidationError
 from videojob_api import contract, names
 from videojob_api.names import Phase, Reason
 from videojob_api.stages import KINDS, REPORT
-from videojob_api.v1alpha1 import FailureStatus, VideoJobSpec, VideoJobStatus
+from videojob_api.v1alpha1 import FailureStatus, PlanStatus, VideoJobSpec, VideoJobStatus, WorkerClass
 
-from .. import recipes
+from .. import classes, recipes
 from ..naming import job_name, report_group
 from ..tiers import kept
 from ..world import CreateJob, Observed, SlotRequest
 from .cached import order, slot_of
 from .deadline import seconds_left
-from .draft import Draft, Group
+from .draft import Draft, Group, shares_of
 from .harvest import begin
 from .judge import live
 
@@ -25,7 +25,6 @@ DEADLINE_GRACE_SECONDS = 60
 """The pod's deadline comes this much after the runner's: the runner can still say why."""
 CONFLICT_LOOK_SECONDS = 60
 PRIORITIES = {"High": 0, "Normal": 1, "Low": 2}
-MAX_MEMORY_PERCENT = 200
 
 
 def launch(seen: Observed, draft: Draft) -> None:
@@ -48,6 +47,7 @@ def launch(seen: Observed, draft: Draft) -> None:
     slot = names.CACHE_SLOT if seen.granted and seen.granted_slot == names.CACHE_SLOT else group.plan.slot
     try:
         task = document(seen, draft.status, spec, group, attempt, cache_only=slot == names.CACHE_SLOT)
+        worker = classes.planned(plan)
     except (ValidationError, KeyError) as error:
         _unreadable(seen, draft, error)
         return
@@ -59,10 +59,13 @@ def launch(seen: Observed, draft: Draft) -> None:
         slot=slot,
         queue=spec.queue,
         deadline_seconds=seconds_left(spec, draft.status) + DEADLINE_GRACE_SECONDS,
-        memory_percent=_memory(draft.status, group),
+        shares=shares_of(worker, group, copies=slot == names.CACHE_SLOT),
+        worker=worker,
+        scratch_mib=classes.scratch_mib(worker, group.out_of_disk),
+        kueue_queue=plan.kueue_queue,
     )
     if _create(seen, draft, action):
-        begin(seen, draft, group, attempt)
+        begin(seen, draft, group, attempt, copies=slot == names.CACHE_SLOT)
 
 
 def _create(seen: Observed, draft: Draft, action: CreateJob) -> bool:
@@ -163,7 +166,13 @@ def document(
         row = recipes.kind_of(stage.name)
         if row is not None and stage.key is not None:
             known[row.kind] = stage.key
-    wanted = recipes.tasks(steps, group.plan.stages, known)
+    sizes = {share.container: share.working_size for share in shares_of(classes.planned(plan), group)}
+    wanted = tuple(
+        task.model_copy(update={"working_size": size})
+        if (size := sizes.get(task.container)) in KINDS[task.kind].working_sizes
+        else task
+        for task in recipes.tasks(steps, group.plan.stages, known)
+    )
     fetches = any(KINDS[task.kind].trust == "fetch" for task in wanted)
     bounded = spec.timeout_seconds is not None or (status.input is not None and status.active_time_ms > 0)
     return contract.TaskDocument(
@@ -205,17 +214,19 @@ def report(seen: Observed, status: VideoJobStatus, spec: VideoJobSpec, group: Gr
         slot=None,
         queue=spec.queue,
         deadline_seconds=REPORT.stall_seconds + DEADLINE_GRACE_SECONDS,
+        shares=classes.shares(WorkerClass(), ((task.container, (REPORT,)),)),
+        worker=_nodes(plan),
     )
+
+
+def _nodes(plan: PlanStatus | None) -> WorkerClass:
+    """The class whose pods hold the job's volume, so that a report finds it; of one that cannot be read, nothing."""
+    try:
+        return classes.planned(plan)
+    except ValidationError:
+        return WorkerClass()
 
 
 def _identity(seen: Observed, spec: VideoJobSpec) -> contract.Identity:
     job = seen.job
     return contract.Identity(namespace=job.namespace, name=job.name, uid=job.uid, external_id=spec.external_id)
-
-
-def _memory(status: VideoJobStatus, group: Group) -> int:
-    """More memory after an attempt that ran out of it, by halves, bounded (case 30)."""
-    last = status.failure
-    if group.failures == 0 or last is None or last.code not in ("OutOfMemory", "Resource"):
-        return 100
-    return min(MAX_MEMORY_PERCENT, 100 + 50 * group.failures)

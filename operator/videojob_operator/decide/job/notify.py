@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from videojob_api.stages import NOTIFY
-from videojob_api.v1alpha1 import NotifyStatus, NotifyTarget
+from videojob_api.v1alpha1 import NotifyStatus, NotifyTarget, WorkerClass
 
+from .. import classes
 from .. import notify as webhooks
 from ..naming import job_name, share
 from ..world import CreateJob, JobView, Observed
@@ -78,6 +79,7 @@ def _launch(seen: Observed, draft: Draft, target: NotifyTarget, row: NotifyStatu
             slot=None,
             queue=seen.job.spec.queue if seen.job.spec is not None else "",
             deadline_seconds=NOTIFY.stall_seconds + DEADLINE_GRACE_SECONDS,
+            shares=classes.shares(WorkerClass(), ((NOTIFY.kind, (NOTIFY,)),)),
         )
     )
 

@@ -62,7 +62,8 @@ def redrive(seen: Observed, draft: Draft) -> None:
         known = (job.attempt for job in seen.jobs if job.group == group.name)
         spent = max([group.attempt, group.settled, *known])
         draft.stages(
-            group.name, state="Waiting", attempt=spent, attempt_base=spent, failures=0, disruptions=0, progress=0,
+            group.name, state="Waiting", attempt=spent, attempt_base=spent, failures=0, disruptions=0, out_of_memory=0,
+            out_of_disk=0, progress=0,
             start_time=None, completion_time=None, message=None, cpu_seconds=None,
         )  # fmt: skip
     draft.update(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from pydantic import ValidationError
+
 from videojob_api.contract import FailureClass
 from videojob_api.names import Phase, Reason
 from videojob_api.v1alpha1 import Retry
 
+from .. import classes
 from ..naming import share
 from ..world import Event, Observed
 from .draft import Draft
@@ -26,7 +29,7 @@ def retry(seen: Observed, draft: Draft) -> None:
         draft.fail(Reason.PERMANENT, failure, seen.now)
         return
     if failure.failure_class == FailureClass.DISRUPTION:
-        budget = seen.config.disruption_budget
+        budget = _budget(seen, draft)
         if group.disruptions > budget:
             text = f"{group.disruptions} attempts were lost to disruptions, {budget} are permitted; the last: {failure.message}"
             draft.fail(Reason.DISRUPTED, failure.model_copy(update={"message": text[:1000]}), seen.now)
@@ -44,6 +47,15 @@ def retry(seen: Observed, draft: Draft) -> None:
     wait = (due - seen.now).total_seconds()
     text = f"{failure.code}: {failure.message}; attempt {group.settled + 1} in {wait:.1f} s"
     draft.events.append(Event(Reason.RETRYING, text, "Warning"))
+
+
+def _budget(seen: Observed, draft: Draft) -> int:
+    """Disruptions that a group survives: the worker class's word, else the settings'."""
+    try:
+        own = classes.planned(draft.status.plan).disruption_budget
+    except ValidationError:
+        own = None
+    return seen.config.disruption_budget if own is None else own
 
 
 def next_time(now: datetime, policy: Retry, failures: int, uid: str, group: str) -> datetime:
