@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,33 @@ def test_five_profiles_from_one_decode(bench: Workbench, clips: Clips) -> None:
     assert manifest.outputs == result.stages[0].files
     assert manifest.input.filename == "trailer.mp4"
     assert manifest.tools["ffmpeg"]
+
+
+def test_one_by_one_makes_the_same_bytes_with_one_encoder_at_a_time(bench: Workbench, clips: Clips) -> None:
+    """Case 30: the smaller working size after all the memory an attempt may get; with one thread equal bytes are promised."""
+    bench.outputs, bench.run_limits = plans(FIVE), {"threads": 1}
+    bench.put(clips("camera"), "trailer.mp4")
+    whole = bench.run()
+    together = {output.name: output.sha256 for output in bench.recorded("transcode").files}
+    assert whole.exit_code == 0
+    assert len(commands(bench)) == 1
+    shutil.rmtree(bench.job)
+    bench.job.mkdir()
+    document = bench.document()
+    document["stages"][1]["workingSize"] = "OneByOne"
+    small = bench.run("work", document)
+    assert small.exit_code == 0
+    assert {output.name: output.sha256 for output in bench.recorded("transcode").files} == together
+    assert [line.count("-c:v") for line in commands(bench)] == [1] * 5
+    said = [record["progress"] for record in bench.logs if record.get("progress", {}).get("stage") == "transcode"]
+    percents = [sample["percent"] for sample in said]
+    assert percents == sorted(percents)
+
+
+def commands(bench: Workbench) -> list[str]:
+    """FFmpeg's encoding commands of the attempt."""
+    lines = (bench.job / "debug" / "main-a1" / "transcode.commands.txt").read_text().splitlines()
+    return [line for line in lines if "-progress" in line]
 
 
 def test_a_thumbnail_shows_the_asked_moment(bench: Workbench, tmp_path: Path) -> None:

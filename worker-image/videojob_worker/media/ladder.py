@@ -74,21 +74,33 @@ def rungs(plans: Sequence[OutputPlan], width: int, height: int, rate: Fraction, 
 
 
 def arguments(
-    program: str, source: Path, demuxer: str, *, probe: Probe, ladder: Sequence[Rung], folder: Path, threads: int
+    program: str,
+    source: Path,
+    demuxer: str,
+    *,
+    probe: Probe,
+    ladder: Sequence[Rung],
+    folder: Path,
+    threads: int,
+    only: Sequence[Rung] = (),
 ) -> list[str]:
-    """The command that makes every rung into `folder` and reports progress on standard output."""
+    """The command that makes every rung into `folder`, or those in `only`, and reports progress on standard output. What it
+    makes does not depend on what else it makes: a rung is scaled from the next larger one of the whole ladder either way.
+    """
     opened = ffmpeg.input(tools.file_url(source), threads=threads, **_named(tools.input_options(demuxer)))
     picture = _straighten(opened[str(probe.video.index)], probe)
-    films = [rung for rung in ladder if rung.plan.spec.rendition is not None]
-    stills = [rung for rung in ladder if rung.plan.spec.thumbnail is not None]
+    wanted = only or ladder
+    films = [rung for rung in wanted if rung.plan.spec.rendition is not None]
+    stills = [rung for rung in wanted if rung.plan.spec.thumbnail is not None]
+    shapes = [(rung.width, rung.height) for rung in ladder if rung.plan.spec.rendition is not None]
     branches = _split(picture, bool(films) + len(stills))
     made: dict[str, Any] = {}
     if films:
-        made.update(_cascade(branches.pop(0), films, probe))
+        made.update(_cascade(branches.pop(0), films, shapes, probe))
     for still, branch in zip(stills, branches, strict=True):
         made[still.plan.name] = _still(branch, still, probe)
     outputs = []
-    for rung in ladder:
+    for rung in wanted:
         streams = [made[rung.plan.name]]
         if rung.audio and probe.audio is not None:
             streams.append(opened[str(probe.audio.index)])
@@ -119,9 +131,13 @@ def _straighten(stream: Any, probe: Probe) -> Any:
     return stream.filter("fps", fps=_fraction(probe.video.rate), round="near")
 
 
-def _cascade(stream: Any, films: Sequence[Rung], probe: Probe) -> dict[str, Any]:
-    """Scale to each distinct shape, large to small, each from the one before, and hand out one branch per output."""
-    shapes = sorted({(rung.width, rung.height) for rung in films}, key=lambda shape: (-shape[0] * shape[1], shape))
+def _cascade(stream: Any, films: Sequence[Rung], all_shapes: Sequence[tuple[int, int]], probe: Probe) -> dict[str, Any]:
+    """Scale to each distinct shape of the ladder, large to small, each from the one before, down to the last that one of the
+    films has, and hand out one branch per film.
+    """
+    shapes = sorted(set(all_shapes), key=lambda shape: (-shape[0] * shape[1], shape))
+    needed = max(shapes.index((rung.width, rung.height)) for rung in films)
+    shapes = shapes[: needed + 1]
     made: dict[str, Any] = {}
     for place, (width, height) in enumerate(shapes):
         stream = stream.filter("scale", width, height, flags=SCALER, out_range="tv")

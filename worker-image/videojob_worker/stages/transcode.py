@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from videojob_api import profiles
-from videojob_api.contract import StageResult, TranscodeParams
+from videojob_api.contract import ONE_BY_ONE, OutputPlan, StageResult, TranscodeParams
 from videojob_api.v1alpha1.status import OutputStatus
 
 from ..base.errors import BadConfig, Permanent
@@ -28,7 +29,8 @@ DRIFT_MS = 400
 
 
 def run(context: Context) -> StageResult:
-    """Run FFmpeg once for the whole ladder (T-006).
+    """Run FFmpeg once for the whole ladder (T-006); in the working size OneByOne, once for each output, which needs the memory of
+    one encoder at a time and makes the same.
 
     Raises Permanent (CorruptMedia, SourceChanged), Resource (OutOfMemory, DiskFull), Stalled (Timeout, Stalled), Recoverable
     (FFmpegFailed), Stopped.
@@ -52,6 +54,35 @@ def run(context: Context) -> StageResult:
     rungs = ladder.rungs(
         params.outputs, found.video.width, found.video.height, found.video.rate, audio=found.audio is not None
     )
+    passes = [(rung,) for rung in rungs] if context.task.working_size == ONE_BY_ONE else [rungs]
+    lasts: dict[str, int] = {}
+    for place, some in enumerate(passes):
+        lasts |= _encode(
+            context, path=path, sniffed=sniffed, found=found, rungs=rungs, some=some, place=(place, len(passes))
+        )
+    context.progress(99, "Reading the outputs")
+    return StageResult(
+        kind=context.kind.kind,
+        message=f"{len(rungs)} outputs",
+        input=source,
+        files=tuple(_status(context, rung, lasts[rung.plan.name]) for rung in rungs),
+        tools={"ffmpeg": tools.version(context.tool)},
+    )
+
+
+def _encode(
+    context: Context,
+    *,
+    path: Path,
+    sniffed: Sniffed,
+    found: Probe,
+    rungs: Sequence[Rung],
+    some: Sequence[Rung],
+    place: tuple[int, int],
+) -> dict[str, int]:
+    """Make some rungs of the ladder from one decode; how long each lasts in milliseconds, by name. `place`: which of how many
+    decodes it is.
+    """
     argv = ladder.arguments(
         tools.ffmpeg(),
         path,
@@ -60,6 +91,7 @@ def run(context: Context) -> StageResult:
         ladder=rungs,
         folder=context.staging,
         threads=context.document.limits.threads,
+        only=some,
     )
     reader, watchdog = ProgressReader(found.duration_ms), context.watchdog()
 
@@ -67,10 +99,13 @@ def run(context: Context) -> StageResult:
         sample = reader.feed(line)
         watchdog.advance(reader.clock)
         if sample is not None:
-            context.progress(sample.percent, f"Encoding {len(rungs)} outputs", sample.speed, sample.eta_seconds)
+            text = f"Encoding {len(some)} outputs" if place[1] == 1 else f"Encoding {some[0].plan.name}, one by one"
+            percent = (100 * place[0] + sample.percent) // place[1]
+            context.progress(percent, text, sample.speed, sample.eta_seconds)
 
-    finished = context.run(argv, fences=_fences(params, found.duration_ms), watchdog=watchdog, on_line=heard)
-    missing = [rung.file_name for rung in rungs if not _there(context, rung)]
+    fences = _fences([rung.plan for rung in some], found.duration_ms)
+    finished = context.run(argv, fences=fences, watchdog=watchdog, on_line=heard)
+    missing = [rung.file_name for rung in some if not _there(context, rung)]
     if finished.code != 0 or missing:
         if finished.code == 0:
             raise Permanent(
@@ -80,20 +115,13 @@ def run(context: Context) -> StageResult:
                 log_tail=finished.stderr,
             )
         raise tools.judge_reading(finished, "encoding") if reader.frames == 0 else tools.judge(finished, "encoding")
-    lasts = {rung.plan.name: found.lasts_ms(audio=rung.audio) for rung in rungs}
-    announced = max((lasts[rung.plan.name] for rung in rungs if rung.frame_rate), default=0)
+    lasts = {rung.plan.name: found.lasts_ms(audio=rung.audio) for rung in some}
+    announced = max((lasts[rung.plan.name] for rung in some if rung.frame_rate), default=0)
     if reader.position_ms < announced - DRIFT_MS:
-        sound = any(rung.audio for rung in rungs)
+        sound = any(rung.audio for rung in some)
         measured = _measured(context, path, sniffed, found, sound=sound, reader=reader, log_tail=finished.stderr)
-        lasts = {rung.plan.name: min(measured.lasts_ms(audio=rung.audio), reader.position_ms) for rung in rungs}
-    context.progress(99, "Reading the outputs")
-    return StageResult(
-        kind=context.kind.kind,
-        message=f"{len(rungs)} outputs",
-        input=source,
-        files=tuple(_status(context, rung, lasts[rung.plan.name]) for rung in rungs),
-        tools={"ffmpeg": tools.version(context.tool)},
-    )
+        lasts = {rung.plan.name: min(measured.lasts_ms(audio=rung.audio), reader.position_ms) for rung in some}
+    return lasts
 
 
 def _measured(
@@ -125,12 +153,10 @@ def _there(context: Context, rung: Rung) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
-def _fences(params: TranscodeParams, duration_ms: int) -> Fences:
+def _fences(plans: Sequence[OutputPlan], duration_ms: int) -> Fences:
     """Room for four times the largest output there should be; a decoder that makes frames without end stops there."""
     rates = [
-        profiles.kilobits(plan.spec.rendition.video.bitrate) + 512
-        for plan in params.outputs
-        if plan.spec.rendition is not None
+        profiles.kilobits(plan.spec.rendition.video.bitrate) + 512 for plan in plans if plan.spec.rendition is not None
     ]
     return Fences(address_space=16 * GIB, file_bytes=(64 << 20) + 4 * max(rates, default=0) * 125 * duration_ms // 1000)
 
