@@ -244,15 +244,31 @@ class Pending:
 PENDING = (
     Pending(
         "unschedulable (case 34)",
-        (PodView("p", "u", "Pending", unschedulable="0/1 nodes: cpu"),),
+        (PodView("p", "u", "Pending", unschedulable="0/1 nodes are available: 1 Insufficient cpu."),),
         None,
-        "0/1 nodes: cpu",
+        "0/1 nodes are available: 1 Insufficient cpu.; add nodes, wait until others end, or cancel and use a worker class "
+        "that asks for less",
+    ),
+    Pending(
+        "no node has the labels of its worker class (case 34)",
+        (PodView("p", "u", "Pending", unschedulable="0/1 nodes: 1 node(s) didn't match Pod's node affinity/selector"),),
+        None,
+        "0/1 nodes: 1 node(s) didn't match Pod's node affinity/selector; label a node as the worker class wants, or cancel "
+        "and use another class",
+    ),
+    Pending(
+        "no GPU is free",
+        (PodView("p", "u", "Pending", unschedulable="0/1 nodes: 1 Insufficient nvidia.com/gpu."),),
+        None,
+        "0/1 nodes: 1 Insufficient nvidia.com/gpu.; wait for a free GPU, add nodes that have one, or cancel and use another "
+        "worker class",
     ),
     Pending(
         "an image that cannot be pulled (case 33)",
         (a_pod(waiting("work", "ImagePullBackOff", "no such image"), waiting("commit"), phase="Pending"),),
         None,
-        "container work: ImagePullBackOff: no such image",
+        "container work: ImagePullBackOff: no such image; check the image's name in the chart's values, and "
+        "imagePullSecrets",
     ),
     Pending(
         "a container that cannot be made, without a word",
@@ -260,7 +276,19 @@ PENDING = (
         None,
         "container work: CreateContainerConfigError: no message",
     ),
-    Pending("quota (case 35)", (), "exceeded quota: pods", "exceeded quota: pods"),
+    Pending(
+        "quota (case 35)",
+        (),
+        "exceeded quota: pods",
+        "exceeded quota: pods; free or raise the namespace's ResourceQuota, or use a worker class that asks for less",
+    ),
+    Pending(
+        "Pod Security (case 36)",
+        (),
+        'pods "a" is forbidden: violates PodSecurity "restricted:latest"',
+        'pods "a" is forbidden: violates PodSecurity "restricted:latest"; the namespace\'s Pod Security level refuses what '
+        "the worker class adds: use another class",
+    ),
     Pending(
         "its node is lost, its containers may still run (case 31)",
         (a_pod(running("work"), waiting("commit"), deleting=True, node="n1", disruption="DeletionByTaintManager"),),
@@ -293,6 +321,25 @@ def test_why_a_pod_does_not_start_stands_in_the_status(case: Pending) -> None:
     scene.tick(60).pod("main-a1", running("work"), waiting("commit")).settle()
     assert scene.status.queue is None
     assert scene.condition("Reconciling") == ("True", "StageRunning")
+
+
+def test_a_job_that_kueue_holds_back_says_so() -> None:
+    scene = Scene.of().settle()
+    scene.change("main-a1", suspended=True).settle()
+    assert scene.status.queue is not None
+    assert scene.status.queue.message == "Kueue has not admitted the Job yet"
+    scene.change("main-a1", suspended=False).pod("main-a1", running("work"), waiting("commit")).settle()
+    assert scene.status.queue is None
+
+
+def test_a_long_story_of_the_scheduler_leaves_room_for_what_helps() -> None:
+    scene = Scene.of().settle()
+    text = "0/900 nodes are available: " + "1 node(s) had untolerated taint {a: b}, " * 40
+    scene.change("main-a1", pods=(PodView("p", "u", "Pending", unschedulable=text),)).settle()
+    assert scene.status.queue is not None
+    assert scene.status.queue.message is not None
+    assert len(scene.status.queue.message) == 500
+    assert scene.status.queue.message.endswith("; use a worker class that tolerates the nodes' taints, or add nodes")
 
 
 # ---------------------------------------------------------------- clean-up

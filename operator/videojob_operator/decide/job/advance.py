@@ -13,15 +13,8 @@ from ..world import Observed
 from .draft import Draft, Group, Verdict
 from .harvest import record
 from .judge import killed
+from .pending import pending
 from .results import input_of, problem_of, read
-
-WAITING_REASONS = frozenset(
-    {
-        "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError",
-        "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff",
-    }
-)  # fmt: skip
-"""Words of the kubelet for a container that cannot start without help (case 33)."""
 
 
 def advance(seen: Observed, draft: Draft) -> None:
@@ -32,8 +25,8 @@ def advance(seen: Observed, draft: Draft) -> None:
     draft.update(phase=Phase.RUNNING, next_retry_time=None)
     reason = pending(verdict) or _still_blocked(draft, verdict)
     if reason is not None:
-        draft.wait(seen.job.spec.queue, Reason.POD_PENDING, reason[:500], seen.now)
-        draft.note = (Reason.POD_PENDING, reason[:500])
+        draft.wait(seen.job.spec.queue, Reason.POD_PENDING, reason, seen.now)
+        draft.note = (Reason.POD_PENDING, reason)
     elif draft.problem is None:
         draft.update(queue=None)
     if verdict.state == "Reading":
@@ -41,25 +34,6 @@ def advance(seen: Observed, draft: Draft) -> None:
     elif verdict.pod is not None:
         _containers(seen, draft, group, attempt, verdict)
     _show(seen, draft, group, attempt)
-
-
-def pending(verdict: Verdict) -> str | None:
-    """Why the attempt's pod does not run, in the words of scheduler, kubelet or Job controller."""
-    if verdict.job is not None and not verdict.job.pods and verdict.job.finished is None:
-        return verdict.job.blocked
-    pod = verdict.pod
-    if pod is None or verdict.state != "Live":
-        return None
-    if (
-        pod.deleting or pod.disruption is not None
-    ):  # a lost node's pod stays like this until the node is back or removed
-        why = f" ({pod.disruption})" if pod.disruption is not None else ""
-        where = f" on node {pod.node}" if pod.node is not None else ""
-        return f"pod {pod.name}{where} is being taken away{why}; it is replaced when its containers have ended"
-    if pod.unschedulable is not None:
-        return pod.unschedulable
-    stuck = next((c for c in pod.containers if c.state == "Waiting" and c.reason in WAITING_REASONS), None)
-    return f"container {stuck.name}: {stuck.reason}: {stuck.message or 'no message'}" if stuck is not None else None
 
 
 def _still_blocked(draft: Draft, verdict: Verdict) -> str | None:
