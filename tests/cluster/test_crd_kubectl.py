@@ -12,6 +12,7 @@ import yaml
 
 from cluster import binaries
 from controlplane import ControlPlane
+from kstatus import kstatus
 from kube import Kube
 from videojob_api import names, schema
 from videojob_api.v1alpha1 import KINDS, VIDEOJOB, Kind
@@ -103,6 +104,20 @@ def test_a_new_videojob_is_in_progress_for_kstatus(kube: Kube) -> None:
     assert body["metadata"]["generation"] == 1
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.status is not None], ids=lambda kind: kind.kind)
+def test_whatever_has_a_status_begins_unseen(kube: Kube, kind: Kind) -> None:
+    """ObservedGeneration defaults to -1: until the operator has looked, kstatus says InProgress."""
+    spec = {"MediaStore": {"pvc": {"claimName": "videojob-store"}}, "VideoQueue": {}}.get(
+        kind.kind, {"transcode": {"source": {"uri": "store://stock/a.mp4"}}, "suspend": True}
+    )
+    name = f"unseen-{kind.short}"
+    body = {"apiVersion": names.API_VERSION, "kind": kind.kind, "metadata": {"name": name, "namespace": NAMESPACE}}
+    kube.apply({**body, "spec": spec})
+    found = kube.get(kind.plural, name, NAMESPACE)
+    assert found["status"]["observedGeneration"] == -1
+    assert kstatus(found) == "InProgress"
+
+
 def test_the_columns_of_the_front_page(kube: Kube) -> None:
     submit(kube, "front-page")
     progress = {"percent": 62, "summary": "62%", "message": "encoding 3 renditions"}
@@ -122,15 +137,49 @@ def test_short_names_and_the_category_find_every_kind(kube: Kube) -> None:
     assert "videojob.videojob.dev/found" in kube.run("get", names.CATEGORY, "-n", NAMESPACE, "-o", "name").out
 
 
+SELECTED = {
+    ".status.phase": "Failed",
+    ".status.type": "Story",
+    ".status.failure.code": "CorruptMedia",
+    ".spec.queue": "night",
+    ".spec.priority": "Low",
+    ".spec.store": "archive",
+}
+
+
+def nested(path: str, value: str) -> dict[str, Any]:
+    """An object with one field: what lies below `.spec` or `.status`."""
+    first, *rest = path.split(".")[2:]
+    return {first: nested(".x." + ".".join(rest), value) if rest else value}
+
+
 @pytest.mark.parametrize("path", VIDEOJOB.selectable)
 def test_a_field_that_selects(kube: Kube, path: str) -> None:
-    wanted = {".status.phase": "Failed", ".status.type": "Story", ".spec.queue": "night"}[path]
+    """`kubectl get vj --field-selector status.phase=Failed`: the API server picks, nobody lists everything."""
+    wanted = SELECTED[path]
     name = f"selected-by-{wanted.lower()}"
-    submit(kube, name, **({"queue": wanted} if path == ".spec.queue" else {}))
+    body = nested(path, wanted)
+    submit(kube, name, **(body if path.startswith(".spec.") else {}))
+    if path == ".status.failure.code":
+        body["failure"] |= {"class": "Permanent", "message": "the file is truncated"}
     if path.startswith(".status."):
-        report(kube, name, **{path.rsplit(".", 1)[1]: wanted})
+        report(kube, name, **body)
     found = kube.run("get", "vj", "-n", NAMESPACE, "-o", "name", "--field-selector", f"{path[1:]}={wanted}").out.split()
     assert found == [f"videojob.videojob.dev/{name}"]
+
+
+def test_fields_select_together_and_by_what_they_are_not(kube: Kube) -> None:
+    for name, priority in (("both", "High"), ("one", "Normal")):
+        submit(kube, f"pick-{name}", queue="picked", priority=priority)
+    picked = ("get", "vj", "-n", NAMESPACE, "-o", "name", "--field-selector")
+    assert kube.run(*picked, "spec.queue=picked,spec.priority=High").out.split() == ["videojob.videojob.dev/pick-both"]
+    assert kube.run(*picked, "spec.queue=picked,spec.priority!=High").out.split() == ["videojob.videojob.dev/pick-one"]
+
+
+def test_a_field_that_does_not_select_is_refused(kube: Kube) -> None:
+    done = kube.run("get", "vj", "-n", NAMESPACE, "--field-selector", "spec.suspend=true", check=False)
+    assert done.code != 0
+    assert "field label not supported: spec.suspend" in done.err
 
 
 def test_wait_for_finished_returns_when_the_condition_is_there(kube: Kube) -> None:

@@ -348,22 +348,36 @@ def test_the_server_takes_it_or_says_why_not(kube: Kube, case: Case) -> None:
 
 @dataclass(frozen=True)
 class Change:
-    """A change of a VideoJob that exists, and the server's words against it; without words it is taken."""
+    """A change of an object that exists, and the server's words against it; without words it is taken."""
 
     name: str
     given: dict[str, Any]
     expect: str = ""
+    kind: str = "VideoJob"
 
+
+EXISTING: dict[str, dict[str, Any]] = {
+    "VideoJob": videojob(suspend=True, stopAfter="Verify", idempotencyKey="order-4711"),
+    "MediaStore": store(pvc=CLAIM),
+}
+"""What the changes are made to; the VideoJob is suspended, so that no operator touches it."""
+SAME = EXISTING["VideoJob"]["spec"]["transcode"]
 
 CHANGES = (
     Change("a stop and another priority", {"suspend": True, "priority": "Low"}),
     Change("another webhook", {"notify": [{"url": "https://hooks.example.org"}]}),
     Change("a hold", {"retention": {"hold": True}}),
     Change("more attempts", {"retry": {"maxAttempts": 5}}),
+    Change("the same work", {"transcode": SAME}),
     Change("another source", {"transcode": {"source": {"uri": "store://stock/b.mp4"}}}, "spec.transcode is immutable"),
     Change("another profile", {"transcode": {"profiles": ["360p"]}}, "create another VideoJob to work on other input"),
     Change("another limit", {"transcode": {"limits": {"maxDurationSeconds": 1}}}, "spec.transcode is immutable"),
-    Change("another store", {"store": "archive"}, "spec.store is immutable: the job's files are already there"),
+    Change("the same store", {"store": "default"}),
+    Change(
+        "another store",
+        {"store": "archive"},
+        "spec.store is immutable, for the files lie there: create another VideoJob to use another store",
+    ),
     Change("the same stop and the same name", {"stopAfter": "Verify", "idempotencyKey": "order-4711"}),
     Change(
         "another stop", {"stopAfter": "Ingest"}, "spec.stopAfter is immutable: create another VideoJob to go further"
@@ -372,30 +386,38 @@ CHANGES = (
     Change("another name of the request", {"idempotencyKey": "order-4712"}, "spec.idempotencyKey is immutable: create"),
     Change("no name any more", {"idempotencyKey": None}, "spec.idempotencyKey is immutable"),
     Change("no work any more", {"transcode": None}, EXACTLY_ONE),
+    Change("the same claim, other tiers", {"pvc": CLAIM, "retention": {"debugSeconds": 60}}, kind="MediaStore"),
+    Change(
+        "another claim",
+        {"pvc": {"claimName": "other"}},
+        "spec.pvc is immutable, for the files stay on their claim: create another MediaStore",
+        kind="MediaStore",
+    ),
 )
 
 
 @pytest.fixture(scope="module")
-def existing(kube: Kube) -> Iterator[Callable[[dict[str, Any]], Done]]:
-    """Patches a VideoJob that exists; suspended, so that no operator touches it."""
-    body = videojob(suspend=True, stopAfter="Verify", idempotencyKey="order-4711")
-    body["metadata"]["name"] = "existing"
-    kube.run("create", "-n", "default", "-f", "-", stdin=json.dumps(body))
+def existing(kube: Kube) -> Iterator[Callable[[str, dict[str, Any]], Done]]:
+    """Patches an object of a kind that exists."""
+    for body in EXISTING.values():
+        named = {**body, "metadata": {"name": "existing"}}
+        kube.run("create", "-n", "default", "-f", "-", stdin=json.dumps(named))
 
-    def patch(spec: dict[str, Any]) -> Done:
+    def patch(kind: str, spec: dict[str, Any]) -> Done:
         change = json.dumps({"spec": spec})
-        return kube.run("patch", "vj", "existing", "-n", "default", "--type=merge", "-p", change, check=False)
+        return kube.run("patch", kind, "existing", "-n", "default", "--type=merge", "-p", change, check=False)
 
     yield patch
-    kube.run("delete", "vj", "existing", "-n", "default")
+    for kind in EXISTING:
+        kube.run("delete", kind, "existing", "-n", "default")
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: f"{change.kind}: {change.name}")
 def test_an_input_stays_as_it_was_and_the_rest_may_change(
-    existing: Callable[[dict[str, Any]], Done], change: Change
+    existing: Callable[[str, dict[str, Any]], Done], change: Change
 ) -> None:
     """Case 47: what is immutable is refused at admission, with the way out."""
-    done = existing(change.given)
+    done = existing(change.kind, change.given)
     if change.expect:
         assert done.code != 0, "it was taken"
         assert change.expect in done.err

@@ -37,8 +37,8 @@ async def test_a_cancel_ends_a_running_job_and_its_pod(
     assert ended["status"]["phase"] == "Cancelled"
     assert ended["status"]["outputs"] == []
     found = conditions(ended)
-    assert [kind for kind, status in found.items() if status == "True"] == ["Accepted", "Finished"]
-    assert (found["Complete"], found["Failed"], found["Stalled"]) == ("False", "False", "False")
+    assert [kind for kind, status in found.items() if status == "True"] == ["Accepted", "Stalled", "Finished"]
+    assert (found["Complete"], found["Failed"], found["Stalled"]) == ("False", "False", "True")
     await cluster.gone(JOBS, namespace, job)
     await annotate(cluster, namespace, "trailer", ANNOTATION_RETRY, "one")
     again = await cluster.pod_of(namespace, "trailer", attempt=2)

@@ -34,6 +34,7 @@ class Kind:
     status: type[ApiModel] | None
     columns: tuple[Column, ...]
     selectable: tuple[str, ...] = ()
+    """Fields that `kubectl get --field-selector` and watches can select by, eight at most."""
 
 
 AGE = Column("Age", "date", ".metadata.creationTimestamp")
@@ -58,7 +59,14 @@ VIDEOJOB = Kind(
         Column("Waiting", "string", ".status.queue.reason", 1),
         Column("Message", "string", ".status.progress.message", 1),
     ),
-    selectable=(".status.phase", ".status.type", ".spec.queue"),
+    selectable=(
+        ".status.phase",
+        ".status.type",
+        ".status.failure.code",
+        ".spec.queue",
+        ".spec.priority",
+        ".spec.store",
+    ),
 )
 VIDEOPROFILE = Kind(
     kind="VideoProfile",

@@ -18,6 +18,14 @@ TierName = Literal["uploads", "processed", "videos", "temp", "debug", "stock", "
 class PvcStore(ApiModel):
     """A PersistentVolumeClaim in the same namespace."""
 
+    cel = (
+        Rule(
+            "self == oldSelf",
+            "spec.pvc is immutable, for the files stay on their claim: create another MediaStore and name it in spec.store of "
+            "new VideoJobs",
+        ),
+    )
+
     claim_name: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
     """Name of the claim. ReadWriteMany lets stages run on any node; with ReadWriteOnce they share one node."""
 

@@ -144,7 +144,10 @@ class VideoJobSpec(ApiModel):
         ),
         Rule("!has(self.story)", f"spec.story {UNAVAILABLE}"),
         Rule("!has(self.avatar)", f"spec.avatar {UNAVAILABLE}"),
-        Rule("self.store == oldSelf.store", "spec.store is immutable: the job's files are already there"),
+        Rule(
+            "self.store == oldSelf.store",
+            "spec.store is immutable, for the files lie there: create another VideoJob to use another store",
+        ),
         Rule(
             "has(self.stopAfter) == has(oldSelf.stopAfter) && "
             "(!has(self.stopAfter) || self.stopAfter == oldSelf.stopAfter)",
