@@ -11,6 +11,8 @@ from .looks import SAMPLE_RATE, Captions, Colour, Effect, FrameRate, Music, Over
 from .params import ImageHint, Name
 
 MANIFEST_VERSION = 1
+Basis = Literal["speech", "words", "default", "given"]
+"""What a duration follows from."""
 SCENES_FILE = "scenes.json"
 """Name of the manifest in the folder of every stage that writes one."""
 
@@ -125,7 +127,7 @@ class Scene(StatusModel):
     """First frame: the sum of all frames before it (S-020)."""
     frames: Annotated[int, Field(ge=1)]
     """How long it lasts."""
-    basis: Literal["speech", "words", "default", "given"]
+    basis: Basis
     """What its duration follows from: measured speech, counted words, nothing to say, or the user's word (C4)."""
     effects: tuple[Effect, ...] = ()
     """What its picture does."""

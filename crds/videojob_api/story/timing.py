@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .looks import SAMPLE_RATE, Effect, Transition, TransitionKind
 from .params import Splitting
-from .scenes import Cut, Scene
+from .scenes import Basis, Cut, Scene
 
 SILENT_FACTOR_PERCENT = 150
 """Scenes last so much longer when nobody reads them aloud (S-039)."""
@@ -46,7 +46,7 @@ class Length:
     """How long a scene lasts, and why."""
 
     duration_ms: int
-    basis: str
+    basis: Basis
 
 
 def scene_ms(
