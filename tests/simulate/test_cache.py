@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import NOW, a_videojob
-from simcluster import Cluster, Outcome
+from simcluster import Cluster
+from simobjects import Outcome
 from simoperator import Operator, check_history, drive
 from videojob_operator.decide.queue import CACHE_CAPACITY
 

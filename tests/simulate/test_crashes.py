@@ -8,7 +8,8 @@ from typing import Literal
 import pytest
 
 from builders import NOW, a_url, a_videojob
-from simcluster import Cluster, CrashError, Outcome
+from simcluster import Cluster, CrashError
+from simobjects import Outcome
 from simoperator import Operator, check_history, drive
 from videojob_operator.decide.job import plan
 from videojob_operator.decide.world import DeleteJob

@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from builders import CONFIG, SHA, a_url, a_videojob
-from simcluster import Cluster, CrashError, Outcome
+from simcluster import Cluster, CrashError
+from simobjects import Outcome
 from simoperator import Faults, Operator, check, check_history, drive
 from simqueue import check_acceptance
 from videojob_api.names import TERMINAL_PHASES

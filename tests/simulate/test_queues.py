@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import CONFIG, NOW, a_videojob
-from simcluster import Cluster, Outcome
+from simcluster import Cluster
+from simobjects import Outcome
 from simoperator import Operator, drive
 from simqueue import PRIORITIES, check_acceptance
 from videojob_api.v1alpha1 import VideoQueueSpec

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, cast
 
-from simcluster import Cluster, ConflictError, ExistsError, Stored
+from simcluster import Cluster, ConflictError, ExistsError
+from simobjects import Stored
 from videojob_api.v1alpha1 import VideoJobStatus
 from videojob_operator.cluster.api import JOBS, Api, ApiError, Raw, Resource
 from videojob_operator.decide.world import VideoJobView

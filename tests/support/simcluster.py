@@ -7,22 +7,19 @@ after a moment, its phase follows its containers a second later, the Job's condi
 from __future__ import annotations
 
 import heapq
-import itertools
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
-from builders import NOW, SHA, a_stage
-from simcache import SimCache, check_slot
+from builders import NOW
+from simcache import check_slot
+from simobjects import Kind, Outcome, Script, Stored
+from simworker import Worker
 from videojob_api import names
-from videojob_api.contract import CommitParams, ReportParams, RunResult, TaskDocument, canonical_json, result_path
-from videojob_api.notices import NotifyParams
-from videojob_api.v1alpha1 import FailureStatus, PlannedOutput, VideoJobStatus
+from videojob_api.v1alpha1 import VideoJobStatus
 from videojob_operator.decide.world import ContainerView, JobView, PodView, VideoJobView
-
-Kind = Literal["videojob", "job", "pod"]
 
 
 class ConflictError(Exception):
@@ -37,21 +34,6 @@ class CrashError(Exception):
     """The operator's process is gone."""
 
 
-@dataclass(frozen=True)
-class Stored:
-    """One object of the API server."""
-
-    kind: Kind
-    key: str
-    owner: str
-    """UID of the VideoJob."""
-    version: int
-    value: Any
-    manifest: dict[str, Any] = field(default_factory=dict)
-    job: str = ""
-    """For a pod, the name of its Job."""
-
-
 class Watcher(Protocol):
     """Somebody who watches."""
 
@@ -59,66 +41,28 @@ class Watcher(Protocol):
         """An object changed, or is gone."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How one container ends."""
-
-    how: str = "ok"
-    seconds: float = 10
-    gone: bool = False
-    """The pod object disappears as soon as the Job has its condition."""
-
-
-Script = Callable[[str, str, int, str], Outcome]
-"""Outcome of (VideoJob's UID, group, attempt, container)."""
-EXITS = {
-    "permanent": 65,
-    "external": 69,
-    "resource": 73,
-    "stalled": 74,
-    "recoverable": 75,
-    "config": 78,
-    "stopped": 143,
-}
-CLASSES = {
-    "permanent": "Permanent", "external": "External", "resource": "Resource", "stalled": "Stalled",
-    "recoverable": "Recoverable", "config": "Permanent", "stopped": "Disruption",
-}  # fmt: skip
-
-
 def all_well(_uid: str, _group: str, _attempt: int, _container: str) -> Outcome:
     """Nothing ever fails."""
     return Outcome()
 
 
-class Cluster:
+class Cluster(Worker):
     """API server, controllers and workers. `crash_at` is the number of an operator's write, from 1, and where it dies."""
 
     def __init__(self, script: Script = all_well) -> None:
+        super().__init__()
         self.now: datetime = NOW
         self.script = script
-        self.objects: dict[tuple[Kind, str], Stored] = {}
         self.watchers: list[Watcher] = []
         self.writes: list[str] = []
         self.crash_at: tuple[int, Literal["before", "after"]] | None = None
         self.created: list[str] = []
         self.history: dict[str, list[VideoJobStatus]] = {}
-        self.store: dict[tuple[str, str], RunResult] = {}
-        self.produced: set[tuple[str, str, str]] = set()
-        self.fetched: set[tuple[str, str]] = set()
-        """VideoJob's UID and digest of every file that was fetched."""
-        self.published: dict[str, list[tuple[str, ...]]] = {}
-        self.cache = SimCache()
-        self.post: Callable[[RunResult], None] = lambda _result: None
-        self.broken: list[str] = []
         self.judge_acceptance: Callable[[VideoJobView], list[str]] = lambda _job: []
         """What is wrong with accepting that VideoJob now."""
         self.late_reports = False
         """Whether a report Job may come after the end: it only reads, so an operator with an old view does no harm."""
         self.told: list[tuple[str, str]] = []
-        self.received: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        """What each webhook of each VideoJob has heard: event ids and names, in order."""
-        self._numbers = itertools.count(1)
         self._heap: list[tuple[datetime, int, Callable[[], None]]] = []
 
     # ------------------------------------------------------------ the clock
@@ -317,11 +261,6 @@ class Cluster:
             return
         self.after(outcome.seconds, lambda: self._end(key, index, outcome))
 
-    def document(self, job: str) -> TaskDocument:
-        """The task document of a Job."""
-        template = self.objects["job", job].manifest["spec"]["template"]
-        return TaskDocument.model_validate_json(template["metadata"]["annotations"][names.ANNOTATION_TASK])
-
     def _end(self, key: str, index: int, outcome: Outcome) -> None:
         stored = self.get("pod", key)
         if stored is None or stored.value.phase != "Running":
@@ -388,111 +327,3 @@ class Cluster:
         self._put("job", job, stored.owner, view)
         if gone:
             self._drop("pod", key)
-
-    # ------------------------------------------------------------ the worker
-
-    def _work(self, pod: Stored, index: int, how: str) -> tuple[int, str | None, str | None]:
-        """Exit code, the kubelet's reason and termination message of a container."""
-        document = self.document(pod.job)
-        name = pod.value.containers[index].name
-        mine = [stage for stage in document.stages if stage.container == name]
-        if how in ("oom", "disrupted", "pod-deleted", "hang", "evicted"):
-            return (143, None, None) if how == "disrupted" else (137, "OOMKilled" if how == "oom" else None, None)
-        if how == "oom-hidden" and document.stages[0].kind != "notify":  # which starts no child that could be killed
-            return 0, "OOMKilled", None
-        missing = [
-            i.stage for s in mine for i in s.inputs if (pod.owner, i.stage, i.key) not in self.produced_by(mine, pod)
-        ]
-        if missing:
-            self.broken.append(f"{pod.job}: {name} reads {missing}, which no stage has made")
-        for source in (s.params["source"]["uri"] for s in mine if s.kind in ("ingest", "transcode")):
-            if source.startswith("http"):
-                self.broken.append(f"{pod.job}: {name} was given a URL")
-            fetched = source.removeprefix("store://uploads/")
-            if fetched != source and (pod.owner, fetched) not in self.fetched:
-                self.broken.append(f"{pod.job}: {name} reads {source}, which was not fetched")
-        if how in EXITS:
-            failure = FailureStatus(
-                failure_class=CLASSES[how],
-                code=how.title(),
-                stage=None,
-                message=f"{how}, as scripted",
-                log_tail="x" * 500,
-            )
-            return EXITS[how], None, self._leave(pod, document, name, EXITS[how], failure=failure)
-        if document.stages[0].kind == "notify":
-            params = NotifyParams.model_validate(document.stages[0].params)
-            for event in params.events:
-                self.received.setdefault((pod.owner, params.url), []).append((event.id, event.event))
-        if document.stages[0].kind == "report":
-            return self._report(pod, document, name)
-        hits = self.cache.hits(document, mine, self.produced)
-        if hits is None:
-            failure = FailureStatus(failure_class="Disruption", code="NotCached", message="gone from the cache")
-            return 66, None, self._leave(pod, document, name, 66, failure=failure)
-        for stage in mine:
-            self.produced.add((pod.owner, stage.kind, stage.key))
-            if stage.kind == "fetch":
-                self.fetched.add((pod.owner, SHA))
-            self.cache.keep(document, stage)
-        result = self._leave(pod, document, name, 0, keep=how != "lost", hits=hits)
-        if how in ("garbage", "lost"):
-            return 0, None, "\ufffd{not json"
-        if how in ("stub", "stub-unposted"):
-            whole = self.store[pod.owner, result_path(document.group, document.attempt, name)]
-            digest = f"{next(self._numbers):064x}"
-            if how == "stub":
-                self.post(whole.model_copy(update={"sha256": digest}))
-            stub = whole.model_copy(update={"stages": (), "sha256": digest, "size_bytes": 4000})
-            return 0, None, canonical_json(stub.dump()).decode()
-        return 0, None, result
-
-    def produced_by(self, mine: Iterable[Any], pod: Stored) -> set[tuple[str, str, str]]:
-        """What a stage of this container finds: everything made before, and what its own container makes."""
-        return self.produced | {(pod.owner, stage.kind, stage.key) for stage in mine}
-
-    def _leave(
-        self,
-        pod: Stored,
-        document: TaskDocument,
-        name: str,
-        code: int,
-        *,
-        failure: FailureStatus | None = None,
-        keep: bool = True,
-        hits: frozenset[str] = frozenset(),
-    ) -> str:
-        stages = []
-        for task in document.stages if code == 0 else ():
-            if task.container != name:
-                continue
-            planned = CommitParams.model_validate(task.params).outputs if task.kind == "commit" else ()
-            outputs = [PlannedOutput(profile=o.profile, name=o.name, spec=o.spec.dump()) for o in planned]
-            made = a_stage(task.kind, pod.owner, outputs)
-            stages.append(made.model_copy(update={"cached": task.kind in hits}))
-            if task.kind == "commit":
-                self.published.setdefault(pod.owner, []).append(tuple(output.name for output in outputs))
-        result = RunResult(
-            uid=pod.owner, group=document.group, attempt=document.attempt, container=name, exit_code=code,
-            stages=tuple(stages), failure=failure,
-        )  # fmt: skip
-        if keep:
-            self.store[pod.owner, result_path(document.group, document.attempt, name)] = result
-        return canonical_json(result.dump()).decode()
-
-    def _report(self, pod: Stored, document: TaskDocument, name: str) -> tuple[int, str | None, str | None]:
-        wanted = ReportParams.model_validate(document.stages[0].params)
-        prefix = result_path(wanted.group, wanted.attempt, "")
-        folder = prefix.rpartition("/")[0]
-        found = [
-            r
-            for (uid, path), r in sorted(self.store.items(), reverse=True)
-            if uid == pod.owner and path.startswith(f"{folder}/")
-        ]
-        if not found:
-            return 75, None, None
-        merged = RunResult(
-            uid=pod.owner, group=document.group, attempt=document.attempt, container=name, exit_code=0,
-            reported=tuple(found),
-        )  # fmt: skip
-        return 0, None, canonical_json(merged.dump()).decode()

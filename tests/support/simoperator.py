@@ -13,7 +13,8 @@ from typing import Any, cast
 
 from builders import BUILTINS, CONFIG, STORE
 from simapi import SimApi, raw_of, run_now
-from simcluster import Cluster, CrashError, Kind, Stored
+from simcluster import Cluster, CrashError
+from simobjects import Kind, Stored
 from simqueue import check_grants, check_request, queue_of
 from videojob_api import names
 from videojob_api.contract import RunResult

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from simcluster import Cluster, Stored
+from simcluster import Cluster
+from simobjects import Stored
 from videojob_api import names
 from videojob_api.v1alpha1 import VideoJobStatus, VideoQueueSpec
 from videojob_operator.decide.world import Grants, QueueView, SlotRequest, VideoJobView

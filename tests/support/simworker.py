@@ -1,0 +1,158 @@
+"""The worker in the simulated cluster: what a container leaves behind, by what its document asked for."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from builders import SHA, a_stage
+from simcache import SimCache
+from simobjects import Kind, Stored
+from videojob_api import names
+from videojob_api.contract import CommitParams, ReportParams, RunResult, TaskDocument, canonical_json, result_path
+from videojob_api.notices import NotifyParams
+from videojob_api.v1alpha1 import FailureStatus, PlannedOutput
+
+EXITS = {
+    "permanent": 65,
+    "external": 69,
+    "resource": 73,
+    "stalled": 74,
+    "recoverable": 75,
+    "config": 78,
+    "stopped": 143,
+}
+CLASSES = {
+    "permanent": "Permanent", "external": "External", "resource": "Resource", "stalled": "Stalled",
+    "recoverable": "Recoverable", "config": "Permanent", "stopped": "Disruption",
+}  # fmt: skip
+
+
+class Worker:
+    """Works in the pods of a cluster; what it makes outlives them in the store."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[Kind, str], Stored] = {}
+        self.broken: list[str] = []
+        self.store: dict[tuple[str, str], RunResult] = {}
+        self.produced: set[tuple[str, str, str]] = set()
+        self.fetched: set[tuple[str, str]] = set()
+        """VideoJob's UID and digest of every file that was fetched."""
+        self.published: dict[str, list[tuple[str, ...]]] = {}
+        self.cache = SimCache()
+        self.post: Callable[[RunResult], None] = lambda _result: None
+        self.received: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        """What each webhook of each VideoJob has heard: event ids and names, in order."""
+        self._numbers = itertools.count(1)
+
+    def document(self, job: str) -> TaskDocument:
+        """The task document of a Job."""
+        template = self.objects["job", job].manifest["spec"]["template"]
+        return TaskDocument.model_validate_json(template["metadata"]["annotations"][names.ANNOTATION_TASK])
+
+    def _work(self, pod: Stored, index: int, how: str) -> tuple[int, str | None, str | None]:
+        """Exit code, the kubelet's reason and termination message of a container."""
+        document = self.document(pod.job)
+        name = pod.value.containers[index].name
+        mine = [stage for stage in document.stages if stage.container == name]
+        if how in ("oom", "disrupted", "pod-deleted", "hang", "evicted"):
+            return (143, None, None) if how == "disrupted" else (137, "OOMKilled" if how == "oom" else None, None)
+        if how == "oom-hidden" and document.stages[0].kind != "notify":  # which starts no child that could be killed
+            return 0, "OOMKilled", None
+        missing = [
+            i.stage for s in mine for i in s.inputs if (pod.owner, i.stage, i.key) not in self.produced_by(mine, pod)
+        ]
+        if missing:
+            self.broken.append(f"{pod.job}: {name} reads {missing}, which no stage has made")
+        for source in (s.params["source"]["uri"] for s in mine if s.kind in ("ingest", "transcode")):
+            if source.startswith("http"):
+                self.broken.append(f"{pod.job}: {name} was given a URL")
+            fetched = source.removeprefix("store://uploads/")
+            if fetched != source and (pod.owner, fetched) not in self.fetched:
+                self.broken.append(f"{pod.job}: {name} reads {source}, which was not fetched")
+        if how in EXITS:
+            failure = FailureStatus(
+                failure_class=CLASSES[how],
+                code=how.title(),
+                stage=None,
+                message=f"{how}, as scripted",
+                log_tail="x" * 500,
+            )
+            return EXITS[how], None, self._leave(pod, document, name, EXITS[how], failure=failure)
+        if document.stages[0].kind == "notify":
+            params = NotifyParams.model_validate(document.stages[0].params)
+            for event in params.events:
+                self.received.setdefault((pod.owner, params.url), []).append((event.id, event.event))
+        if document.stages[0].kind == "report":
+            return self._report(pod, document, name)
+        hits = self.cache.hits(document, mine, self.produced)
+        if hits is None:
+            failure = FailureStatus(failure_class="Disruption", code="NotCached", message="gone from the cache")
+            return 66, None, self._leave(pod, document, name, 66, failure=failure)
+        for stage in mine:
+            self.produced.add((pod.owner, stage.kind, stage.key))
+            if stage.kind == "fetch":
+                self.fetched.add((pod.owner, SHA))
+            self.cache.keep(document, stage)
+        result = self._leave(pod, document, name, 0, keep=how != "lost", hits=hits)
+        if how in ("garbage", "lost"):
+            return 0, None, "\ufffd{not json"
+        if how in ("stub", "stub-unposted"):
+            whole = self.store[pod.owner, result_path(document.group, document.attempt, name)]
+            digest = f"{next(self._numbers):064x}"
+            if how == "stub":
+                self.post(whole.model_copy(update={"sha256": digest}))
+            stub = whole.model_copy(update={"stages": (), "sha256": digest, "size_bytes": 4000})
+            return 0, None, canonical_json(stub.dump()).decode()
+        return 0, None, result
+
+    def produced_by(self, mine: Iterable[Any], pod: Stored) -> set[tuple[str, str, str]]:
+        """What a stage of this container finds: everything made before, and what its own container makes."""
+        return self.produced | {(pod.owner, stage.kind, stage.key) for stage in mine}
+
+    def _leave(
+        self,
+        pod: Stored,
+        document: TaskDocument,
+        name: str,
+        code: int,
+        *,
+        failure: FailureStatus | None = None,
+        keep: bool = True,
+        hits: frozenset[str] = frozenset(),
+    ) -> str:
+        stages = []
+        for task in document.stages if code == 0 else ():
+            if task.container != name:
+                continue
+            planned = CommitParams.model_validate(task.params).outputs if task.kind == "commit" else ()
+            outputs = [PlannedOutput(profile=o.profile, name=o.name, spec=o.spec.dump()) for o in planned]
+            made = a_stage(task.kind, pod.owner, outputs)
+            stages.append(made.model_copy(update={"cached": task.kind in hits}))
+            if task.kind == "commit":
+                self.published.setdefault(pod.owner, []).append(tuple(output.name for output in outputs))
+        result = RunResult(
+            uid=pod.owner, group=document.group, attempt=document.attempt, container=name, exit_code=code,
+            stages=tuple(stages), failure=failure,
+        )  # fmt: skip
+        if keep:
+            self.store[pod.owner, result_path(document.group, document.attempt, name)] = result
+        return canonical_json(result.dump()).decode()
+
+    def _report(self, pod: Stored, document: TaskDocument, name: str) -> tuple[int, str | None, str | None]:
+        wanted = ReportParams.model_validate(document.stages[0].params)
+        prefix = result_path(wanted.group, wanted.attempt, "")
+        folder = prefix.rpartition("/")[0]
+        found = [
+            r
+            for (uid, path), r in sorted(self.store.items(), reverse=True)
+            if uid == pod.owner and path.startswith(f"{folder}/")
+        ]
+        if not found:
+            return 75, None, None
+        merged = RunResult(
+            uid=pod.owner, group=document.group, attempt=document.attempt, container=name, exit_code=0,
+            reported=tuple(found),
+        )  # fmt: skip
+        return 0, None, canonical_json(merged.dump()).decode()
