@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from .fanout import Indexes, WorkList
 from .sweeping import KeptRetention
 from .v1alpha1.base import StatusModel
 from .v1alpha1.sources import Source, StoredFile
@@ -184,6 +185,10 @@ class StageInput(StatusModel):
     """Kind of the earlier stage."""
     key: str
     """Its key: the folder is `processed/<stage>/<key>`."""
+    items_of: str | None = None
+    """For a fan-out, the kind of the stage that listed its work items; each item has a folder of its own."""
+    work_list: WorkList | None = None
+    """That list, once it is known."""
 
 
 class StageTask(StatusModel):
@@ -201,6 +206,11 @@ class StageTask(StatusModel):
     """Earlier stages it reads."""
     working_size: str | None = None
     """Smaller working size to use, one of the kind's; it changes what the stage needs, not what it makes."""
+    items_of: str | None = None
+    """For a fan-out, the kind of the stage that lists its work items: it runs once for each. `key` is the start of the items'
+    own keys then, see `fanout.item_key`."""
+    work_list: WorkList | None = None
+    """That list, once it is known; in a document that makes it itself, the record of the stage that made it tells."""
 
 
 class TaskDocument(StatusModel):
@@ -216,6 +226,9 @@ class TaskDocument(StatusModel):
     """Attempt of the group, from 1."""
     stages: Annotated[tuple[StageTask, ...], Field(min_length=1)]
     """Stages in order; each container runs its own ones."""
+    indexes: Indexes | None = None
+    """Work items of an Indexed Job: its completion index n stands for the n-th of these. None: not an Indexed Job; a fan-out
+    among the stages then runs over all its items, one after the other."""
     store: StorePaths = StorePaths()
     """Where the bytes are."""
     limits: Limits = Limits()
@@ -257,6 +270,10 @@ class StageResult(StatusModel):
     """What ingest found."""
     fetched: FetchedStatus | None = None
     """What fetch brought."""
+    work_list: WorkList | None = None
+    """The work items it listed for a fan-out."""
+    items: Annotated[int, Field(ge=1)] | None = None
+    """Of a fan-out that ran in one pod: how many items it went through."""
     files: tuple[OutputStatus, ...] = ()
     """Files made, each with its facts; paths below the stage's folder, after commit below the job's. In a RunResult only
     commit lists them."""
@@ -279,6 +296,8 @@ class RunResult(StatusModel):
     """Which container."""
     exit_code: int
     """The code it exited with."""
+    index: Annotated[int, Field(ge=0)] | None = None
+    """In an Indexed Job, the work item."""
     stages: tuple[StageResult, ...] = ()
     """Stages it ran, in order; empty in a stub."""
     failure: FailureStatus | None = None
@@ -294,6 +313,8 @@ class RunResult(StatusModel):
     reported: tuple[RunResult, ...] = ()
     """From a `report` stage alone: the results of the attempt it looked for, in the order they were written; empty if
     the attempt left none."""
+    present: str | None = None
+    """From a `report` stage about a fan-out alone: the work items whose outputs are there, for example `0-3,7`."""
 
 
 class Progress(StatusModel):
@@ -386,6 +407,8 @@ class ReportParams(StatusModel):
     """The attempt's group."""
     attempt: int
     """Its number."""
+    fan_out: StageInput | None = None
+    """Of an attempt of a fan-out: the stage, of which the items whose outputs are there are to be told."""
 
 
 def default_timeout_seconds(duration_ms: int | None) -> int:
@@ -421,6 +444,11 @@ def stored_digest(uri: str) -> str | None:
     return match[1] if match is not None else None
 
 
-def result_path(group: str, attempt: int, container: str) -> str:
+def debug_folder(group: str, attempt: int, index: int | None = None) -> str:
+    """Where an attempt leaves what helps to understand it, below the job's folder; of a fan-out, each index by itself."""
+    return f"debug/{group}-a{attempt}" + ("" if index is None else f"/{index}")
+
+
+def result_path(group: str, attempt: int, container: str, index: int | None = None) -> str:
     """Where a container leaves its whole result, below the job's folder, for the day its pod object is gone."""
-    return f"debug/{group}-a{attempt}/{container}.result.json"
+    return f"{debug_folder(group, attempt, index)}/{container}.result.json"

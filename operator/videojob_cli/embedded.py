@@ -24,6 +24,7 @@ from videojob_operator.decide.world import (
     ConfirmGone,
     CreateJob,
     DeleteJob,
+    Grant,
     JobView,
     LiveSlot,
     Observed,
@@ -81,9 +82,10 @@ def builtin_profiles() -> tuple[ProfileView, ...]:
 class _Entry:
     view: VideoJobView
     jobs: dict[str, Job] = field(default_factory=dict)
-    request: SlotRequest | None = None
-    granted: bool = False
-    waiting: str | None = None
+    requests: tuple[SlotRequest, ...] = ()
+    grants: dict[str, Grant] = field(default_factory=dict)
+    """By group."""
+    waiting: dict[str, str] = field(default_factory=dict)
     place: tuple[int, int] | None = None
     wake_at: datetime | None = None
 
@@ -154,7 +156,7 @@ class Embedded:
             return False
         if entry.view.spec is not None and entry.view.spec.suspend:
             return False
-        return entry.request is not None or entry.wake_at is not None
+        return bool(entry.requests) or entry.wake_at is not None
 
     def _settle(self) -> None:
         """Decide and apply until nothing more is wanted."""
@@ -171,9 +173,12 @@ class Embedded:
             if isinstance(action, ConfirmGone) and action.name in entry.jobs:
                 return False  # it is there after all: look again with it in view
         changed = self._apply(entry, wanted)
-        entry.request, entry.wake_at = wanted.request, wanted.wake_at
-        if wanted.request is None:
-            entry.granted, entry.waiting, entry.place = False, None, None
+        entry.requests, entry.wake_at = wanted.requests, wanted.wake_at
+        asked = {request.group for request in wanted.requests}
+        entry.grants = {group: grant for group, grant in entry.grants.items() if group in asked}
+        entry.waiting = {group: text for group, text in entry.waiting.items() if group in asked}
+        if not entry.waiting:
+            entry.place = None
         return changed
 
     def _observe(self, entry: _Entry) -> Observed:
@@ -188,9 +193,9 @@ class Embedded:
             store=STORE,
             queue_found=spec is None or spec.queue == DEFAULT_QUEUE,
             profiles=self._profiles,
-            granted=entry.granted,
-            waiting_message=entry.waiting,
-            progress=running[-1].progress if running else None,
+            grants=tuple(entry.grants.values()),
+            waiting_message=next(iter(entry.waiting.values()), None),
+            progress=tuple(news for job in running if (news := job.progress) is not None),
             rates=self.rates,
             place=entry.place,
             results=tuple(result for job in entry.jobs.values() for result in job.results),
@@ -221,24 +226,35 @@ class Embedded:
             for view in (job.view() for job in entry.jobs.values())
             if view.slot is not None and live(view)
         ]
-        asking = {uid: entry for uid, entry in self._entries.items() if entry.request is not None and not entry.granted}
+        asking = [
+            request
+            for entry in self._entries.values()
+            for request in entry.requests
+            if request.group not in entry.grants
+        ]
+        reserved = [
+            LiveSlot(uid, grant.slot, grant.count, entry.view.namespace)
+            for uid, entry in self._entries.items()
+            for grant in entry.grants.values()
+        ]
         answer = grant(
             QueueView(
                 name=DEFAULT_QUEUE,
                 now=self._clock(),
                 capacity=self._capacity,
-                live=tuple(taken),
-                requests=tuple(entry.request for entry in asking.values() if entry.request is not None),
+                live=(*taken, *reserved),
+                requests=tuple(asking),
             )
         )
         changed = False
         for request in answer.granted:
-            asking[request.uid].granted = True
+            given = Grant(request.group, request.attempt, request.slot, request.count)
+            self._entries[request.uid].grants[request.group] = given
             changed = True
         slots = dict(self._capacity)
-        for ahead, (uid, text) in enumerate(answer.waiting):
-            asked = asking[uid].request
-            asking[uid].place = (ahead, slots.get(asked.slot, 1) if asked is not None else 1)
-            changed = changed or asking[uid].waiting != text
-            asking[uid].waiting = text
+        for ahead, (request, text) in enumerate(answer.told):
+            entry = self._entries[request.uid]
+            entry.place = (ahead, slots.get(request.slot, 1))
+            changed = changed or entry.waiting.get(request.group) != text
+            entry.waiting[request.group] = text
         return changed

@@ -29,6 +29,7 @@ from videojob_operator.decide.world import (
     CreateJob,
     DeleteJob,
     Event,
+    Grant,
     JobView,
     Observed,
     Plan,
@@ -192,6 +193,10 @@ class Scene:
     seen: Observed
     events: list[Event] = field(default_factory=list)
     writes: int = 0
+    slots: int | None = None
+    """Slots that a fan-out is granted; None: all it wants."""
+    given: str | None = None
+    """Class of the slots that are granted; None: the one asked for."""
     plans: list[Plan] = field(default_factory=list)
 
     @classmethod
@@ -214,6 +219,11 @@ class Scene:
         self.seen = replace(self.seen, **fields)
         return self
 
+    def give(self, slot: str | None) -> Scene:
+        """Grant slots of another class than the one asked for, from now on."""
+        self.given = slot
+        return self
+
     def tick(self, seconds: float) -> Scene:
         """Let time pass."""
         return self.set(now=self.seen.now + timedelta(seconds=seconds))
@@ -232,7 +242,9 @@ class Scene:
 
     def look(self, *, granted: bool = False) -> Plan:
         """One plan, applied."""
-        found = plan(replace(self.seen, granted=granted))
+        wanted = plan(self.seen).requests if granted else ()
+        grants = tuple(Grant(one.group, one.attempt, self.given or one.slot, self.slots or one.count) for one in wanted)
+        found = plan(replace(self.seen, grants=grants))
         self.plans.append(found)
         job = self.seen.job
         if found.status is not None:
@@ -260,7 +272,10 @@ class Scene:
     def _create(self, action: CreateJob) -> None:
         assert action.name not in {job.name for job in self.seen.jobs}, f"{action.name} is created twice"
         doc = action.document
-        view = JobView(action.name, f"uid-{action.name}", doc.group, doc.attempt, self.seen.now, action.slot)
+        view = JobView(
+            action.name, f"uid-{action.name}", doc.group, doc.attempt, self.seen.now, action.slot,
+            parallelism=action.parallelism, completions=action.completions,
+        )  # fmt: skip
         self.set(jobs=(*self.seen.jobs, view))
 
     def settle(self, *, granted: bool = True) -> Scene:
@@ -328,7 +343,7 @@ class Scene:
     def news(self, stage: str, percent: int, *, group: str = "main", attempt: int = 1, **fields: Any) -> Scene:
         """A progress post."""
         return self.set(
-            progress=Progress(uid=UID, group=group, attempt=attempt, stage=stage, percent=percent, **fields)
+            progress=(Progress(uid=UID, group=group, attempt=attempt, stage=stage, percent=percent, **fields),)
         )
 
     def condition(self, kind: str) -> tuple[str, str] | None:

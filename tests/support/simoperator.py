@@ -32,6 +32,7 @@ from videojob_operator.decide.world import (
     Config,
     CreateJob,
     Event,
+    Grant,
     JobView,
     LiveSlot,
     Observed,
@@ -44,6 +45,8 @@ from videojob_operator.decide.world import (
 from videojob_operator.render import RenderConfig, job_manifest
 
 RESYNC_SECONDS = 300
+Asker = tuple[str, str]
+"""UID of a VideoJob, and a group of it."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,9 @@ class Operator:
         self.cache: dict[tuple[Kind, str], Stored] = {}
         self.foreign: set[str] = set()
         self.results: list[RunResult] = []
-        self.requests: dict[str, SlotRequest] = {}
-        self.reserved: dict[str, SlotRequest] = {}
-        self.sentences: dict[str, str] = {}
+        self.requests: dict[Asker, SlotRequest] = {}
+        self.reserved: dict[Asker, SlotRequest] = {}
+        self.sentences: dict[Asker, str] = {}
         self.dirty: set[str] = set()
         self.wakes: dict[str, datetime] = {}
         self.dead = False
@@ -175,10 +178,13 @@ class Operator:
             queue_found=self._queue_of(uid) in self.queues,
             load=self._load_of(uid),
             profiles=BUILTINS,
-            granted=uid in self.reserved,
-            granted_slot=self.reserved[uid].slot if uid in self.reserved else None,
+            grants=tuple(
+                Grant(one.group, one.attempt, one.slot, one.count)
+                for (of, _), one in self.reserved.items()
+                if of == uid
+            ),
             cached=self.cached.known(self._namespace(uid), "default"),
-            waiting_message=self.sentences.get(uid),
+            waiting_message=next((text for (of, _), text in self.sentences.items() if of == uid), None),
             results=tuple(self.results),
         )
 
@@ -219,8 +225,9 @@ class Operator:
         if wanted.progress_only and self.rng.random() < self.faults.skipped_progress:
             return
         done = self._apply(self.cache["videojob", uid], wanted)
-        if done and wanted.request is None:
-            self.reserved.pop(uid, None)
+        asked = {request.group for request in wanted.requests}
+        for asker in [one for one in self.reserved if one[0] == uid and one[1] not in asked and done]:
+            del self.reserved[asker]
         if not done:
             self.dirty.add(uid)
 
@@ -281,16 +288,23 @@ class Operator:
     # ------------------------------------------------------------ slots
 
     def _slots(self, uid: str, wanted: Plan) -> None:
-        if wanted.request is None:
-            self.requests.pop(uid, None)
-            self.sentences.pop(uid, None)
-            return
-        if self.reserved.get(uid) not in (None, wanted.request):
-            del self.reserved[uid]
-        if uid not in self.reserved:
-            self.requests[uid] = wanted.request
-            view: VideoJobView = self.cache["videojob", uid].value
-            self.cluster.broken += check_request(wanted.request, view, wanted.status or view.status)
+        asked = {(uid, request.group) for request in wanted.requests}
+        for asker in [one for one in self.requests if one[0] == uid and one not in asked]:
+            del self.requests[asker]
+            self.sentences.pop(asker, None)
+        for request in wanted.requests:
+            asker = (uid, request.group)
+            given = self.reserved.get(asker)
+            if given is not None and (given.slot, given.attempt, given.queue) != (
+                request.slot,
+                request.attempt,
+                request.queue,
+            ):
+                del self.reserved[asker]
+            if asker not in self.reserved:
+                self.requests[asker] = request
+                view: VideoJobView = self.cache["videojob", uid].value
+                self.cluster.broken += check_request(request, view, wanted.status or view.status)
 
     def _namespace(self, uid: str) -> str:
         stored = self.cache.get(("videojob", uid))
@@ -305,13 +319,13 @@ class Operator:
 
     def _grant_one(self, name: str, spec: VideoQueueSpec) -> None:
         held = [
-            LiveSlot(uid, view.slot, 1, self._namespace(uid))
+            LiveSlot(uid, view.slot, view.parallelism, self._namespace(uid))
             for uid in sorted({stored.owner for stored in self.cache.values()})
             for view in self.job_views(uid)
             if view.slot is not None and live(view) and queue_of(self.cache["job", view.name]) == name
         ]
-        held += [LiveSlot(uid, r.slot, 1, r.namespace) for uid, r in self.reserved.items() if r.queue == name]
-        requests = tuple(r for uid, r in self.requests.items() if uid not in self.reserved and r.queue == name)
+        held += [LiveSlot(r.uid, r.slot, r.count, r.namespace) for r in self.reserved.values() if r.queue == name]
+        requests = tuple(r for one, r in self.requests.items() if one not in self.reserved and r.queue == name)
         view = QueueView(
             name,
             self.cluster.now,
@@ -325,14 +339,16 @@ class Operator:
         answer = grant(view)
         self.cluster.broken += check_grants(view, answer)
         for request in answer.granted:
-            self.reserved[request.uid] = request
-            self.requests.pop(request.uid, None)
-            self.sentences.pop(request.uid, None)
+            asker = (request.uid, request.group)
+            self.reserved[asker] = request
+            self.requests.pop(asker, None)
+            self.sentences.pop(asker, None)
             self.dirty.add(request.uid)
-        for uid, sentence in answer.waiting:
-            if self.sentences.get(uid) != sentence:
-                self.sentences[uid] = sentence
-                self.dirty.add(uid)
+        for request, sentence in answer.told:
+            asker = (request.uid, request.group)
+            if self.sentences.get(asker) != sentence:
+                self.sentences[asker] = sentence
+                self.dirty.add(request.uid)
 
 
 # ---------------------------------------------------------------- what must always hold
@@ -350,9 +366,9 @@ def check(cluster: Cluster, queues: Mapping[str, VideoQueueSpec]) -> list[str]:
     for name, spec in queues.items():
         mine = [(stored, view) for stored, view in alive if queue_of(stored) == name and view.slot is not None]
         for slot in (*spec.slots, Slot(name=names.CACHE_SLOT, capacity=CACHE_CAPACITY)):
-            used = sum(view.slot == slot.name for _, view in mine)
+            used = sum(view.parallelism for _, view in mine if view.slot == slot.name)
             if used > slot.capacity:
-                broken.append(f"I7: {used} live Jobs hold slot {slot.name} of {name}, capacity {slot.capacity}")
+                broken.append(f"I7: {used} slots are held of class {slot.name} of {name}, capacity {slot.capacity}")
         homes = [cluster.objects["videojob", stored.owner].value.namespace for stored, _ in mine]
         for home in set(homes):
             limits = spec.limits_of(home)

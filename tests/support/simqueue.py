@@ -65,13 +65,13 @@ def check_request(request: SlotRequest, job: VideoJobView, status: VideoJobStatu
 
 def check_grants(view: QueueView, answer: Grants) -> list[str]:
     """Violations by slots that were given out: nobody overtakes, and nobody waits beside a free slot (A-006, C10)."""
-    requests = {request.uid: request for request in view.requests}
     limits = dict(view.running)
-    left = [requests[uid] for uid, _ in answer.waiting]
+    left = [request for request, _ in answer.told]
     if view.paused:
         return [f"{view.name} is paused and starts {request.uid}" for request in answer.granted]
     held = [(one.slot, one.namespace) for one in view.live] + [(r.slot, r.namespace) for r in answer.granted]
-    free = {slot: most - sum(of == slot for of, _ in held) for slot, most in view.capacity}
+    taken = [(one.slot, one.count) for one in view.live] + [(r.slot, r.count) for r in answer.granted]
+    free = {slot: most - sum(count for of, count in taken if of == slot) for slot, most in view.capacity}
     broken = []
     for request in left:
         most = limits.get(request.namespace, limits.get("*"))

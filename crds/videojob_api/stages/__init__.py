@@ -54,6 +54,8 @@ class StageKind:
     left alone. What takes seconds is replaced faster than a node is kept."""
     working_sizes: tuple[str, ...] = ()
     """Smaller working sizes, in the order they are tried when an attempt has run out of all the memory it may get."""
+    module: str | None = None
+    """The worker's module, where it is not named after the kind."""
 
 
 FETCH = StageKind("fetch", "Fetch", contract.FetchParams, "fetch", "cpu", (0, 8), 60, 100, 128, 512)

@@ -1,5 +1,6 @@
 """The API group's first version: one model per kind, and the table that lists them."""
 
+from .fanout import FanOutStatus, ListedItems, PlannedFanOut
 from .history import HistoryEntry
 from .kinds import KINDS, MEDIASTORE, VIDEOJOB, VIDEOPROFILE, VIDEOQUEUE, Kind
 from .mediastore import DiskStatus, MediaStoreSpec, MediaStoreStatus, PvcStore, SweepStatus, TierUse
@@ -38,11 +39,13 @@ __all__ = [
     "DiskStatus",
     "EstimateStatus",
     "FailureStatus",
+    "FanOutStatus",
     "FetchedStatus",
     "HistoryEntry",
     "InputLimits",
     "InputStatus",
     "Kind",
+    "ListedItems",
     "MediaStoreSpec",
     "MediaStoreStatus",
     "NamespaceLimits",
@@ -50,6 +53,7 @@ __all__ = [
     "NotifyTarget",
     "OutputStatus",
     "PlanStatus",
+    "PlannedFanOut",
     "PlannedGroup",
     "PlannedOutput",
     "ProgressStatus",

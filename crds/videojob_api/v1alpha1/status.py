@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ..names import DEFAULT_WORKER_CLASS, Phase
 from .base import StatusModel
+from .fanout import FanOutStatus, ListedItems, PlannedFanOut
 from .history import HistoryEntry
 from .notify import NotifyStatus
 from .retention import RetentionStatus
@@ -99,6 +100,10 @@ class StageStatus(StatusModel):
     """Attempts since the latest redrive that ran out of disk."""
     key: str | None = None
     """Content key: its files lie in `processed/<stage>/<key>` below the job's folder."""
+    fan_out: FanOutStatus | None = None
+    """For a stage that runs once for each work item: how many there are, and how far they are."""
+    next_retry_time: datetime | None = None
+    """When its next attempt may start."""
     start_time: datetime | None = None
     """When the latest attempt started."""
     completion_time: datetime | None = None
@@ -238,6 +243,11 @@ class PlannedGroup(StatusModel):
     """Stages in order."""
     slot: str | None = None
     """Slot class it takes while live."""
+    after: tuple[str, ...] | None = None
+    """Groups that have to succeed before it starts; absent: the group before it. Groups that wait for the same ones run in
+    parallel."""
+    fan_out: PlannedFanOut | None = None
+    """For a group that is one Indexed Job: where its work items come from."""
 
 
 class PlannedOutput(StatusModel):
@@ -274,6 +284,8 @@ class PlanStatus(StatusModel):
     """Threads an encoder may use."""
     fetched: FetchedStatus | None = None
     """What a URL led to, added when it has been fetched; the keys of all later stages follow from its digest."""
+    work_lists: Annotated[tuple[ListedItems, ...], Field(json_schema_extra={"list_map_key": "stage"})] = ()
+    """Work items of fan-outs, added when the stage that lists them has ended."""
 
 
 class EstimateStatus(StatusModel):
@@ -299,7 +311,7 @@ class VideoJobStatus(StatusModel):
     type: str | None = None
     """Transcode, Story or Avatar."""
     stage: str | None = None
-    """The stage that runs, or ran last."""
+    """The stage that runs, or ran last; of stages in parallel all that run, separated by commas."""
     progress: ProgressStatus = ProgressStatus()
     """How far it is."""
     conditions: Annotated[tuple[ConditionStatus, ...], Field(json_schema_extra={"list_map_key": "type"})] = ()
@@ -309,7 +321,7 @@ class VideoJobStatus(StatusModel):
     attempts: int = 0
     """The highest attempt of any stage."""
     next_retry_time: datetime | None = None
-    """When the next attempt may start."""
+    """When the next attempt of any stage may start."""
     plan: PlanStatus | None = None
     """What was decided before the first Job."""
     stages: Annotated[tuple[StageStatus, ...], Field(json_schema_extra={"list_map_key": "name"})] = ()
@@ -336,6 +348,8 @@ class VideoJobStatus(StatusModel):
     """When it ended."""
     execution_time_ms: int | None = None
     """From start to end in milliseconds."""
+    active_until: datetime | None = None
+    """Until when `activeTimeMs` has counted: time in which several pods were at work counts once."""
     active_time_ms: int = 0
     """Time with a pod at work over all ended attempts since the latest redrive, in milliseconds; counts against
     `spec.timeoutSeconds`."""

@@ -21,8 +21,10 @@ def holding(job: Raw | None, pods: Sequence[Raw]) -> Raw | None:
     return job if live(job_view(job, pods)) else None
 
 
-def holder_of(told: Raw, owner: str | None) -> Holder | None:
-    """The slot that a live Job or pod of ours names; None when it takes none. Without an owner the label names the VideoJob."""
+def holder_of(told: Raw, owner: str | None, *, job: Raw | None, pods: Sequence[Raw]) -> Holder | None:
+    """The slots of the class that a live Job or pod of ours names; None when it takes none. Without an owner the label names the
+    VideoJob.
+    """
     labels = metadata(told).get("labels") or {}
     slot = labels.get(names.LABEL_SLOT)
     if not slot:
@@ -34,6 +36,16 @@ def holder_of(told: Raw, owner: str | None) -> Holder | None:
         group=str(labels.get(names.LABEL_GROUP, "")),
         attempt=int(attempt) if attempt.isdecimal() else 0,
         slot=str(slot),
-        count=1,  # each stage group runs one pod: what a hand wrote into spec.parallelism takes nothing
+        count=_count(job, pods),
         namespace=str(metadata(told).get("namespace", "")),
     )
+
+
+def _count(job: Raw | None, pods: Sequence[Raw]) -> int:
+    """One for the pod of an ordinary Job, whatever a hand wrote into spec.parallelism; an Indexed Job runs as many pods as that
+    says. Of a Job that was deleted, as many as still work.
+    """
+    if job is None:
+        return max(1, sum(not ended(pod_view(pod)) for pod in pods))
+    view = job_view(job)
+    return 1 if view.completions is None else max(1, min(view.parallelism, view.completions))

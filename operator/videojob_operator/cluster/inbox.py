@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from videojob_api.contract import Progress, RunResult
 
+MAX_GROUPS = 8
+"""Groups of a VideoJob whose samples are kept."""
 MAX_RESULTS = 8
 """Whole results kept per VideoJob."""
 
@@ -23,7 +25,8 @@ class Sender:
 
 @dataclass
 class _Box:
-    progress: Progress | None = None
+    progress: dict[str, Progress] = field(default_factory=dict)
+    """By group: stages in parallel tell of themselves side by side."""
     results: dict[str, RunResult] = field(default_factory=dict)
 
 
@@ -34,9 +37,13 @@ class Inbox:
         self._boxes: dict[str, _Box] = {}
 
     def progress(self, uid: str) -> Progress | None:
-        """Latest sample of the running stage."""
+        """The latest sample."""
+        return next(reversed(self.news(uid)), None)
+
+    def news(self, uid: str) -> tuple[Progress, ...]:
+        """Latest sample of each group, the newest at the end."""
         box = self._boxes.get(uid)
-        return box.progress if box else None
+        return tuple(box.progress.values()) if box else ()
 
     def results(self, uid: str) -> tuple[RunResult, ...]:
         """Whole results, each with the digest of the bytes that came."""
@@ -46,16 +53,15 @@ class Inbox:
     def put_progress(self, sample: Progress) -> bool:
         """Keep the sample unless it goes back within its stage and attempt (I10). True when it is news."""
         box = self._boxes.setdefault(sample.uid, _Box())
-        known = box.progress
-        same = known is not None and (known.group, known.attempt, known.stage) == (
-            sample.group,
-            sample.attempt,
-            sample.stage,
-        )
+        known = box.progress.get(sample.group)
+        same = known is not None and (known.attempt, known.stage) == (sample.attempt, sample.stage)
         if known is not None and same and sample.percent < known.percent:
             return False
         news = known != sample
-        box.progress = sample
+        box.progress.pop(sample.group, None)
+        box.progress[sample.group] = sample
+        while len(box.progress) > MAX_GROUPS:
+            del box.progress[next(iter(box.progress))]
         return news
 
     def put_result(self, result: RunResult) -> None:

@@ -232,8 +232,9 @@ class Knowledge:
         if job is None:
             self.blocked.pop(uid, None)
             self.asked_why.pop(uid, None)
-        told = holding(job, self.pods_of(job) if job else self.stores[PODS].children(uid))
-        holder = holder_of(told, owner_of(job) if job else None) if told else None
+        pods = self.pods_of(job) if job else list(self.stores[PODS].children(uid))
+        told = holding(job, pods)
+        holder = holder_of(told, owner_of(job) if job else None, job=job, pods=pods) if told else None
         if told and holder and not self._in_namespace_of(told, self.stores[VIDEOJOBS].get(holder.uid)):
             holder = holder if self._slots.holds(uid) else None
         queue = self._slots.hold(uid, holder)
@@ -320,11 +321,10 @@ class Knowledge:
             kueue_queue=queue.kueue_queue if queue is not None else None,
             profiles=tuple(self._profiles(view.namespace)),
             duplicate_of=self._duplicates.first(view.uid),
-            granted=self._slots.granted(view.uid),
-            granted_slot=self._slots.granted_slot(view.uid),
+            grants=self._slots.grants(view.uid),
             cached=self._cached.known(view.namespace, view.spec.store) if view.spec is not None else frozenset(),
             waiting_message=self.refusal(view.uid) or self._slots.waiting_message(view.uid),
-            progress=self._inbox.progress(view.uid),
+            progress=self._inbox.news(view.uid),
             rates=self.rates,
             place=self._slots.place(view.uid),
             results=self._inbox.results(view.uid),

@@ -18,6 +18,10 @@ from .api import JOBS, PODS, VIDEOJOBS, Raw, Resource, metadata
 EPOCH = datetime.fromtimestamp(0, UTC)
 DROPPED_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
 _META = ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp")
+_JOB_SPEC = ("parallelism", "suspend", "completions", "completionMode")
+_JOB_STATUS = ("conditions", "active", "completedIndexes", "failedIndexes")
+INDEX = "batch.kubernetes.io/job-completion-index"
+"""Annotation, and label, of a pod of an Indexed Job."""
 _POD_STATUS = ("phase", "reason", "message", "conditions", "initContainerStatuses", "containerStatuses")
 
 M = TypeVar("M", bound=BaseModel)
@@ -43,9 +47,12 @@ def trim(resource: Resource, raw: Raw) -> Raw:
     slim: Raw = {"metadata": slim_meta}
     spec, status = _mapping(raw.get("spec")), _mapping(raw.get("status"))
     if resource is JOBS:
-        slim["spec"] = {key: spec[key] for key in ("parallelism", "suspend") if key in spec}
-        slim["status"] = {key: status[key] for key in ("conditions", "active") if key in status}
+        slim["spec"] = {key: spec[key] for key in _JOB_SPEC if key in spec}
+        slim["status"] = {key: status[key] for key in _JOB_STATUS if key in status}
     elif resource is PODS:
+        index = _mapping(meta.get("annotations")).get(INDEX)
+        if index is not None:
+            slim_meta["annotations"] = {INDEX: index}
         slim["spec"] = {
             "nodeName": spec.get("nodeName"),
             "order": [
@@ -89,6 +96,7 @@ def job_view(
     meta = metadata(raw)
     labels = _mapping(meta.get("labels"))
     name = str(meta.get("name", ""))
+    spec = _mapping(raw.get("spec"))
     group, attempt = str(labels.get(names.LABEL_GROUP, "")), _int(labels.get(names.LABEL_ATTEMPT), 0)
     if status is not None and not (group and attempt):
         for stage in status.stages:
@@ -111,7 +119,10 @@ def job_view(
         attempt=attempt,
         created=moment(meta.get("creationTimestamp")) or EPOCH,
         slot=_text(labels.get(names.LABEL_SLOT)),
-        parallelism=_int(_mapping(raw.get("spec")).get("parallelism"), 1),
+        parallelism=_int(spec.get("parallelism"), 1),
+        completions=_int(spec.get("completions"), 1) if spec.get("completionMode") == "Indexed" else None,
+        completed=_text(_mapping(raw.get("status")).get("completedIndexes")) or "",
+        failed=_text(_mapping(raw.get("status")).get("failedIndexes")) or "",
         finished=finished,
         condition_reason=reason,
         condition_message=message,
@@ -149,7 +160,17 @@ def pod_view(raw: Raw) -> PodView:
         unschedulable=unschedulable,
         deleting=bool(meta.get("deletionTimestamp")),
         node=_text(spec.get("nodeName")),
+        index=_index(meta),
     )
+
+
+def _index(meta: Mapping[str, Any]) -> int | None:
+    """Completion index of a pod, from its annotation or its label."""
+    for field in ("annotations", "labels"):
+        found = _int(_mapping(meta.get(field)).get(INDEX), -1)
+        if found >= 0:
+            return found
+    return None
 
 
 def _container(name: str, entry: Mapping[str, Any]) -> ContainerView:

@@ -71,7 +71,7 @@ class QueueReports:
 
     def told(self, name: str, grants: Grants) -> None:
         """Slots were given out; the report has the order of those that wait from here."""
-        self._positions[name] = tuple(uid for uid, _ in grants.waiting[:POSITIONS])
+        self._positions[name] = tuple(dict.fromkeys(uid for uid, _ in grants.waiting))[:POSITIONS]
         self.want(name)
 
     def want(self, name: str) -> None:

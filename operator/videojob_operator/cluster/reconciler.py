@@ -201,7 +201,7 @@ class Reconciler:
         """Note what the plan asks of others: slots, and the time of the next look."""
         uid = key.id
         refusal = self._knowledge.refusal(uid)
-        queue = self._slots.ask(uid, None if refusal else plan.request)
+        queue = self._slots.ask(uid, () if refusal else plan.requests)
         if queue:
             self._wants.granting(queue)
         if plan.wake_at is not None:
@@ -218,7 +218,7 @@ class Reconciler:
             self._progress_written.pop(uid, None)
 
     def _forget(self, uid: str) -> None:
-        queue = self._slots.ask(uid, None)
+        queue = self._slots.ask(uid)
         if queue:
             self._wants.granting(queue)
         self._queue.forget(of_job(uid))
@@ -281,7 +281,7 @@ class Reconciler:
         wait = max(error.retry_after or 0.0, REFUSED_SECONDS)
         text = f"the API server refused: {error.message}"[:500]
         self._knowledge.note_refusal(key.id, text, wait)
-        queue = self._slots.ask(key.id, None)
+        queue = self._slots.ask(key.id)
         if queue:
             self._wants.granting(queue)
         self._queue.add_after(key, wait, REFUSED)

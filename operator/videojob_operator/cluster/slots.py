@@ -7,13 +7,16 @@ grant itself is the reservation; it is made before anything is awaited, so that 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from videojob_api.v1alpha1 import VideoQueueSpec
 
-from ..decide.world import Grants, LiveSlot, QueueView, SlotRequest
+from ..decide.world import Grant, Grants, LiveSlot, QueueView, SlotRequest
+
+Asker = tuple[str, str]
+"""UID of a VideoJob, and a group of it that asks for slots."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,13 @@ class Slots:
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._asked: dict[str, float] = {}
+        self._asked: dict[Asker, float] = {}
         self._holders: dict[str, Holder] = {}
-        self._requests: dict[str, SlotRequest] = {}
-        self._granted: dict[str, SlotRequest] = {}
-        self._waiting: dict[str, str] = {}
-        self._places: dict[str, tuple[int, int]] = {}
+        self._requests: dict[Asker, SlotRequest] = {}
+        self._granted: dict[Asker, SlotRequest] = {}
+        self._waiting: dict[Asker, str] = {}
+        self._places: dict[Asker, tuple[int, int]] = {}
+        self._groups: dict[str, tuple[str, ...]] = {}
         self._capacity: dict[tuple[str, str], int] = {}
 
     def hold(self, job_uid: str, holder: Holder | None) -> str | None:
@@ -75,46 +79,59 @@ class Slots:
         """Whether the Job is counted."""
         return job_uid in self._holders
 
-    def ask(self, uid: str, request: SlotRequest | None) -> str | None:
+    def ask(self, uid: str, requests: Iterable[SlotRequest] = ()) -> str | None:
         """Note what a VideoJob's latest plan asks for. Returns the queue that should look again.
 
-        A plan without a request ends its grant: the Job holds the slot from then on.
+        A plan without a request for a group ends that group's grant: the Job holds the slots from then on.
         """
-        before = self._requests.get(uid)
-        granted = self._granted.get(uid)
+        wanted = {request.group: request for request in requests}
+        known = dict.fromkeys((*self._groups.get(uid, ()), *wanted))
+        changed = [self._ask((uid, group), wanted.get(group)) for group in known]
+        if wanted:
+            self._groups[uid] = tuple(wanted)
+        else:
+            self._groups.pop(uid, None)
+        return next((queue for queue in changed if queue is not None), None)
+
+    def _ask(self, asker: Asker, request: SlotRequest | None) -> str | None:
+        before = self._requests.get(asker)
+        granted = self._granted.get(asker)
         if granted is not None and (request is None or _key(granted) != _key(request)):
-            del self._granted[uid]
-            self._waiting.pop(uid, None)
-            self._places.pop(uid, None)
+            del self._granted[asker]
+            self._waiting.pop(asker, None)
+            self._places.pop(asker, None)
         if before == request:
             return granted.queue if granted is not None and request is None else None
         if request is None:
-            self._requests.pop(uid, None)
-            self._waiting.pop(uid, None)
-            self._places.pop(uid, None)
-            self._asked.pop(uid, None)
+            self._requests.pop(asker, None)
+            self._waiting.pop(asker, None)
+            self._places.pop(asker, None)
+            self._asked.pop(asker, None)
         else:
-            self._requests[uid] = request
+            self._requests[asker] = request
             if before is None or _key(before) != _key(request):
-                self._asked[uid] = self._clock()
+                self._asked[asker] = self._clock()
         changed = request or before
         return changed.queue if changed else None
 
     def granted(self, uid: str) -> bool:
-        """Whether the VideoJob may start what it asked for."""
-        return uid in self._granted
+        """Whether the VideoJob may start something that it asked for."""
+        return bool(self.grants(uid))
 
-    def granted_slot(self, uid: str) -> str | None:
-        """Class of the slot it may use; None when none was granted."""
-        return grant.slot if (grant := self._granted.get(uid)) is not None else None
+    def grants(self, uid: str) -> tuple[Grant, ...]:
+        """The slots that the VideoJob's groups may use."""
+        found = (self._granted.get((uid, group)) for group in self._groups.get(uid, ()))
+        return tuple(Grant(one.group, one.attempt, one.slot, one.count) for one in found if one is not None)
 
     def waiting_message(self, uid: str) -> str | None:
-        """What the queue says to a VideoJob that waits."""
-        return None if uid in self._granted else self._waiting.get(uid)
+        """What the queue says to the first group of a VideoJob that waits."""
+        askers = [(uid, group) for group in self._groups.get(uid, ()) if (uid, group) not in self._granted]
+        return next((self._waiting[asker] for asker in askers if asker in self._waiting), None)
 
     def place(self, uid: str) -> tuple[int, int] | None:
-        """Of a VideoJob that waits: how many start before it, and how many slots of its class there are."""
-        return self._places.get(uid)
+        """Of a VideoJob that waits: how many start before it, and how many slots of that class there are."""
+        askers = ((uid, group) for group in self._groups.get(uid, ()))
+        return next((self._places[asker] for asker in askers if asker in self._places), None)
 
     def view(self, name: str, spec: VideoQueueSpec, now: datetime) -> QueueView:
         """The queue as `grant` sees it."""
@@ -135,7 +152,9 @@ class Slots:
                 *reserved,
             ),
             requests=tuple(
-                request for uid, request in self._requests.items() if request.queue == name and uid not in self._granted
+                request
+                for asker, request in self._requests.items()
+                if request.queue == name and asker not in self._granted
             ),
             paused=spec.paused,
             aging_seconds=spec.aging_seconds,
@@ -148,37 +167,40 @@ class Slots:
         later: set[str] = set()
         waits: list[float] = []
         for request in grants.granted:
-            if self._requests.get(request.uid) == request:
-                self._granted[request.uid] = request
-                self._waiting.pop(request.uid, None)
-                self._places.pop(request.uid, None)
+            asker = (request.uid, request.group)
+            asked = self._requests.get(asker)
+            if asked is not None and replace(asked, count=request.count) == request:
+                self._granted[asker] = request
+                self._waiting.pop(asker, None)
+                self._places.pop(asker, None)
                 now.add(request.uid)
-                waits.append(self._clock() - self._asked.pop(request.uid, self._clock()))
+                waits.append(self._clock() - self._asked.pop(asker, self._clock()))
         ahead: dict[tuple[str, str], int] = {}
-        for uid, _ in grants.waiting:
-            if (asked := self._requests.get(uid)) is not None:
-                kind = (asked.queue, asked.slot)
-                self._places[uid] = (ahead.get(kind, 0), self._capacity.get(kind, 1))
-                ahead[kind] = ahead.get(kind, 0) + 1
-        for uid, message in grants.waiting:
-            if uid in self._requests and (before := self._waiting.get(uid)) != message:
-                self._waiting[uid] = message
-                (now if before is None else later).add(uid)
+        for request, message in grants.told:
+            asker = (request.uid, request.group)
+            if asker not in self._requests:
+                continue
+            kind = (request.queue, request.slot)
+            self._places[asker] = (ahead.get(kind, 0), self._capacity.get(kind, 1))
+            ahead[kind] = ahead.get(kind, 0) + 1
+            if (before := self._waiting.get(asker)) != message:
+                self._waiting[asker] = message
+                (now if before is None else later).add(request.uid)
         return News(frozenset(now), frozenset(later), tuple(waits))
 
     def leaderless(self, name: str) -> frozenset[str]:
         """The queue is gone: who asks in it, and no longer has its word on when."""
-        asking = frozenset(uid for uid, request in self._requests.items() if request.queue == name)
-        for uid in asking:
-            self._waiting.pop(uid, None)
-            self._places.pop(uid, None)
-        return asking
+        asking = [asker for asker, request in self._requests.items() if request.queue == name]
+        for asker in asking:
+            self._waiting.pop(asker, None)
+            self._places.pop(asker, None)
+        return frozenset(uid for uid, _ in asking)
 
     def depth(self) -> dict[str, int]:
         """Waiting requests by queue."""
         counts: dict[str, int] = {}
-        for uid, request in self._requests.items():
-            counts[request.queue] = counts.get(request.queue, 0) + (uid not in self._granted)
+        for asker, request in self._requests.items():
+            counts[request.queue] = counts.get(request.queue, 0) + (asker not in self._granted)
         return counts
 
     def in_use(self) -> dict[tuple[str, str], int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from videojob_api.names import CACHE_SLOT
@@ -35,7 +35,8 @@ def grant(view: QueueView) -> Grants:
     Jobs of that class is next, so that ten thousand VideoJobs of one namespace hold nobody up (case 77). Inside a
     namespace and a priority it is first come, first served (C10). Nobody overtakes within a slot class: who does not fit
     blocks those behind; only a namespace at its own limit is passed by. Classes do not block each other (A-007). What is
-    live is counted, never remembered, so a slot cannot leak (A-006, case 76).
+    live is counted, never remembered, so a slot cannot leak (A-006, case 76). A fan-out starts with the least it asks for,
+    and has more only of what nobody else waits for.
     """
     listed = {CACHE_SLOT: CACHE_CAPACITY} | dict(view.capacity)
     rooms = {name: _Room(name, capacity) for name, capacity in listed.items()}
@@ -46,31 +47,45 @@ def grant(view: QueueView) -> Grants:
         running[live.namespace] = running.get(live.namespace, 0) + 1
         shares[live.slot, live.namespace] = shares.get((live.slot, live.namespace), 0) + 1
     limits = dict(view.running)
+    wanted: dict[tuple[str, str], int] = {}
     granted: list[SlotRequest] = []
-    waiting: list[tuple[str, str]] = []
+    waiting: list[tuple[SlotRequest, str]] = []
     for request in _in_turn(view, shares):
         room = rooms.get(request.slot)
+        least = request.count if request.least is None else min(request.least, request.count)
         if room is None or request.slot not in listed:
             text = f"queue {view.name} lists no slot class {request.slot}: add it to spec.slots of the VideoQueue"
         elif view.paused:
             text = f"queue {view.name} is paused"
-        elif 0 < room.capacity < request.count:
-            text = f"slot {room.name}: {request.count} wanted at once, {room.capacity} is all there are"
+        elif 0 < room.capacity < least:
+            text = f"slot {room.name}: {least} wanted at once, {room.capacity} is all there are"
         else:
             limit = limits.get(request.namespace, limits.get(EVERY_NAMESPACE))
             if limit is not None and running.get(request.namespace, 0) >= limit:
                 text = f"namespace {request.namespace} has {limit} running, its limit in queue {view.name}"
-            elif not room.ahead and room.taken + request.count <= room.capacity:
-                room.taken += request.count
+            elif not room.ahead and room.taken + least <= room.capacity:
+                room.taken += least
                 running[request.namespace] = running.get(request.namespace, 0) + 1
-                granted.append(request)
+                granted.append(replace(request, count=least) if least < request.count else request)
+                wanted[request.uid, request.group] = request.count
                 continue
             else:
                 place = str(room.ahead) if room.ahead <= AHEAD_SHOWN else f">{AHEAD_SHOWN}"
                 text = f"slot {room.name}: {room.taken} of {room.capacity} taken, {place} ahead"
                 room.ahead += 1
-        waiting.append((request.uid, text))
-    return Grants(granted=tuple(granted), waiting=tuple(waiting))
+        waiting.append((request, text))
+    return Grants(
+        granted=tuple(_more(request, rooms[request.slot], wanted) for request in granted), told=tuple(waiting)
+    )
+
+
+def _more(request: SlotRequest, room: _Room, wanted: dict[tuple[str, str], int]) -> SlotRequest:
+    """What is left when everybody has the least they start with goes to fan-outs, in the order of their turn."""
+    extra = min(wanted[request.uid, request.group] - request.count, room.capacity - room.taken)
+    if room.ahead or extra <= 0:
+        return request
+    room.taken += extra
+    return replace(request, count=request.count + extra)
 
 
 @dataclass

@@ -226,7 +226,7 @@ def _still(status: VideoJobStatus) -> VideoJobStatus:
     """A status without what moves all the time."""
     moving = {
         "state": "Running", "progress": 0, "message": None, "start_time": None, "completion_time": None,
-        "seconds": None, "cpu_seconds": None, "gpu_seconds": None,
+        "seconds": None, "cpu_seconds": None, "gpu_seconds": None, "fan_out": None,
     }  # fmt: skip
     settled = tuple(condition for condition in status.conditions if condition.status == "True")
     return status.model_copy(

@@ -11,6 +11,7 @@ from videojob_api.names import DEFAULT_WORKER_CLASS
 from videojob_api.v1alpha1 import MediaStoreSpec, VideoJobSpec, VideoJobStatus, VideoProfileSpec, WorkerClass
 
 from .rates import Rates
+from .recipes.base import Recipe
 
 # ---------------------------------------------------------------- seen
 
@@ -47,6 +48,8 @@ class PodView:
     """The scheduler's sentence while the pod finds no node."""
     deleting: bool = False
     node: str | None = None
+    index: int | None = None
+    """Completion index, in an Indexed Job."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,13 @@ class JobView:
     created: datetime
     slot: str | None = None
     parallelism: int = 1
+    """Most pods at once; each holds a slot."""
+    completions: int | None = None
+    """Number of indexes of an Indexed Job; None: an ordinary Job of one pod."""
+    completed: str = ""
+    """Indexes that the Job controller counts as completed, for example `0-3,7`."""
+    failed: str = ""
+    """Those it counts as failed."""
     finished: Literal["Complete", "Failed"] | None = None
     condition_reason: str | None = None
     condition_message: str | None = None
@@ -120,6 +130,8 @@ class Config:
     """Finished Jobs are deleted this long after their result is in status."""
     sweeps: bool = True
     """Whether stores are swept; a run without a cluster promises no times."""
+    recipes: tuple[tuple[str, Recipe], ...] = ()
+    """Recipes that take the place of the table's, by kind of work: a test's way in, see decide.recipes.noop."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +159,16 @@ class QueueLoad:
 
 
 @dataclass(frozen=True)
+class Grant:
+    """Slots that one attempt of a group may hold."""
+
+    group: str
+    attempt: int
+    slot: str
+    count: int = 1
+
+
+@dataclass(frozen=True)
 class Observed:
     """Everything a decision about one VideoJob may look at."""
 
@@ -171,17 +193,15 @@ class Observed:
     """The job's namespace first, then the operator's."""
     duplicate_of: str | None = None
     """Name of the VideoJob of this namespace that had the same idempotency key first; None when it is this one."""
-    granted: bool = False
-    """Whether grant() has given this job a slot for the group it asked for last. A grant ends with the first plan
-    applied after it that requests nothing: its Job holds the slot from then on."""
-    granted_slot: str | None = None
-    """Class of that slot; None means the group's own."""
+    grants: tuple[Grant, ...] = ()
+    """What grant() has given to the groups of this job that asked for it. A grant ends with the first plan applied after it
+    that asks nothing for its group: the Job holds the slots from then on."""
     cached: frozenset[str] = frozenset()
     """Content keys of stages that the namespace's cache is believed to hold."""
     waiting_message: str | None = None
     """What the queue says while it has not, for example `slot cpu: 4 of 4 taken`."""
-    progress: Progress | None = None
-    """Latest news of the running stage, advisory."""
+    progress: tuple[Progress, ...] = ()
+    """Latest news of each group, advisory."""
     rates: Rates = field(default_factory=Rates)
     """What finished stages took."""
     place: tuple[int, int] | None = None
@@ -229,6 +249,10 @@ class CreateJob:
     """Size of /tmp; beyond it the kubelet evicts the pod (case 32)."""
     kueue_queue: str | None = None
     """LocalQueue that Kueue admits the Job through."""
+    completions: int | None = None
+    """Number of work items of a fan-out, which is one Indexed Job; None: one pod."""
+    parallelism: int = 1
+    """Work items at once, as many as slots were granted."""
 
 
 @dataclass(frozen=True)
@@ -285,6 +309,8 @@ class SlotRequest:
     """Slots wanted at once."""
     namespace: str = ""
     """The VideoJob's; namespaces share a queue fairly."""
+    least: int | None = None
+    """With how many it starts all the same; None: with no fewer than it wants."""
 
 
 @dataclass(frozen=True)
@@ -300,12 +326,17 @@ class Plan:
     """Told after the status is written."""
     wake_at: datetime | None = None
     """When to look again even if nothing happens."""
-    request: SlotRequest | None = None
-    """Slot wanted; stands until a later plan has none."""
+    requests: tuple[SlotRequest, ...] = ()
+    """Slots wanted, at most one request a group; each stands until a later plan has none for its group."""
     status_first: bool = False
     """Write status before the actions: the plan must be on record before the first Job."""
     progress_only: bool = False
     """Nothing but progress differs: the write may wait for its turn in the budget."""
+
+    @property
+    def request(self) -> SlotRequest | None:
+        """The first of the slots wanted; None when none is."""
+        return self.requests[0] if self.requests else None
 
 
 # ---------------------------------------------------------------- the whole queue
@@ -342,5 +373,11 @@ class Grants:
     """Who may start, and what the others are told."""
 
     granted: tuple[SlotRequest, ...] = ()
-    waiting: tuple[tuple[str, str], ...] = field(default=())
-    """(UID, sentence) for each request that has to wait, in the order in which they would start."""
+    """Each with the number of slots it was given."""
+    told: tuple[tuple[SlotRequest, str], ...] = ()
+    """Each request that has to wait with a sentence, in the order in which they would start."""
+
+    @property
+    def waiting(self) -> tuple[tuple[str, str], ...]:
+        """(UID, sentence) of each request that has to wait."""
+        return tuple((request.uid, sentence) for request, sentence in self.told)

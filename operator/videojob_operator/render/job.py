@@ -18,13 +18,15 @@ class DocumentTooLargeError(ValueError):
 
 
 def job_manifest(action: CreateJob, owner: VideoJobView, config: RenderConfig) -> dict[str, Any]:
-    """The Job's manifest. Raises DocumentTooLargeError for a document above contract.MAX_DOCUMENT_BYTES.
+    """The Job's manifest; of a fan-out, an Indexed Job. Raises DocumentTooLargeError for a document above
+    contract.MAX_DOCUMENT_BYTES.
 
     backoffLimit 0: the operator retries, not the Job controller. The failure policy leaves a disruption or the exit code
     in the Job's condition, for the day the pod object is gone. No TTL and no deadline on the Job: either would delete
     evidence; the deadline stands on the pod.
     """
     found = labels(action)
+    end = "FailJob" if action.completions is None else "FailIndex"
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -35,14 +37,12 @@ def job_manifest(action: CreateJob, owner: VideoJobView, config: RenderConfig) -
             "ownerReferences": [owner_reference(owner)],
         },
         "spec": {
-            "backoffLimit": 0,
-            "completions": 1,
-            "parallelism": 1,
+            **_tries(action),
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {
                 "rules": [
-                    {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-                    {"action": "FailJob", "onExitCodes": {"operator": "NotIn", "values": [0]}},
+                    {"action": end, "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                    {"action": end, "onExitCodes": {"operator": "NotIn", "values": [0]}},
                 ]
             },
             "template": {
@@ -53,6 +53,18 @@ def job_manifest(action: CreateJob, owner: VideoJobView, config: RenderConfig) -
                 "spec": pod_spec(action, owner.namespace, config),
             },
         },
+    }
+
+
+def _tries(action: CreateJob) -> dict[str, Any]:
+    """One try for the pod, or for each index. A `backoffLimit` of 0 would end the healthy indexes with the first that fails."""
+    if action.completions is None:
+        return {"backoffLimit": 0, "completions": 1, "parallelism": 1}
+    return {
+        "completionMode": "Indexed",
+        "backoffLimitPerIndex": 0,
+        "completions": action.completions,
+        "parallelism": min(action.parallelism, action.completions),
     }
 
 

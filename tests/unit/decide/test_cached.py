@@ -62,9 +62,9 @@ def test_which_slot_is_asked_for(case: Case) -> None:
 def test_a_job_of_one_stage_each_asks_stage_by_stage() -> None:
     scene = Scene.of("Spread").settle(granted=False)
     assert asked(known(scene, "Transcode", "Verify")).slot == "cache"
-    scene.set(granted_slot="cache").settle()
+    scene.give("cache").settle()
     scene.succeed("ingest-a1").settle(granted=False)
-    assert asked(scene.set(granted_slot=None)).slot == "cpu"
+    assert asked(scene.give(None)).slot == "cpu"
 
 
 def launched(scene: Scene) -> CreateJob:
@@ -75,12 +75,12 @@ def launched(scene: Scene) -> CreateJob:
 def test_the_slot_that_was_granted_says_what_the_job_may_do() -> None:
     """I7: a Job under a slot of class cache is forbidden to work, whatever became of the belief since; one under its own may."""
     scene = Scene.of().settle(granted=False)
-    scene.set(cached=frozenset(), granted_slot=names.CACHE_SLOT).settle()
+    scene.set(cached=frozenset()).give(names.CACHE_SLOT).settle()
     copies = launched(scene)
     assert copies.slot == "cache"
     assert copies.document.cache == CacheOrder(mode="ReadWrite", source=INBOX, only=True)
     other = Scene.of().settle(granted=False)
-    known(other).set(granted_slot="cpu").settle()
+    known(other).give("cpu").settle()
     works = launched(other)
     assert works.slot == "cpu"
     assert works.document.cache == CacheOrder(mode="ReadWrite", source=INBOX)
@@ -93,9 +93,9 @@ def test_off_is_a_document_without_an_order() -> None:
 
 def test_an_empty_cache_costs_a_moment_and_no_attempt() -> None:
     """Code 66: no failure is counted, nothing waits for a backoff, the next attempt asks for the real slot and may work."""
-    scene = known(Scene.of().settle(granted=False)).set(granted_slot="cache").settle()
+    scene = known(Scene.of().settle(granted=False)).give("cache").settle()
     said = a_failure("NotCached", "Disruption", "Transcode")
-    scene.set(granted_slot=None).fail("main-a1", ExitCode.UNCACHED, said, seconds=1).settle(granted=False)
+    scene.give(None).fail("main-a1", ExitCode.UNCACHED, said, seconds=1).settle(granted=False)
     stage = scene.status.stages[0]
     assert (stage.failures, stage.disruptions, scene.status.next_retry_time) == (0, 1, None)
     assert scene.status.failure is not None
@@ -112,15 +112,15 @@ def test_an_empty_cache_costs_a_moment_and_no_attempt() -> None:
 
 def test_an_empty_cache_is_known_by_the_jobs_condition_too() -> None:
     """The pod object is gone: the exit code stands in the condition (case 4)."""
-    scene = known(Scene.of().settle(granted=False)).set(granted_slot="cache").settle()
+    scene = known(Scene.of().settle(granted=False)).give("cache").settle()
     text = "Container work for pod a/b failed with exit code 66 matching FailJob rule at index 1"
-    scene.set(granted_slot=None).tick(2).finish("main-a1", "Failed", text, pods=False).settle(granted=False)
+    scene.give(None).tick(2).finish("main-a1", "Failed", text, pods=False).settle(granted=False)
     assert scene.status.stages[0].disruptions == 1
     assert asked(scene).slot == "cpu"
 
 
 def test_stages_from_the_cache_are_shown_as_such() -> None:
-    scene = known(Scene.of().settle(granted=False)).set(granted_slot="cache").settle()
+    scene = known(Scene.of().settle(granted=False)).give("cache").settle()
     outputs = scene.status.plan.outputs if scene.status.plan is not None else ()
     work = a_result("work", ["ingest", "transcode", "verify"])
     work = work.model_copy(update={"stages": tuple(s.model_copy(update={"cached": True}) for s in work.stages)})

@@ -15,7 +15,7 @@ from videojob_api.contract import Progress
 from videojob_api.v1alpha1 import PlannedOutput, VideoProfileSpec
 from videojob_operator.decide.job import plan
 from videojob_operator.decide.naming import job_name
-from videojob_operator.decide.world import CreateJob, DeleteJob, PodView, ProfileView
+from videojob_operator.decide.world import CreateJob, DeleteJob, Grant, PodView, ProfileView
 
 # ---------------------------------------------------------------- launch
 
@@ -52,7 +52,7 @@ def test_nothing_starts_while_an_older_jobs_containers_run() -> None:
     ghost = scene.jobs["main-a1"]
     scene.tick(60).lose("main-a1").look()
     scene.set(jobs=(replace(ghost, pods=(a_pod(running("work")),)),))
-    found = plan(replace(scene.seen, granted=True))
+    found = plan(replace(scene.seen, grants=(Grant("main", 1, "cpu"),)))
     assert found.actions == (DeleteJob(ghost.name, ghost.uid),)
     scene.settle()
     assert list(scene.jobs) == ["main-a2"]
@@ -62,7 +62,7 @@ def test_an_operator_with_an_old_view_launches_no_retry() -> None:
     """Case 12: the failure has to be on record, so that the loser of the status write launches nothing."""
     scene = Scene.of().settle()
     scene.fail("main-a1", 143)
-    found = plan(replace(scene.seen, granted=True))
+    found = plan(replace(scene.seen, grants=(Grant("main", 1, "cpu"),)))
     assert not any(isinstance(action, CreateJob) for action in found.actions)
     assert found.status is not None
     assert found.status.stages[0].disruptions == 1
@@ -149,7 +149,7 @@ def test_late_and_foreign_progress_is_ignored(case: Ignored) -> None:
     scene = Scene.of().settle()
     scene.pod("main-a1", running("work"), waiting("commit")).news("transcode", 50).settle()
     base = {"uid": scene.seen.job.uid, "group": "main", "attempt": 1, "stage": "transcode", "percent": 99}
-    scene.set(progress=Progress(**(base | case.news))).settle()
+    scene.set(progress=(Progress(**(base | case.news)),)).settle()
     assert scene.status.progress.percent == 50
     assert scene.status.stage == "Transcode"
 
@@ -158,7 +158,7 @@ def test_progress_that_stops_coming_does_not_fall_back() -> None:
     """I10; a restarted operator has no news."""
     scene = Scene.of().settle()
     scene.pod("main-a1", running("work"), waiting("commit")).news("transcode", 50).settle()
-    assert scene.set(progress=None).look().status is None
+    assert scene.set(progress=()).look().status is None
     scene.fail("main-a1", 75).settle()
     assert scene.status.progress.percent == 50, "until another attempt begins"
     scene.tick(3).settle()
@@ -187,7 +187,7 @@ def waiting_for_a_retry(scene: Scene) -> Scene:
 def test_a_restarted_operator_that_has_heard_no_news_yet_writes_nothing(given: Callable[[Scene], Scene]) -> None:
     """I4, case 7: progress, places in the queue and reasons are in nobody's memory after a restart."""
     scene = given(Scene.of())
-    scene.set(progress=None, waiting_message=None)
+    scene.set(progress=(), waiting_message=None)
     scene.set(jobs=tuple(replace(job, blocked=None) for job in scene.seen.jobs))
     found = plan(replace(scene.seen, now=scene.seen.now + timedelta(seconds=0.5)))
     assert (found.actions, found.status, found.events) == ((), None, ())
@@ -196,7 +196,7 @@ def test_a_restarted_operator_that_has_heard_no_news_yet_writes_nothing(given: C
 def test_a_new_attempt_forgets_the_speed_of_the_last_one() -> None:
     scene = running_with_news(Scene.of())
     assert scene.status.progress.speed == "2x"
-    scene.set(progress=None).fail("main-a1", 143, deleting=True).settle()
+    scene.set(progress=()).fail("main-a1", 143, deleting=True).settle()
     assert scene.status.phase == "Running"
     assert scene.status.progress.speed is None
 

@@ -9,7 +9,7 @@ import pytest
 from builders import NOW, Scene, a_failure, seen
 from videojob_api import names
 from videojob_operator.decide.job import POLICIES, plan
-from videojob_operator.decide.world import CreateJob
+from videojob_operator.decide.world import CreateJob, Grant
 
 
 @pytest.mark.parametrize("mode", ["Compact", "Spread", "Auto"])
@@ -38,7 +38,7 @@ def test_the_happy_path_ends_with_published_outputs(mode: str) -> None:
 
 
 def test_the_plan_is_on_record_before_the_first_job() -> None:
-    first = plan(seen(granted=True))
+    first = plan(seen(grants=(Grant("main", 1, "cpu"),)))
     assert first.status is not None
     assert first.status.plan is not None
     assert first.actions == ()

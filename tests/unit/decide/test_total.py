@@ -15,7 +15,7 @@ from videojob_api.names import Phase
 from videojob_api.v1alpha1 import VideoJobStatus
 from videojob_operator.decide.job import TRANSITIONS, plan
 from videojob_operator.decide.job.phases import legal, terminal
-from videojob_operator.decide.world import ContainerView, JobView, Observed, PodView, VideoJobView
+from videojob_operator.decide.world import ContainerView, Grant, JobView, Observed, PodView, VideoJobView
 
 GROUPS = st.sampled_from(["main", "ingest", "transcode", "verify", "commit", "report-main", "report-ingest", "", "x"])
 WORDS = st.one_of(st.none(), st.sampled_from(["OOMKilled", "ImagePullBackOff", "Evicted", "Error", ""]))
@@ -74,13 +74,15 @@ def worlds(draw: st.DrawFn) -> Observed:
     fields: dict[str, Any] = {
         "now": NOW + timedelta(seconds=draw(st.integers(-100, 100_000))),
         "jobs": tuple(draw(st.lists(JOBS, max_size=4))),
-        "granted": draw(st.booleans()),
+        "grants": tuple(draw(st.lists(st.builds(
+            Grant, group=GROUPS, attempt=st.integers(1, 3), slot=st.sampled_from(["cpu", "cache"]), count=st.integers(1, 4),
+        ), max_size=2))),
         "queue_found": draw(st.booleans()),
         "waiting_message": draw(WORDS),
-        "progress": draw(st.one_of(st.none(), st.builds(
+        "progress": tuple(draw(st.lists(st.builds(
             Progress, uid=st.just(UID), group=GROUPS, attempt=st.integers(0, 3),
             stage=st.sampled_from(["ingest", "transcode", "commit", "x"]), percent=st.integers(0, 100),
-        ))),
+        ), max_size=2))),
     }  # fmt: skip
     asked = draw(st.sampled_from([(), ("cancel",), ("retry",), ("cancel", "retry")]))
     annotations = tuple((f"videojob.dev/{verb}", "nonce") for verb in asked)

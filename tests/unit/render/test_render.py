@@ -147,7 +147,7 @@ def test_an_attempt_that_may_only_copy_asks_for_little() -> None:
     """A node that is full of encoders has room for it; its slot class and its orders say the same."""
     scene = Scene.of().settle(granted=False)
     keys = frozenset(str(stage.key) for stage in scene.status.stages)
-    scene.set(cached=keys, granted_slot=names.CACHE_SLOT).settle()
+    scene.set(cached=keys).give(names.CACHE_SLOT).settle()
     given = next(a for plan in scene.plans for a in plan.actions if isinstance(a, CreateJob))
     assert given.document.cache is not None
     assert given.document.cache.only

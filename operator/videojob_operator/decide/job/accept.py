@@ -129,7 +129,7 @@ def _record(seen: Observed, draft: Draft, spec: VideoJobSpec) -> None:
         claim_name=store.claim_name if store is not None else None,
         threads=seen.config.threads,
     )
-    steps = recipes.steps(spec, plan)
+    steps = recipes.steps(spec, plan, seen.config.recipes)
     plan = plan.model_copy(update={"groups": recipes.groups(recipes.until(steps, spec.stop_after), execution)})
     known = recipes.keys(steps, plan.threads)
     kinds = {step.kind.stage: step.kind.kind for step in steps if not step.pending}

@@ -1,4 +1,4 @@
-"""Advance: where the attempt in flight stands, from its containers and, for show, from its progress posts."""
+"""Advance: where the attempts in flight stand, from their containers and, for show, from their progress posts."""
 
 from __future__ import annotations
 
@@ -7,33 +7,65 @@ from dataclasses import replace
 from videojob_api.contract import StageResult
 from videojob_api.names import Phase, Reason
 from videojob_api.stages import INGEST
+from videojob_api.v1alpha1 import FanOutStatus
 
 from .. import recipes
 from ..world import Observed
 from .draft import Draft, Group, Verdict
 from .harvest import record
+from .items import percent
 from .judge import killed
 from .pending import pending
 from .results import input_of, problem_of, read
 
 
 def advance(seen: Observed, draft: Draft) -> None:
-    """Show the running stage, its percent, and why a pod cannot start."""
-    if draft.done or draft.flight is None or seen.job.spec is None:
+    """Show the running stages, their percent, and why a pod cannot start. A job is Running while any part of it is."""
+    if draft.done:
         return
-    group, attempt, verdict = draft.flight
-    draft.update(phase=Phase.RUNNING, next_retry_time=None)
-    reason = pending(verdict) or _still_blocked(draft, verdict)
-    if reason is not None:
-        draft.wait(seen.job.spec.queue, Reason.POD_PENDING, reason, seen.now)
-        draft.note = (Reason.POD_PENDING, reason)
-    elif draft.problem is None:
+    if draft.flights or draft.retry_time() is not None:
+        draft.update(next_retry_time=draft.retry_time())
+    if not draft.flights or seen.job.spec is None:
+        return
+    draft.update(phase=Phase.RUNNING)
+    reasons = [
+        reason for _, _, verdict in draft.flights if (reason := pending(verdict) or _still_blocked(draft, verdict))
+    ]
+    if reasons:
+        draft.wait(seen.job.spec.queue, Reason.POD_PENDING, reasons[0], seen.now)
+        draft.note = (Reason.POD_PENDING, reasons[0])
+    elif draft.problem is None and not draft.requests:
         draft.update(queue=None)
-    if verdict.state == "Reading":
-        draft.message = draft.message or f"reading the result of attempt {attempt} from the store"
-    elif verdict.pod is not None:
-        _containers(seen, draft, group, attempt, verdict)
-    _show(seen, draft, group, attempt)
+    for group, attempt, verdict in draft.flights:
+        if verdict.state == "Reading":
+            draft.message = draft.message or f"reading the result of attempt {attempt} from the store"
+        elif verdict.pod is not None and group.plan.fan_out is None:
+            _containers(seen, draft, group, attempt, verdict)
+        if verdict.fan_out is not None:
+            _items(draft, group, verdict.fan_out)
+        else:
+            _show(seen, draft, group, attempt)
+    _foremost(draft)
+
+
+def _items(draft: Draft, group: Group, now: FanOutStatus) -> None:
+    """Show how far the items of a fan-out are; what single pods post is too small to tell."""
+    stage = draft.group(group.name).stages[0]
+    draft.stage(stage.name, fan_out=now, progress=max(stage.progress, percent(now)))
+    failed = f", {now.failed} failed" if now.failed else ""
+    draft.message = f"{stage.name}: {now.succeeded} of {now.total} items{failed}"
+
+
+def _foremost(draft: Draft) -> None:
+    """The stages that run, in order."""
+    flying = {group.name for group, _, _ in draft.flights}
+    running = [stage for stage in draft.status.stages if stage.group in flying and stage.state == "Running"]
+    if not running:
+        return
+    draft.update(stage=",".join(stage.name for stage in running))
+    if draft.status.queue is None:
+        told = ", ".join(f"{stage.name}: attempt {stage.attempt}" for stage in running)
+        draft.note = (Reason.STAGE_RUNNING, told)
 
 
 def _still_blocked(draft: Draft, verdict: Verdict) -> str | None:
@@ -69,9 +101,10 @@ def _running(seen: Observed, draft: Draft, name: str) -> None:
 
 def _show(seen: Observed, draft: Draft, group: Group, attempt: int) -> None:
     """Progress is advisory: what is late, foreign or unknown is ignored (case 75), and nothing ever goes back (I10)."""
-    news = seen.progress
+    wanted = (seen.job.uid, group.name, attempt)
+    news = next((news for news in seen.progress if (news.uid, news.group, news.attempt) == wanted), None)
     stages = draft.group(group.name).stages
-    if news is not None and news.uid == seen.job.uid and news.group == group.name and news.attempt == attempt:
+    if news is not None:
         row = next(
             (stage for stage in stages if (kind := recipes.kind_of(stage.name)) and kind.kind == news.stage), None
         )
@@ -94,8 +127,3 @@ def _show(seen: Observed, draft: Draft, group: Group, attempt: int) -> None:
                         update={"speed": news.speed, "eta_seconds": news.eta_seconds}
                     )
                 )
-    running = next((stage for stage in draft.group(group.name).stages if stage.state == "Running"), None)
-    if running is not None:
-        draft.update(stage=running.name)
-        if draft.status.queue is None:
-            draft.note = (Reason.STAGE_RUNNING, f"{running.name}: attempt {attempt}")

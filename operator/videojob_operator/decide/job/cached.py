@@ -39,7 +39,7 @@ def _known(seen: Observed, status: VideoJobStatus, spec: VideoJobSpec, group: Gr
     if not work or not all(row is not None and row.cacheable and stage.key in seen.cached for stage, row in work):
         return False
     try:
-        source = _source(recipes.steps(spec, status.plan))
+        source = _source(recipes.steps(spec, status.plan, seen.config.recipes))
     except ValidationError:
         return False  # the launch says what is wrong with the plan
     # A file of the stock may be another one by now: only a reader of its bytes can tell.

@@ -33,6 +33,7 @@ def cancel(seen: Observed, draft: Draft) -> None:
                 update={
                     "state": states.get(stage.state, stage.state),
                     "completion_time": seen.now if stage.state == "Running" else stage.completion_time,
+                    "next_retry_time": None,
                 }
             )
             for stage in draft.status.stages
@@ -42,7 +43,7 @@ def cancel(seen: Observed, draft: Draft) -> None:
         next_retry_time=None,
         completion_time=seen.now,
     )
-    draft.flight = draft.failed = draft.problem = None
+    draft.flights, draft.failed, draft.problem = [], [], None
     draft.note = (Reason.CANCELLED, TEXT)
     draft.message = "Cancelled"
     draft.events.append(Event(Reason.CANCELLED, TEXT))

@@ -8,7 +8,15 @@ from typing import Any, Literal
 
 from videojob_api.contract import StageResult
 from videojob_api.names import Phase, Reason
-from videojob_api.v1alpha1 import FailureStatus, PlannedGroup, QueueStatus, StageStatus, VideoJobStatus, WorkerClass
+from videojob_api.v1alpha1 import (
+    FailureStatus,
+    FanOutStatus,
+    PlannedGroup,
+    QueueStatus,
+    StageStatus,
+    VideoJobStatus,
+    WorkerClass,
+)
 
 from .. import classes, recipes
 from ..world import Action, Event, JobView, PodView, Share, SlotRequest
@@ -30,13 +38,21 @@ class Verdict:
     pod: PodView | None = None
     stages: tuple[StageResult, ...] = ()
     failure: FailureStatus | None = None
-    active_ms: int = 0
-    """Time its pod was at work."""
+    span: tuple[datetime, datetime] | None = None
+    """From when to when pods of it were at work, of one in flight until now; None if none was."""
+    fan_out: FanOutStatus | None = None
+    """How far the work items of a fan-out are, and which are left."""
     needs_report: bool = False
     """Reading, and the report Job does not exist yet."""
     confirm: str | None = None
     """Name of a Job that is missing from the cache: ask the API server before it is replaced."""
     wake_at: datetime | None = None
+
+    @property
+    def active_ms(self) -> int:
+        """Time it was at work, in milliseconds; never negative, whatever the clocks say (case 46)."""
+        start, end = self.span or (None, None)
+        return max(0, round((end - start).total_seconds() * 1000)) if start is not None and end is not None else 0
 
 
 @dataclass(frozen=True)
@@ -86,6 +102,20 @@ class Group:
         """Whether all its stages have succeeded."""
         return all(stage.done for stage in self.stages)
 
+    @property
+    def fan_out(self) -> FanOutStatus | None:
+        """Its work items, once they are on record; None for a group that is no fan-out."""
+        return next((stage.fan_out for stage in self.stages if stage.fan_out is not None), None)
+
+    @property
+    def retry_time(self) -> datetime | None:
+        """When its next attempt may start."""
+        return next((stage.next_retry_time for stage in self.stages if stage.next_retry_time is not None), None)
+
+
+Flight = tuple[Group, int, Verdict]
+"""An attempt that runs, or whose result is being read."""
+
 
 def shares_of(worker: WorkerClass, group: Group, *, copies: bool = False) -> tuple[Share, ...]:
     """What each container of the group's next attempt may use, after those that ran out of memory."""
@@ -101,14 +131,14 @@ class Draft:
     actions: list[Action] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     wakes: list[datetime] = field(default_factory=list)
-    request: SlotRequest | None = None
+    requests: list[SlotRequest] = field(default_factory=list)
     problem: tuple[Reason, str] | None = None
     """Why the job is not accepted, or cannot go on without a person."""
     accepted: bool = False
-    flight: tuple[Group, int, Verdict] | None = None
-    """The attempt that runs, or whose result is being read."""
-    failed: tuple[Group, FailureStatus] | None = None
-    """The attempt that was just found to have failed."""
+    flights: list[Flight] = field(default_factory=list)
+    """Attempts that run, or whose results are being read: at most one a group, in the order of the groups."""
+    failed: list[tuple[Group, FailureStatus]] = field(default_factory=list)
+    """Attempts that were just found to have failed, at most one a group."""
     held: bool = False
     """Whether nothing may start now."""
     note: tuple[Reason, str] | None = None
@@ -134,6 +164,26 @@ class Draft:
         return tuple(
             Group(plan, tuple(stage for stage in self.status.stages if stage.group == plan.name))
             for plan in self.status.plan.groups
+        )
+
+    def ready(self, group: Group) -> bool:
+        """Whether all groups that it waits for have succeeded."""
+        groups = self.groups()
+        names = [other.name for other in groups]
+        place = names.index(group.name)
+        after = group.plan.after if group.plan.after is not None else names[max(0, place - 1) : place]
+        return all(other.succeeded for other in groups if other.name in after)
+
+    def retry_time(self) -> datetime | None:
+        """When the next attempt of any group that waits for its time may start."""
+        flying = {group.name for group, _, _ in self.flights}
+        return min(
+            (
+                group.retry_time
+                for group in self.groups()
+                if group.retry_time is not None and group.name not in flying and not group.succeeded
+            ),
+            default=None,
         )
 
     def group(self, name: str) -> Group:
@@ -163,8 +213,18 @@ class Draft:
         self.update(queue=QueueStatus(name=queue, reason=reason, since=since, message=message))
 
     def fail(self, reason: Reason, failure: FailureStatus, now: datetime) -> None:
-        """End the job: Failed, dead-lettered (T-010)."""
+        """End the job: Failed, dead-lettered (T-010).
+
+        What runs beside the branch that failed is stopped, as by a cancel: nothing of the job will be published, and slots
+        are for those who may still succeed. What it has finished stays, and a redrive takes it up.
+        """
         self.update(
+            stages=tuple(
+                stage.model_copy(update={"state": "Cancelled", "completion_time": now, "next_retry_time": None})
+                if stage.state == "Running"
+                else stage.model_copy(update={"next_retry_time": None})
+                for stage in self.status.stages
+            ),
             phase=Phase.FAILED,
             failure=failure,
             queue=None,
@@ -173,8 +233,7 @@ class Draft:
             stage=failure.stage or self.status.stage,
         )
         self.problem = (reason, failure.message)
-        self.failed = None
-        self.flight = None
+        self.failed, self.flights, self.requests = [], [], []
         hint = f"; {failure.hint[:HINT_LENGTH]}" if failure.hint is not None else ""
         text = f"{failure.code}: {failure.message}".encode()[: EVENT_BYTES - len(hint.encode())]
         self.events.append(Event(Reason.PROCESSING_FAILED, text.decode(errors="ignore") + hint, "Warning"))

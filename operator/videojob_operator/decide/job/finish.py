@@ -25,6 +25,8 @@ def finish(seen: Observed, draft: Draft) -> None:
     last = draft.status.stage
     text = f"published {listed}" if listed else f"stopped after {last} as spec.stopAfter asks; nothing was published"
     draft.note = (Reason.SUCCEEDED, f"{len(draft.status.outputs)} outputs published")
+    if not listed and (seen.job.spec is None or seen.job.spec.stop_after is None):
+        text = "all stages have succeeded; nothing was to be published"
     if not listed:
         draft.note = (Reason.STOPPED_AFTER, text)
     draft.events.append(Event(Reason.PROCESSING_COMPLETED, text))

@@ -1,4 +1,4 @@
-"""Harvest: account for every attempt that has ended, in order, and find the one that is in flight.
+"""Harvest: account for every attempt that has ended, in order, and find those that are in flight.
 
 An attempt is accounted for when it is counted in `failures` or `disruptions`, or when its stages have succeeded. Everything
 else follows from the Jobs that are there, so that a crash between any two writes heals at the next look (cases 1, 2, 56).
@@ -6,50 +6,58 @@ else follows from the Jobs that are there, so that a crash between any two write
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 
 from pydantic import ValidationError
 
 from videojob_api.contract import FailureClass, StageResult
+from videojob_api.fanout import WorkList
 from videojob_api.names import CACHE_SLOT, Phase, Reason
 from videojob_api.stages import KINDS
-from videojob_api.v1alpha1 import ProgressStatus
+from videojob_api.v1alpha1 import ListedItems, ProgressStatus
 
 from .. import classes, recipes
 from ..naming import job_name
 from ..world import ConfirmGone, Event, Observed
 from .draft import Draft, Group, Verdict, shares_of
+from .items import judge_items, percent, started
 from .judge import judge
 from .results import input_of
 
+Span = tuple[datetime, datetime]
+
 
 def harvest(seen: Observed, draft: Draft) -> None:
-    """Walk the groups in order, up to the first that has not succeeded."""
+    """Walk the groups in order; what waits for a group that has not succeeded is not looked at."""
     if draft.done or not draft.accepted:
         return
-    seen = replace(seen, job=replace(seen.job, status=draft.status))
+    spans: list[Span] = []
     for planned in draft.groups():
-        group = planned
-        if group.succeeded:
+        seen = replace(seen, job=replace(seen.job, status=draft.status))  # what one found binds later ones
+        group = draft.group(planned.name)
+        if group.succeeded or not draft.ready(group):
             continue
         top = max([group.attempt, *(job.attempt for job in seen.jobs if job.group == group.name)])
         for attempt in range(group.settled + 1, top + 1):
-            verdict = judge(seen, group, attempt)
+            verdict = (judge if group.plan.fan_out is None else judge_items)(seen, group, attempt)
             begin(seen, draft, group, attempt, copies=verdict.job is not None and verdict.job.slot == CACHE_SLOT)
             if verdict.wake_at is not None:
                 draft.wakes.append(verdict.wake_at)
+            draft.failed = [(other, failure) for other, failure in draft.failed if other.name != group.name]
             if verdict.state in ("Live", "Reading"):
-                draft.flight = (draft.group(group.name), attempt, verdict)
-                draft.failed = None
-                return
+                draft.flights.append((draft.group(group.name), attempt, verdict))
+                break
+            if verdict.span is not None:
+                spans.append(verdict.span)
             if verdict.state == "Succeeded":
                 _succeed(seen, draft, group, verdict)
-                seen = replace(seen, job=replace(seen.job, status=draft.status))  # what it found binds later groups
                 break
             _count(seen, draft, group, verdict)
             group = draft.group(group.name)
-        else:
-            return
+            seen = replace(seen, job=replace(seen.job, status=draft.status))
+    account(draft, spans)
 
 
 def begin(seen: Observed, draft: Draft, group: Group, attempt: int, *, copies: bool = False) -> None:
@@ -59,13 +67,16 @@ def begin(seen: Observed, draft: Draft, group: Group, attempt: int, *, copies: b
     name = job_name(seen.job.uid, seen.job.name, group.name, attempt)
     draft.stages(
         group.name, attempt=attempt, state="Waiting", progress=0, job=name, start_time=None, completion_time=None,
-        message=None, seconds=None, cpu_seconds=None, gpu_seconds=None,
+        message=None, seconds=None, cpu_seconds=None, gpu_seconds=None, next_retry_time=None,
     )  # fmt: skip
     _resources(draft, group, copies=copies)
     first = group.plan.stages[0]
     draft.stage(first, state="Running", start_time=seen.now)
+    begun = started(draft.status, group)
+    if begun is not None:
+        draft.stage(first, fan_out=begun, progress=percent(begun))
     draft.update(
-        phase=Phase.RUNNING, stage=first, queue=None, next_retry_time=None,
+        phase=Phase.RUNNING, stage=first, queue=None, next_retry_time=draft.retry_time(),
         start_time=draft.status.start_time or seen.now, progress=ProgressStatus(),
     )  # fmt: skip
     draft.note = (Reason.STAGE_RUNNING, f"{first}: attempt {attempt}")
@@ -89,8 +100,8 @@ def _resources(draft: Draft, group: Group, *, copies: bool) -> None:
 
 def _succeed(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> None:
     record(seen, draft, group, verdict.stages)
-    draft.update(active_time_ms=draft.status.active_time_ms + verdict.active_ms)
-    draft.failed = None
+    if verdict.fan_out is not None:
+        draft.stages(group.name, fan_out=verdict.fan_out)
     text = f"{', '.join(group.plan.stages)}: succeeded in {verdict.active_ms / 1000:.1f} s"
     draft.events.append(Event(Reason.STAGE_SUCCEEDED, text))
 
@@ -112,6 +123,8 @@ def record(seen: Observed, draft: Draft, group: Group, results: tuple[StageResul
         )  # fmt: skip
         if row.kind == "fetch":
             _fetched(seen, draft, result)
+        if result.work_list is not None:
+            _listed(draft, row.stage, result.work_list)
         if row.kind == "ingest":
             draft.update(input=result.input)
         if row.kind == "commit":
@@ -124,13 +137,36 @@ def _fetched(seen: Observed, draft: Draft, result: StageResult) -> None:
     if plan is None or spec is None:
         return
     plan = plan.model_copy(update={"fetched": result.fetched})
-    steps = recipes.steps(spec, plan)
+    steps = recipes.steps(spec, plan, seen.config.recipes)
     known = recipes.keys(steps, plan.threads)
     draft.update(plan=plan)
     for step in steps:
         for stage in draft.status.stages:
             if stage.name == step.kind.stage and stage.key is None:
                 draft.stage(stage.name, key=known[step.kind.kind])
+
+
+def _listed(draft: Draft, stage: str, found: WorkList) -> None:
+    """Put the work items that a stage lists on record, before the Job that works on them."""
+    if draft.status.plan is not None:
+        others = tuple(listed for listed in draft.status.plan.work_lists if listed.stage != stage)
+        listed = ListedItems(stage=stage, **found.model_dump())
+        draft.update(plan=draft.status.plan.model_copy(update={"work_lists": (*others, listed)}))
+
+
+def account(draft: Draft, spans: Iterable[Span]) -> None:
+    """Add the time in which pods of ended attempts were at work. What several did at once counts once: an attempt that is in
+    flight and began before is counted up to the same moment, and from there on when it has ended.
+    """
+    alive = [verdict.span[0] for _, _, verdict in draft.flights if verdict.span is not None]
+    for first, last in sorted(spans):
+        start, until = min([first, *(other for other in alive if other < last)]), draft.status.active_until
+        if until is not None:
+            start = max(start, until)
+        draft.update(
+            active_time_ms=draft.status.active_time_ms + max(0, round((last - start).total_seconds() * 1000)),
+            active_until=last if until is None else max(until, last),
+        )
 
 
 def _count(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> None:
@@ -153,11 +189,15 @@ def _count(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> None
             out_of_disk=stage.out_of_disk + disk,
             message=failure.message[:200] if here else None,
             completion_time=seen.now if stage.start_time is not None else None,
+            **(
+                {"fan_out": verdict.fan_out, "progress": percent(verdict.fan_out)}
+                if verdict.fan_out is not None
+                else {}
+            ),
         )
     draft.update(
         failure=failure,
-        active_time_ms=draft.status.active_time_ms + verdict.active_ms,
         input=input_of(seen, verdict.stages) or draft.status.input,
         outputs=(),
     )
-    draft.failed = (draft.group(group.name), failure)
+    draft.failed.append((draft.group(group.name), failure))

@@ -6,6 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 from videojob_api.contract import EXIT_CLASSES, MAX_RETRY_AFTER_SECONDS, ExitCode, FailureClass, RunResult
+from videojob_api.fanout import read_indexes
 from videojob_api.v1alpha1 import FailureStatus
 
 from ..naming import job_name, report_group
@@ -46,7 +47,8 @@ def judge(seen: Observed, group: Group, attempt: int) -> Verdict:
     if job is None:
         return _missing(seen, group, attempt)
     if any(not ended(pod) for pod in job.pods):
-        return Verdict("Live", job, next(pod for pod in job.pods if not ended(pod)))
+        pod = next(pod for pod in job.pods if not ended(pod))
+        return Verdict("Live", job, pod, span=worked(seen.now, job, pod))
     if job.pods:
         return _by_pod(seen, group, attempt, job, job.pods[-1])
     if job.finished is None:
@@ -88,10 +90,30 @@ def killed(container: ContainerView) -> bool:
 
 
 def live(job: JobView) -> bool:
-    """Whether a Job still counts: until its containers have terminated or, with no pod left, until it is finished."""
-    if job.pods:
-        return any(not ended(pod) for pod in job.pods)
-    return job.finished is None
+    """Whether a Job still counts: until its containers have terminated or, with no pod left, until it is finished. An Indexed
+    Job counts while any index of it works or waits for its turn.
+    """
+    if any(not ended(pod) for pod in job.pods):
+        return True
+    if job.completions is None and job.pods:
+        return False
+    return job.finished is None and len(ended_indexes(job)) < (job.completions or 1)
+
+
+def ended_indexes(job: JobView) -> frozenset[int]:
+    """Indexes of an Indexed Job that have ended, by what their pods show or else by what the Job controller counts."""
+    working = {pod.index for pod in job.pods if not ended(pod)}
+    shown = {pod.index for pod in job.pods if pod.index is not None}
+    counted = {*indexes_of(job.completed), *indexes_of(job.failed)}
+    return frozenset(index for index in shown | counted if index not in working)
+
+
+def indexes_of(text: str) -> tuple[int, ...]:
+    """Indexes as a Job's status has them; what is no such list names none."""
+    try:
+        return read_indexes(text)
+    except ValueError:
+        return ()
 
 
 # ---------------------------------------------------------------- evidence
@@ -107,7 +129,7 @@ def _missing(seen: Observed, group: Group, attempt: int) -> Verdict:
         and timedelta() <= seen.now - started < timedelta(seconds=LAUNCH_GRACE_SECONDS)
     ):
         return Verdict("Live", wake_at=started + timedelta(seconds=LAUNCH_GRACE_SECONDS))
-    failure = _failure(
+    failure = failure_of(
         seen, group, attempt, FailureClass.DISRUPTION, f"Job {name} was deleted before its result was seen"
     )
     return Verdict("Failed", failure=failure, confirm=None if later else name)
@@ -116,31 +138,31 @@ def _missing(seen: Observed, group: Group, attempt: int) -> Verdict:
 def _by_pod(seen: Observed, group: Group, attempt: int, job: JobView, pod: PodView) -> Verdict:
     results = {c.name: read(seen, group, attempt, c) for c in pod.containers if c.state == "Terminated"}
     good = tuple(stage for result in results.values() if isinstance(result, RunResult) for stage in result.stages)
-    spent = _active_ms(seen.now, job, pod)
+    spent = worked(seen.now, job, pod)
     culprit = failing(pod)
     if culprit is None and len(results) == len(pod.containers) > 0:
         if None not in results.values() and problem_of(seen, group, good) is None:
-            return Verdict("Succeeded", job, pod, good, active_ms=spent)
+            return Verdict("Succeeded", job, pod, good, span=spent)
         return _after_report(seen, group, job, pod=pod, spent=spent)
-    cause, text = _pod_class(pod, culprit)
+    cause, text = pod_class(pod, culprit)
     mine = results.get(culprit.name) if culprit is not None else None
     code = culprit.exit_code if culprit is not None else None
     if cause is FailureClass.DISRUPTION:
         said = mine.failure if mine is not None and code == ExitCode.UNCACHED else None
-        failure = _failure(seen, group, attempt, cause, text, exit_code=code, details=said)
+        failure = failure_of(seen, group, attempt, cause, text, exit_code=code, details=said)
     elif mine is None and culprit is not None and is_stub(culprit):
-        word = _default_code(pod, culprit, cause)
-        known = _failure(seen, group, attempt, cause, text, exit_code=code, default_code=word)
+        word = default_code_of(pod, culprit, cause)
+        known = failure_of(seen, group, attempt, cause, text, exit_code=code, default_code=word)
         return _after_report(seen, group, job, pod=pod, spent=spent, failure=known)
     else:
-        failure = _failure(
+        failure = failure_of(
             seen, group, attempt, cause, text, exit_code=code, details=mine.failure if mine is not None else None,
-            default_code=_default_code(pod, culprit, cause),
+            default_code=default_code_of(pod, culprit, cause),
         )  # fmt: skip
     return Verdict("Failed", job, pod, good, failure, spent)
 
 
-def _pod_class(pod: PodView, culprit: ContainerView | None) -> tuple[FailureClass, str]:
+def pod_class(pod: PodView, culprit: ContainerView | None) -> tuple[FailureClass, str]:
     """Class of a failed pod, and a sentence."""
     where = (
         f"container {culprit.name} exited with code {culprit.exit_code}"
@@ -165,7 +187,7 @@ def _pod_class(pod: PodView, culprit: ContainerView | None) -> tuple[FailureClas
     return EXIT_CLASSES.get(code or 0, FailureClass.RECOVERABLE), where
 
 
-def _default_code(pod: PodView, culprit: ContainerView | None, cause: FailureClass) -> str | None:
+def default_code_of(pod: PodView, culprit: ContainerView | None, cause: FailureClass) -> str | None:
     """A code that says more than the class: exit code 73 alone is memory or disk, and stays `Resource`."""
     if pod.reason == "Evicted":
         return "DiskFull"
@@ -179,20 +201,20 @@ def _default_code(pod: PodView, culprit: ContainerView | None, cause: FailureCla
 
 
 def _by_condition(seen: Observed, group: Group, attempt: int, job: JobView) -> Verdict:
-    spent = _active_ms(seen.now, job, None)
+    spent = worked(seen.now, job, None)
     if job.finished == "Complete":
         return _after_report(seen, group, job, spent=spent)
     text = job.condition_message or f"Job {job.name} failed: {job.condition_reason or 'no reason given'}"
     if "has condition DisruptionTarget" in text:
         return Verdict(
-            "Failed", job, failure=_failure(seen, group, attempt, FailureClass.DISRUPTION, text), active_ms=spent
+            "Failed", job, failure=failure_of(seen, group, attempt, FailureClass.DISRUPTION, text), span=spent
         )
     match = re.search(r"failed with exit code (\d+)", text)
     code = int(match[1]) if match else None
     cause = FailureClass.RECOVERABLE if code is None else EXIT_CLASSES.get(code, FailureClass.RECOVERABLE)
-    failure = _failure(seen, group, attempt, cause, text, exit_code=code)
+    failure = failure_of(seen, group, attempt, cause, text, exit_code=code)
     if cause is FailureClass.DISRUPTION:
-        return Verdict("Failed", job, failure=failure, active_ms=spent)
+        return Verdict("Failed", job, failure=failure, span=spent)
     return _after_report(seen, group, job, spent=spent, failure=failure)
 
 
@@ -202,7 +224,7 @@ def _after_report(
     job: JobView,
     *,
     pod: PodView | None = None,
-    spent: int = 0,
+    spent: tuple[datetime, datetime] | None = None,
     failure: FailureStatus | None = None,
 ) -> Verdict:
     """Let a report Job read the result from the store; `failure` is what is known without it, None means success.
@@ -224,13 +246,17 @@ def _after_report(
     if failure is not None:
         if said is not None:
             cause = FailureClass(failure.failure_class)
-            failure = _failure(seen, group, attempt, cause, failure.message, exit_code=failure.exit_code, details=said)
+            failure = failure_of(
+                seen, group, attempt, cause, failure.message, exit_code=failure.exit_code, details=said
+            )
         return Verdict("Failed", job, pod, stages, failure, spent, confirm=lost)
     if said is None and problem_of(seen, group, stages) is None:
-        return Verdict("Succeeded", job, pod, stages, active_ms=spent)
+        return Verdict("Succeeded", job, pod, stages, span=spent)
     why = "none was found" if not told else (problem_of(seen, group, stages) or "it says that it failed")
     text = f"attempt {attempt} ended with exit code 0 but without a valid result: {why}"
-    invalid = _failure(seen, group, attempt, FailureClass.RECOVERABLE, text, exit_code=0, default_code="ResultInvalid")
+    invalid = failure_of(
+        seen, group, attempt, FailureClass.RECOVERABLE, text, exit_code=0, default_code="ResultInvalid"
+    )
     return Verdict("Failed", job, pod, (), invalid, spent, confirm=lost)
 
 
@@ -245,7 +271,7 @@ def _reported(seen: Observed, group: Group, attempt: int, report: JobView | None
 # ---------------------------------------------------------------- words
 
 
-def _failure(
+def failure_of(
     seen: Observed,
     group: Group,
     attempt: int,
@@ -289,13 +315,12 @@ def _retry_after(cause: FailureClass, details: FailureStatus) -> int | None:
     return min(asked, MAX_RETRY_AFTER_SECONDS)
 
 
-def _active_ms(now: datetime, job: JobView, pod: PodView | None) -> int:
-    """How long the attempt's pod was at work; never negative, whatever the clocks say (case 46)."""
-    containers = pod.containers if pod is not None else ()
+def worked(now: datetime, job: JobView, *pods: PodView | None) -> tuple[datetime, datetime] | None:
+    """From when to when the attempt's pods were at work; None if none ever ran. Without a pod, as long as the Job was there."""
+    containers = [container for pod in pods if pod is not None for container in pod.containers]
     starts = [c.started_at for c in containers if c.started_at is not None]
     ends = [c.finished_at for c in containers if c.finished_at is not None]
     if containers and not starts:
-        return 0  # it never ran
+        return None
     start = min(starts, default=job.created)
-    end = max(ends, default=job.finished_at or now)
-    return max(0, round((end - start).total_seconds() * 1000))
+    return start, max(start, max(ends, default=job.finished_at or now))

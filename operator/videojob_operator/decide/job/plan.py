@@ -34,8 +34,8 @@ POLICIES: tuple[Policy, ...] = (
     retry,  # a failure that was just found ends the job, or sets the time of the next attempt
     deadline,  # no attempt begins when the time for all of them is spent
     suspend,  # what is in flight goes on; nothing new starts
-    launch,  # at most one Job
-    advance,  # show where the attempt in flight stands
+    launch,  # at most one Job a group
+    advance,  # show where the attempts in flight stand
     finish,  # everything has succeeded
     notify,  # webhooks hear what is on record
     retain,  # what has ended expires
@@ -61,7 +61,7 @@ def plan(seen: Observed) -> Plan:
         labels=wanted_labels(seen, after),
         events=tuple(draft.events) if changed else (),
         wake_at=min(draft.wakes, default=None),
-        request=draft.request,
+        requests=tuple(draft.requests),
         status_first=before.plan is None and after.plan is not None,
         progress_only=changed
         and not draft.actions

@@ -64,7 +64,8 @@ def redrive(seen: Observed, draft: Draft) -> None:
         draft.stages(
             group.name, state="Waiting", attempt=spent, attempt_base=spent, failures=0, disruptions=0, out_of_memory=0,
             out_of_disk=0, progress=0,
-            start_time=None, completion_time=None, message=None, cpu_seconds=None,
+            start_time=None, completion_time=None, message=None, cpu_seconds=None, next_retry_time=None,
+            fan_out=None if lost else group.fan_out,
         )  # fmt: skip
     draft.update(
         phase=Phase.QUEUED,
@@ -75,6 +76,7 @@ def redrive(seen: Observed, draft: Draft) -> None:
         completion_time=None,
         execution_time_ms=None,
         active_time_ms=0,
+        active_until=None,
         redrives=draft.status.redrives + 1,
         observed_retry=wanted,
         # A cancel that was asked for before the redrive is a thing of the past, acted on or not.
@@ -120,7 +122,7 @@ def _renew(draft: Draft, anew: tuple[str, ...]) -> None:
         if stage.name in anew and row is not None:
             params = {"redrive": draft.status.redrives + 1, "instead": stage.key}
             key = contract.content_key(row.kind, row.version, params, ())
-            draft.stage(stage.name, state="Waiting", key=key)
+            draft.stage(stage.name, state="Waiting", key=key, fan_out=None)
 
 
 def _refuse(draft: Draft, wanted: str, start: str) -> None:

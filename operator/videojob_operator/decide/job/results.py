@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 from pydantic import ValidationError
 
 from videojob_api.contract import RunResult, StageResult, canonical_json
+from videojob_api.fanout import list_uri, read_indexes
 from videojob_api.redact import redact
 from videojob_api.stages import INGEST
-from videojob_api.v1alpha1 import FailureStatus, InputStatus, OutputStatus
+from videojob_api.v1alpha1 import FailureStatus, InputStatus, OutputStatus, StageStatus
 from videojob_api.v1alpha1.sources import UPLOADS
 
 from ..naming import report_group
 from ..recipes import containers, kind_of
-from ..world import ContainerView, Observed
+from ..world import ContainerView, JobView, Observed
 from .draft import Group
 
 PATH = re.compile(r"videos/[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -41,6 +43,19 @@ def read_report(seen: Observed, group: Group, attempt: int, container: Container
         if (result.uid, result.group, result.attempt) == wanted and _own(group, result)
     )
     return told if len({result.container for result in told}) == len(told) else ()
+
+
+def present_in(seen: Observed, group: Group, attempt: int, report: JobView | None) -> set[int]:
+    """Work items of a fan-out that a report Job found in the store; none if it failed, or says nothing that can be read."""
+    for pod in report.pods if report is not None else ():
+        for container in pod.containers:
+            if container.state != "Terminated" or container.exit_code != 0:
+                continue
+            found = _addressed(seen, report_group(group.name), attempt, container)
+            with suppress(ValueError):
+                if found is not None:
+                    return set(read_indexes(found.present))
+    return set()
 
 
 def _addressed(seen: Observed, group: str, attempt: int, container: ContainerView) -> RunResult | None:
@@ -107,8 +122,22 @@ def problem_of(
             return problem
         if stage.name == "Ingest" and (problem := _input(seen, found)) is not None:
             return problem
+        if (problem := _listed(seen, stage, found)) is not None:
+            return problem
         if stage.name == "Commit" and (problem := _outputs(seen, found.files)) is not None:
             return problem
+    return None
+
+
+def _listed(seen: Observed, stage: StageStatus, result: StageResult) -> str | None:
+    """What is wrong with the work items that a stage lists, or should have listed."""
+    plan, listed = seen.job.status.plan, result.work_list
+    groups = plan.groups if plan is not None else ()
+    if listed is None:
+        wanted = any(group.fan_out is not None and group.fan_out.items_of == stage.name for group in groups)
+        return f"stage {stage.name} lists no work items" if wanted else None
+    if listed.uri != list_uri(result.kind, stage.key or ""):
+        return f"the work items of stage {stage.name} do not lie in its own folder"
     return None
 
 

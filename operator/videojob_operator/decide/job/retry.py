@@ -8,12 +8,12 @@ from pydantic import ValidationError
 
 from videojob_api.contract import FailureClass
 from videojob_api.names import Phase, Reason
-from videojob_api.v1alpha1 import Retry
+from videojob_api.v1alpha1 import FailureStatus, Retry
 
 from .. import classes
 from ..naming import share
 from ..world import Event, Observed
-from .draft import Draft
+from .draft import Draft, Group
 
 JITTER = 0.1
 """A wait grows by up to this share, by UID and attempt, so that jobs that failed together do not return together."""
@@ -21,10 +21,12 @@ JITTER = 0.1
 
 def retry(seen: Observed, draft: Draft) -> None:
     """Permanent ends the job; a disruption is replaced at once on its own budget; anything else waits and tries again."""
-    if draft.failed is None or draft.done or seen.job.spec is None:
-        return
-    group, failure = draft.failed
-    policy = seen.job.spec.retry
+    for group, failure in list(draft.failed):
+        if not draft.done and seen.job.spec is not None:
+            _follow(seen, draft, group, failure, seen.job.spec.retry)
+
+
+def _follow(seen: Observed, draft: Draft, group: Group, failure: FailureStatus, policy: Retry) -> None:
     if failure.failure_class == FailureClass.PERMANENT:
         draft.fail(Reason.PERMANENT, failure, seen.now)
         return
@@ -34,7 +36,7 @@ def retry(seen: Observed, draft: Draft) -> None:
             text = f"{group.disruptions} attempts were lost to disruptions, {budget} are permitted; the last: {failure.message}"
             draft.fail(Reason.DISRUPTED, failure.model_copy(update={"message": text[:1000]}), seen.now)
             return
-        draft.update(phase=Phase.QUEUED, next_retry_time=None)
+        draft.update(phase=Phase.QUEUED)
         draft.events.append(Event(Reason.RETRYING, f"{failure.code}: {failure.message}; replaced at once", "Warning"))
         return
     if group.failures >= policy.max_attempts:
@@ -43,7 +45,8 @@ def retry(seen: Observed, draft: Draft) -> None:
     due = next_time(seen.now, policy, group.failures, seen.job.uid, group.name)
     if failure.retry_after_seconds is not None:
         due = max(due, seen.now + timedelta(seconds=failure.retry_after_seconds))
-    draft.update(phase=Phase.QUEUED, next_retry_time=due)
+    draft.stages(group.name, next_retry_time=due)
+    draft.update(phase=Phase.QUEUED)
     wait = (due - seen.now).total_seconds()
     text = f"{failure.code}: {failure.message}; attempt {group.settled + 1} in {wait:.1f} s"
     draft.events.append(Event(Reason.RETRYING, text, "Warning"))

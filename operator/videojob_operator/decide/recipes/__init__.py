@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec
 
 from .base import MAIN, Recipe, Step, containers, groups, keys, kind_of, tasks, until
@@ -11,9 +13,15 @@ RECIPES: dict[str, Recipe] = {"Transcode": transcode}
 """Recipe of each `status.type`."""
 
 
-def steps(spec: VideoJobSpec, plan: PlanStatus) -> tuple[Step, ...]:
-    """Stages of a job in order; empty for a kind of work that this version does not know."""
-    recipe = RECIPES.get(spec.type)
+def steps(spec: VideoJobSpec, plan: PlanStatus, given: Sequence[tuple[str, Recipe]] = ()) -> tuple[Step, ...]:
+    """Stages of a job in order; empty for a kind of work that this version does not know.
+
+    Args:
+        spec: what is asked for.
+        plan: what is on record.
+        given: recipes that take the place of the table's, by kind of work (`Config.recipes`).
+    """
+    recipe = (RECIPES | dict(given)).get(spec.type)
     return recipe(spec, plan) if recipe is not None else ()
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any, Literal
 
 from videojob_api import contract
+from videojob_api.fanout import WorkList
 from videojob_api.stages import APART, KINDS, StageKind
-from videojob_api.v1alpha1 import PlannedGroup, PlanStatus, VideoJobSpec
+from videojob_api.v1alpha1 import PlannedFanOut, PlannedGroup, PlanStatus, VideoJobSpec
 from videojob_api.v1alpha1.base import StatusModel
 
 CONTAINERS = {"fetch": "fetch", "decode": "work", "commit": "commit", "notify": "notify"}
@@ -30,6 +32,13 @@ class Step:
     """Whether the number of threads changes its bytes, so that it is part of its key."""
     pending: bool = False
     """Whether its parameters wait for what an earlier group finds; its key is recorded when they are known."""
+    after: tuple[str, ...] | None = None
+    """Kinds that have to succeed before it starts, where stages run in parallel; None: the step before it."""
+    items_of: str | None = None
+    """For a fan-out, the kind of the earlier step that lists its work items. Its own key does not depend on the list: each item
+    has a key of its own. What `reads` it does."""
+    parallelism: int = 1
+    """Most work items at once."""
 
 
 Recipe = Callable[[VideoJobSpec, PlanStatus], tuple[Step, ...]]
@@ -41,14 +50,22 @@ def kind_of(stage: str) -> StageKind | None:
     return next((row for row in KINDS.values() if row.stage == stage), None)
 
 
+def kind_named(kind: str | None) -> StageKind | None:
+    """The row of a kind, or None."""
+    return KINDS.get(kind or "")
+
+
 def keys(steps: Sequence[Step], threads: int) -> dict[str, str]:
     """Content key of each kind: what it is, its version, its parameters and the keys that it reads."""
     found: dict[str, str] = {}
+    lists = {step.kind.kind: step.items_of for step in steps}
     for step in steps:
         params: dict[str, Any] = step.params.dump()
         if step.threaded:
             params["threads"] = threads
-        inputs = tuple(found[kind] for kind in step.reads)
+        # Which items there are follows from the key of the step that lists them.
+        read = dict.fromkeys(name for kind in step.reads for name in (kind, lists[kind]) if name is not None)
+        inputs = tuple(found[kind] for kind in read)
         found[step.kind.kind] = contract.content_key(step.kind.kind, step.kind.version, params, inputs)
     return found
 
@@ -60,9 +77,12 @@ def until(steps: Sequence[Step], last: str | None) -> tuple[Step, ...]:
 
 
 def groups(steps: Sequence[Step], execution: Literal["Compact", "Spread"]) -> tuple[PlannedGroup, ...]:
-    """Jobs to run, in order: one for each stage, or one for all that may share a pod."""
+    """Jobs to run, in order: one for each stage, or one for all that may share a pod.
+
+    In a pod that stages share, those that could run in parallel run one after the other, and a fan-out runs over its items.
+    """
     if execution == "Spread":
-        return tuple(_group(step.kind.kind, (step,)) for step in steps)
+        return tuple(_alone(step, steps) for step in steps)
     found: list[PlannedGroup] = []
     shared = 0
     for apart, members in groupby(steps, key=lambda step: step.kind.trust in APART):
@@ -72,6 +92,15 @@ def groups(steps: Sequence[Step], execution: Literal["Compact", "Spread"]) -> tu
         shared += 1
         found.append(_group(MAIN if shared == 1 else f"{MAIN}-{shared}", tuple(members)))
     return tuple(found)
+
+
+def _alone(step: Step, steps: Sequence[Step]) -> PlannedGroup:
+    """The group of one stage: what it waits for, and whether it is a fan-out."""
+    planned = {other.kind.kind for other in steps}
+    after = None if step.after is None else tuple(kind for kind in step.after if kind in planned)
+    source = kind_named(step.items_of)
+    fan_out = PlannedFanOut(items_of=source.stage, parallelism=step.parallelism) if source is not None else None
+    return _group(step.kind.kind, (step,)).model_copy(update={"after": after, "fan_out": fan_out})
 
 
 def _group(name: str, members: Sequence[Step]) -> PlannedGroup:
@@ -92,16 +121,31 @@ def containers(stages: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def tasks(steps: Sequence[Step], wanted: Sequence[str], known: dict[str, str]) -> tuple[contract.StageTask, ...]:
-    """Stage tasks of one group, with the keys that were recorded at acceptance."""
+def tasks(
+    steps: Sequence[Step],
+    wanted: Sequence[str],
+    known: dict[str, str],
+    lists: Mapping[str, WorkList] = MappingProxyType({}),
+) -> tuple[contract.StageTask, ...]:
+    """Stage tasks of one group, with the keys that were recorded at acceptance and the work lists that are known by now, by
+    the kind that made them.
+    """
     place = containers(wanted)
+    fans = {step.kind.kind: step.items_of for step in steps if step.items_of is not None}
     return tuple(
         contract.StageTask(
             kind=step.kind.kind,
             container=place[step.kind.stage],
             key=known[step.kind.kind],
             params=step.params.dump(),
-            inputs=tuple(contract.StageInput(stage=kind, key=known[kind]) for kind in step.reads),
+            inputs=tuple(
+                contract.StageInput(
+                    stage=kind, key=known[kind], items_of=fans.get(kind), work_list=lists.get(fans.get(kind, ""))
+                )
+                for kind in dict.fromkeys((*step.reads, *(source for source in (step.items_of,) if source is not None)))
+            ),
+            items_of=step.items_of,
+            work_list=lists.get(step.items_of or ""),
         )
         for step in steps
         if step.kind.stage in place
