@@ -34,8 +34,8 @@ def test_a_place_in_the_queue_is_known_while_it_waits() -> None:
     slots = Slots(clock=lambda: 0.0)
     spec = VideoQueueSpec.model_validate({"slots": [{"name": "cpu", "capacity": 2}]})
     for number in range(4):
-        slots.ask(f"u{number}", SlotRequest(f"u{number}", "default", "cpu", "main", 1, 1, NOW))
+        slots.ask(f"u{number}", [SlotRequest(f"u{number}", "default", "cpu", "main", 1, 1, NOW)])
     slots.reserve(grant(slots.view("default", spec, NOW)))
     assert [slots.place(f"u{number}") for number in range(4)] == [None, None, (0, 2), (1, 2)]
-    slots.ask("u2", None)
+    slots.ask("u2")
     assert slots.place("u2") is None

@@ -253,7 +253,7 @@ def test_node_autoscalers_leave_long_stages_alone_and_no_others() -> None:
 def test_an_attempt_that_may_only_copy_may_be_taken_away() -> None:
     scene = Scene.of().settle(granted=False)
     keys = frozenset(str(stage.key) for stage in scene.status.stages)
-    scene.set(cached=keys, granted_slot=names.CACHE_SLOT).settle()
+    scene.set(cached=keys).give(names.CACHE_SLOT).settle()
     given = next(a for plan in scene.plans for a in plan.actions if isinstance(a, CreateJob))
     assert marks(manifest(given)) == {}
 
