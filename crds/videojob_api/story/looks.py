@@ -9,7 +9,8 @@ from pydantic import Field
 from ..v1alpha1.base import StatusModel
 from ..v1alpha1.videoprofile import Bitrate
 
-Effect = Literal["fade_in", "fade_out", "ken_burns"]
+Effect = Literal["fade_in", "fade_out", "ken_burns", "pan"]
+"""`ken_burns` goes in on the picture's middle, together with `pan` on a point beside it; `pan` alone slides (S-021)."""
 TransitionKind = Literal["fade", "cut", "dissolve", "slide", "wipe", "zoom"]
 AspectRatio = Literal["9:16", "16:9", "1:1", "4:5"]
 QualityName = Literal["Draft", "Standard", "High"]

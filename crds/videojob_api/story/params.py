@@ -53,7 +53,7 @@ class SceneInput(StatusModel):
     """What is said instead of the text, for example kana or another spelling."""
     duration_ms: Annotated[int, Field(ge=100, le=600_000)] | None = None
     """Least duration; speech that is longer is never cut (S-065)."""
-    effects: Annotated[tuple[Effect, ...], Field(max_length=3)] | None = None
+    effects: Annotated[tuple[Effect, ...], Field(max_length=4)] | None = None
     """Instead of the story's."""
     transition: Transition | None = None
     """Into the next scene, instead of the story's."""
@@ -185,7 +185,7 @@ class StoryParams(StatusModel):
     """Narration."""
     images: Images = Images()
     """Backgrounds."""
-    effects: Annotated[tuple[Effect, ...], Field(max_length=3)] = ("fade_in", "fade_out")
+    effects: Annotated[tuple[Effect, ...], Field(max_length=4)] = ("fade_in", "fade_out")
     """Of every scene that names none (S-019)."""
     effect_ms: Annotated[int, Field(ge=0, le=5000)] = 500
     """Length of fade_in and fade_out (S-021)."""

@@ -97,9 +97,11 @@ def run(
     max_stdout: int = 4 << 20,
     grace_seconds: float = GRACE_SECONDS,
     clock: Clock = time.monotonic,
+    stdin: int | None = None,
 ) -> Finished:
     """Run a program to its end.
 
+    `stdin` is a descriptor it reads; without one there is nothing to read. The caller closes it.
     `on_line` gets standard output line by line; without it the output is kept whole, up to `max_stdout` bytes.
     Raises BadConfig (ToolMissing), Stopped, Stalled (deadline or watchdog), Resource for a SIGKILL that was not ours or
     a file above its fence; every other end, good or bad, is returned for the caller to judge.
@@ -114,7 +116,7 @@ def run(
         )
     process = subprocess.Popen(
         [*_tied(), str(Path(program).absolute()), *argv[1:]],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL if stdin is None else stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=cwd,

@@ -1,0 +1,194 @@
+"""The narration as text: phrases timed by the voice's own words, in the picture and in files beside it.
+
+Times of words come from whoever spoke. Only a scene that nobody spoke has none; then its words share its time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pysubs2
+
+from videojob_api.story.looks import Captions
+from videojob_api.story.scenes import Scene, SceneManifest, Word, frames_ms
+
+from .text import Span, Sprite, Style, Typesetter, place, scaled
+
+MAX_LINES = 2
+WIDTH_SHARE = 0.86
+"""Part of the frame's width that a line may take."""
+LINGER_MS = 250
+"""A phrase stays so much longer than its last word, unless the next one comes."""
+_ENDS = frozenset(".!?。！？…")
+_PAUSES = frozenset(",;:、，；：")
+GAP_MS = 600
+"""A silence this long ends a phrase."""
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """What stands on the screen at once, in milliseconds of the scene's own time."""
+
+    words: tuple[Word, ...]
+    start_ms: int
+    end_ms: int
+    lines: tuple[tuple[int, int], ...]
+    """First and last-but-one word of each line."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One drawing of a phrase, in frames of the scene's own time."""
+
+    first: int
+    end: int
+    """First frame that shows it no more."""
+    phrase: Phrase
+    lit: int | None
+    """`karaoke`: so many words are lit; `word`: this one is."""
+
+
+def words_of(scene: Scene, fps: int) -> tuple[Word, ...]:
+    """A scene's words in its own time: the voice's, else shared out over the scene."""
+    if scene.speech is not None and scene.speech.words:
+        shift = scene.speech.offset_ms
+        return tuple(
+            word.model_copy(update={"start_ms": word.start_ms + shift, "end_ms": word.end_ms + shift})
+            for word in scene.speech.words
+        )
+    pieces = [(at, at + len(piece), piece) for at, piece in _pieces(scene.text)]
+    if not pieces:
+        return ()
+    total, whole, found, passed = sum(len(piece) for *_, piece in pieces), frames_ms(scene.frames, fps), [], 0
+    for begin, end, piece in pieces:
+        start = whole * passed // total
+        passed += len(piece)
+        found.append(Word(text=piece, start_ms=start, end_ms=whole * passed // total, begin=begin, end=end))
+    return tuple(found)
+
+
+def _pieces(text: str) -> Iterator[tuple[int, str]]:
+    """Words of a text with their places; without blanks, passages up to a sign or of eight characters."""
+    at = 0
+    for word in text.split():
+        at = text.index(word, at)
+        step = 0
+        while step < len(word):
+            length = len(word) - step
+            if length > 16 and not word.isascii():
+                stop = next((n for n in range(1, 8) if word[step + n - 1] in _ENDS | _PAUSES), 8)
+                length = min(length, stop)
+            yield at + step, word[step : step + length]
+            step += length
+        at += len(word)
+
+
+def phrases(scene: Scene, captions: Captions, fps: int, setter: Typesetter, style: Style, width: int) -> list[Phrase]:  # noqa: PLR0917 - the same
+    """Cut a scene's words into phrases of at most two lines that fit the frame."""
+    words = words_of(scene, fps)
+    groups: list[list[tuple[int, int]]] = []  # lines of each phrase
+    start = line_start = 0
+    lines: list[tuple[int, int]] = []
+    for place_, word in enumerate(words):
+        line = words[line_start : place_ + 1]
+        full = len(line) > captions.words_per_line or setter.width(joined(scene, line), style) > width * WIDTH_SHARE
+        if full and place_ > line_start:
+            lines.append((line_start, place_))
+            line_start = place_
+            if len(lines) == MAX_LINES:
+                groups.append(lines)
+                lines, start = [], place_
+        following = words[place_ + 1] if place_ + 1 < len(words) else None
+        ended = word.text[-1:] in _ENDS or (word.text[-1:] in _PAUSES and place_ - start + 1 >= captions.words_per_line)
+        if following is None or ended or following.start_ms - word.end_ms >= GAP_MS:
+            groups.append([*lines, (line_start, place_ + 1)])
+            lines, start, line_start = [], place_ + 1, place_ + 1
+    return [
+        _timed(group, groups[at + 1] if at + 1 < len(groups) else None, words, scene, fps)
+        for at, group in enumerate(groups)
+    ]
+
+
+def _timed(
+    lines: list[tuple[int, int]], after: list[tuple[int, int]] | None, words: Sequence[Word], scene: Scene, fps: int
+) -> Phrase:  # fmt: skip
+    first, end = lines[0][0], lines[-1][1]
+    limit = words[after[0][0]].start_ms if after is not None else frames_ms(scene.frames, fps)
+    until = min(
+        max(words[end - 1].end_ms + LINGER_MS, words[first].start_ms + 1), max(limit, words[first].start_ms + 1)
+    )
+    return Phrase(
+        tuple(words[first:end]), words[first].start_ms, until, tuple((a - first, b - first) for a, b in lines)
+    )
+
+
+def joined(scene: Scene, words: Sequence[Word]) -> str:
+    """Words as they stand in the scene's text, with what is between them; else with blanks."""
+    if not words:
+        return ""
+    if all(word.end > word.begin for word in words) and words[-1].end <= len(scene.text):
+        return " ".join(scene.text[words[0].begin : words[-1].end].split())
+    return " ".join(word.text for word in words)
+
+
+def shown(scene: Scene, captions: Captions, fps: int, found: Sequence[Phrase]) -> list[Shown]:
+    """When each drawing stands on the screen: one a phrase, or one a word for the styles that follow the voice."""
+    frames = []
+    for phrase in found:
+        first = _frame(phrase.start_ms, fps)
+        end = min(scene.frames, max(-(-phrase.end_ms * fps // 1000), first + 1))
+        if captions.style not in {"karaoke", "word"}:
+            frames.append(Shown(first, end, phrase, None))
+            continue
+        starts = [_frame(word.start_ms, fps) for word in phrase.words]
+        for number, start in enumerate(starts):
+            until = starts[number + 1] if number + 1 < len(starts) else end
+            if until > start:
+                frames.append(
+                    Shown(start, min(until, end), phrase, number + 1 if captions.style == "karaoke" else number)
+                )
+    return frames
+
+
+def _frame(milliseconds: int, fps: int) -> int:
+    """The frame that is shown at that moment."""
+    return milliseconds * fps // 1000
+
+
+def draw(  # noqa: PLR0917 - what is drawn, and how it looks
+    one: Shown, scene: Scene, captions: Captions, setter: Typesetter, style: Style, frame: tuple[int, int]
+) -> Sprite | None:
+    """The picture of a drawing."""
+    lines = []
+    for begin, end in one.phrase.lines:
+        line = one.phrase.words[begin:end]
+        if one.lit is None:
+            lines.append([Span(joined(scene, line))])
+            continue
+        spans = []
+        for at, word in enumerate(line):
+            lit = begin + at < one.lit if captions.style == "karaoke" else begin + at == one.lit
+            gap = joined(scene, line[: at + 1])[len(joined(scene, line[:at])) :]
+            spans.append(Span(gap or word.text, captions.highlight if lit else None))
+        lines.append(spans)
+    return place(setter.block(lines, style), frame, captions.position)
+
+
+def style_of(captions: Captions, language: str, setter: Typesetter, frame: tuple[int, int]) -> Style:
+    """Letters of the captions in a frame of that size."""
+    return Style(setter.fonts.chain(captions.font, language), scaled(captions.size, frame), captions.color)
+
+
+def sidecar(manifest: SceneManifest, form: Literal["srt", "vtt"], setter: Typesetter) -> str:
+    """The captions as a file: the same phrases as in the picture, at the video's own times."""
+    frame = (manifest.width, manifest.height)
+    style = style_of(manifest.captions, manifest.language, setter, frame)
+    subtitles = pysubs2.SSAFile()
+    for scene in manifest.scenes:
+        at = frames_ms(scene.start_frame, manifest.fps)
+        for phrase in phrases(scene, manifest.captions, manifest.fps, setter, style, manifest.width):
+            text = "\\N".join(joined(scene, phrase.words[begin:end]) for begin, end in phrase.lines)
+            subtitles.append(pysubs2.SSAEvent(start=at + phrase.start_ms, end=at + phrase.end_ms, text=text))
+    return subtitles.to_string(form)

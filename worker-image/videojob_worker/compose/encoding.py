@@ -1,0 +1,132 @@
+"""FFmpeg's arguments for pieces of a film and for putting them together. Pure; nothing is run here.
+
+A piece is encoded by one thread: then the same frames give the same bytes, also under a cap on bursts, and as many pieces as
+there are cores are encoded side by side, which keeps the cores busier than threads inside one encoder do. All pieces of a film
+have the same headers and begin with a closed group of pictures, so that they are joined without being touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from videojob_api.profiles import kilobits
+from videojob_api.story.looks import SAMPLE_RATE
+from videojob_api.story.params import StoryParams
+from videojob_api.story.platforms import quality
+from videojob_api.story.segments import Segment
+
+GOP_SECONDS = 4
+"""Most seconds from one keyframe to the next: players can jump to each."""
+TIMESCALE = 1000
+"""Ticks a frame: MP4 holds times in whole ticks."""
+AUDIO_BITRATE = "128k"
+_COLOURS = ("-color_range", "tv", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709")
+_PLAIN = ("-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact")
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How pieces are compressed (S-024, S-058, S-059, C2)."""
+
+    crf: int
+    maxrate: str
+    preset: str
+    width: int
+    height: int
+    fps: int
+
+    @classmethod
+    def of(cls, params: StoryParams, width: int, height: int, fps: int) -> Encoding:
+        """What a story asks for."""
+        row = quality(params)
+        return cls(row.crf, row.maxrate, row.preset, width, height, fps)
+
+    def dump(self) -> dict[str, Any]:
+        """All that shapes a piece's bytes, for its key."""
+        return {"crf": self.crf, "maxrate": self.maxrate, "preset": self.preset, "gop": GOP_SECONDS, "codec": "libx264"}
+
+
+def _head(program: str) -> list[str]:
+    return [program, "-hide_banner", "-nostdin", "-v", "warning", "-nostats"]
+
+
+def file(path: Path) -> str:
+    """A path FFmpeg can only read as a file."""
+    return f"file:{path.absolute()}"
+
+
+def piece(program: str, encoding: Encoding, target: Path) -> list[str]:
+    """Raw frames from standard input to a piece."""
+    bits = kilobits(encoding.maxrate)
+    return [
+        *_head(program),
+        "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{encoding.width}x{encoding.height}", "-r", str(encoding.fps),
+        *_COLOURS, "-i", "pipe:0", *_PLAIN, "-threads", "1",
+        "-c:v", "libx264", "-preset", encoding.preset, "-profile:v", "high", "-crf", str(encoding.crf),
+        "-maxrate", encoding.maxrate, "-bufsize", f"{2 * bits}k", "-g", str(encoding.fps * GOP_SECONDS),
+        "-flags:v", "+bitexact+cgop", "-x264-params", "stitchable=1:scenecut=0", *_COLOURS,
+        "-video_track_timescale", str(encoding.fps * TIMESCALE), "-f", "mp4", file(target),
+    ]  # fmt: skip
+
+
+def concat_list(pieces: Sequence[Path], durations: Sequence[Segment], fps: int) -> str:
+    """The list that the concat demuxer reads, with each piece's exact duration: headers hold it in coarser ticks."""
+    rows = ["ffconcat version 1.0"]
+    for path, segment in zip(pieces, durations, strict=True):
+        quoted = file(path).replace("'", "'\\''")
+        rows += [f"file '{quoted}'", f"duration {_seconds(segment.frames, fps)}"]
+    return "\n".join(rows) + "\n"
+
+
+def _seconds(frames: int, fps: int) -> str:
+    micros = (frames * 1_000_000 + fps // 2) // fps
+    return f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
+
+
+def join(program: str, listing: Path, sound: Path | None, target: Path, fps: int) -> list[str]:
+    """All pieces and the sound to one file; nothing is encoded again."""
+    second = ["-f", "mp4", "-protocol_whitelist", "file", "-i", file(sound)] if sound is not None else []
+    return [
+        *_head(program),
+        "-f", "concat", "-safe", "0", "-protocol_whitelist", "file", "-auto_convert", "0", "-i", file(listing), *second,
+        "-map", "0:v:0", *(["-map", "1:a:0"] if sound is not None else []), *_PLAIN, "-c", "copy",
+        "-video_track_timescale", str(fps * TIMESCALE), "-movflags", "+faststart", "-f", "mp4", file(target),
+    ]  # fmt: skip
+
+
+def sound(program: str, source: Path, target: Path) -> list[str]:
+    """The laid sound, PCM, to AAC once."""
+    return [
+        *_head(program), "-f", "wav", "-protocol_whitelist", "file", "-i", file(source), *_PLAIN,
+        "-c:a", "aac", "-b:a", AUDIO_BITRATE, "-ac", "2", "-ar", str(SAMPLE_RATE), "-flags:a", "+bitexact",
+        "-f", "mp4", file(target),
+    ]  # fmt: skip
+
+
+def music(program: str, source: Path, demuxer: str, target: Path, seconds: float) -> list[str]:
+    """A stranger's music to plain PCM, repeated until it is long enough."""
+    return [
+        *_head(program), "-stream_loop", "-1", "-f", demuxer, "-protocol_whitelist", "file", "-format_whitelist", demuxer,
+        "-i", file(source), "-map", "0:a:0", *_PLAIN, "-t", f"{seconds:.3f}", "-ac", "2", "-ar", str(SAMPLE_RATE),
+        "-c:a", "pcm_s16le", "-f", "wav", file(target),
+    ]  # fmt: skip
+
+
+def clip(  # noqa: PLR0917 - a passage of a file, in a shape, to a pipe
+    program: str, source: Path, demuxer: str, encoding: Encoding, first_frame: int, frames: int, target: Path
+) -> list[str]:
+    """A passage of a clip as raw frames that fill the picture, repeated when it is too short."""
+    width, height = encoding.width, encoding.height
+    fill = (
+        f"fps={encoding.fps}:round=near,scale={width}:{height}:force_original_aspect_ratio=increase:flags=bicubic:"
+        f"out_range=tv:out_color_matrix=bt709,crop={width}:{height},setsar=1,format=yuv420p,"
+        f"trim=start_frame={first_frame}:end_frame={first_frame + frames}"
+    )
+    return [
+        *_head(program), "-y", "-stream_loop", "-1", "-threads", "1", "-f", demuxer, "-protocol_whitelist", "file",
+        "-format_whitelist", demuxer, "-i", file(source), "-map", "0:v:0", "-an", "-vf", fill, "-frames:v", str(frames),
+        "-f", "rawvideo", file(target),
+    ]  # fmt: skip

@@ -1,0 +1,191 @@
+"""Make a film's pieces side by side, keep what has not changed, and join them.
+
+A piece that is there already is not made again (M2): its key says all that shapes its bytes. What runs FFmpeg is handed in.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from videojob_api.story.scenes import Scene, SceneManifest
+from videojob_api.story.segments import Segment, segment_key, segments
+
+from ..base.errors import Permanent, Recoverable
+from ..base.feeding import Sink, run_fed
+from ..base.process import Finished
+from . import drawing, encoding
+from .clip import ClipView
+from .encoding import Encoding
+from .fonts import FontBook
+from .scenery import Locate, Scenery, view
+from .text import Typesetter
+
+PIECE_VERSION = 1
+"""Raise it when the same key would give other bytes."""
+
+
+class RunTool(Protocol):
+    """Runs FFmpeg under a stage's fences; `stdin` is what it reads from."""
+
+    def __call__(self, argv: Sequence[str], stdin: int | None = None) -> Finished:
+        """Run it to its end. May be called from several threads at once."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One piece of the film."""
+
+    segment: Segment
+    key: str
+
+    @property
+    def name(self) -> str:
+        """Name of its file."""
+        return f"{self.key}.mp4"
+
+
+@dataclass
+class Tally:
+    """How far everybody together is."""
+
+    total: int
+    told: Callable[[int, int], None]
+    """Frames made, frames in all. May raise to end the work."""
+    done: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    ended: bool = False
+
+    def add(self, frames: int) -> None:
+        """So many more."""
+        with self.lock:
+            self.done += frames
+            done = self.done
+        self.told(done, self.total)
+
+
+class Film:
+    """A manifest with everything needed to make it; `demuxer` names the demuxer of a clip, vetted."""
+
+    def __init__(
+        self, manifest: SceneManifest, code: Encoding, fonts: FontBook, locate: Locate, *, program: str, run: RunTool,
+        demuxer: Callable[[Path], str],
+    ) -> None:  # fmt: skip
+        self.manifest, self.code, self.fonts, self.locate = manifest, code, fonts, locate
+        self._program, self._run, self._demuxer = program, run, demuxer
+
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """All pieces, in order."""
+        return tuple(Piece(segment, self._key(segment)) for segment in segments(self.manifest))
+
+    def _key(self, segment: Segment) -> str:
+        scenes = [self.manifest.scenes[segment.scene]]
+        if segment.kind == "join":
+            scenes.append(self.manifest.scenes[segment.scene + 1])
+        faces = sorted({face for scene in scenes for face in self._faces(scene)})
+        return segment_key(self.manifest, segment, PIECE_VERSION, {**self.code.dump(), "fonts": faces})
+
+    def _faces(self, scene: Scene) -> list[str]:
+        """Digests of the fonts whose letters are seen in a scene."""
+        texts = [(overlay.content, overlay.font) for overlay in scene.overlays]
+        captions, background = self.manifest.captions, scene.background
+        if captions.burn and captions.style != "none":
+            texts.append((scene.text, captions.font))
+        if background is None or background.kind == "card":
+            texts.append((scene.text, "Arial"))
+        return [
+            run.face.digest
+            for text, font in texts
+            for run in self.fonts.runs(text, self.fonts.chain(font, self.manifest.language))
+        ]
+
+    def missing_letters(self) -> str:
+        """Characters of the story that no font here has; they are left out of the picture."""
+        texts = {scene.text for scene in self.manifest.scenes}
+        texts |= {overlay.content for scene in self.manifest.scenes for overlay in scene.overlays}
+        chain = self.fonts.chain(self.manifest.captions.font, self.manifest.language)
+        return "".join(sorted(set(self.fonts.missing("".join(sorted(texts)), chain))))
+
+    def make(self, folder: Path, wanted: Sequence[Piece], told: Callable[[int, int], None], *, workers: int) -> None:
+        """Make these pieces into a folder, as many at a time as there are workers.
+
+        Raises what FFmpeg's runner or `told` raises, Permanent for a background that cannot be read.
+        """
+        tally = Tally(sum(piece.segment.frames for piece in wanted), told)
+        with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="piece") as pool:
+            # Long ones first: the last to end are then short.
+            order = sorted(wanted, key=lambda piece: -piece.segment.frames)
+            jobs = [pool.submit(self._make_one, folder, piece, tally) for piece in order]
+            _, waiting = wait(jobs, return_when=FIRST_EXCEPTION)
+            for job in waiting:
+                job.cancel()
+            if waiting:
+                tally.ended = True
+        for job in jobs:
+            if not job.cancelled():
+                job.result()
+
+    def _make_one(self, folder: Path, piece: Piece, tally: Tally) -> None:
+        setter, target = Typesetter(self.fonts), folder / piece.name
+        part = target.with_name(f".{target.name}.part")
+        clips: list[ClipView] = []
+
+        def scenery(index: int, first_frame: int) -> Scenery:
+            scene = self.manifest.scenes[index]
+            if scene.background is not None and scene.background.kind == "clip":
+                pipe = target.with_name(f".{target.name}.{len(clips)}.pipe")
+                clips.append(self._clip(scene, first_frame, piece.segment.frames, pipe))
+                return Scenery(self.manifest, scene, clips[-1], setter)
+            try:
+                return Scenery(self.manifest, scene, view(self.manifest, scene, self.locate, setter), setter)
+            except Permanent as error:
+                raise Permanent(error.code, f"scene {scene.id}: {error.message}", hint=error.hint) from None
+
+        def drawn(_: int) -> None:
+            if tally.ended:
+                raise Recoverable("Ended", "another piece of the film failed")
+            tally.add(1)
+
+        def feed(sink: Sink) -> None:
+            try:
+                drawing.draw(self.manifest, piece.segment, scenery, sink, drawn)
+            finally:
+                for clip in clips:
+                    clip.close()
+
+        argv = encoding.piece(self._program, self.code, part)
+        finished = run_fed(lambda stdin: self._run(argv, stdin=stdin), feed)
+        self._judge(finished, part, "encoding a scene")
+        part.rename(target)
+
+    def _clip(self, scene: Scene, first_frame: int, frames: int, pipe: Path) -> ClipView:
+        background = scene.background
+        if background is None or background.file is None:
+            raise Permanent("BadDocument", f"scene {scene.id} names no clip")
+        source = self.locate(background)
+        demuxer = self._demuxer(source)
+        argv = encoding.clip(self._program, source, demuxer, self.code, first_frame, frames, pipe)
+        return ClipView(pipe, lambda: self._run(argv), self.manifest.width, self.manifest.height)
+
+    def join(self, folder: Path, where: Callable[[Piece], Path], sound: Path | None, target: Path) -> None:
+        """Put all pieces and the sound into one file. `where` finds a piece's file."""
+        listing = folder / "pieces.ffconcat"
+        fps = self.manifest.fps
+        found = [where(piece) for piece in self.pieces]
+        listing.write_text(encoding.concat_list(found, [piece.segment for piece in self.pieces], fps), encoding="utf-8")
+        finished = self._run(encoding.join(self._program, listing, sound, target, fps))
+        self._judge(finished, target, "joining the scenes")
+        listing.unlink()
+
+    @staticmethod
+    def _judge(finished: Finished, target: Path, doing: str) -> None:
+        if finished.code != 0 or not target.is_file():
+            raise Recoverable(
+                "CompositionError", f"FFmpeg failed with code {finished.code} while {doing}", log_tail=finished.stderr
+            )
