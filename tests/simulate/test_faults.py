@@ -20,6 +20,7 @@ from videojob_api.v1alpha1 import VideoJobStatus, VideoQueueSpec
 from videojob_api.v1alpha1.notify import ENDS
 from videojob_operator.decide.naming import share
 from videojob_operator.decide.notify import group_of
+from videojob_operator.settings import read_classes
 
 HOOK = "https://hooks.example.org/"
 HOWS = (
@@ -34,6 +35,13 @@ LIMITS = (
     {"limits": [{"namespace": "team-a", "submitsPerMinute": 1}, {"namespace": "*", "queued": 1, "running": 1}]},
 )
 """What a queue may ask for; a limit is never so low that nobody would ever start."""
+CLASSES = read_classes(
+    {
+        "tight": {"maxMemory": "1Gi", "scratch": "512Mi", "disruptionBudget": 2},
+        "large": {"resources": {"limits": {"memory": "4Gi"}}, "maxMemory": "16Gi", "maxScratch": "8Gi"},
+    }
+)
+SETTINGS = replace(CONFIG, classes=tuple(CLASSES.items()))
 VERBS = {"cancel": ("cancel",), "retry": ("retry",), "both": ("cancel", "retry")}
 """What people ask for by annotation, at any moment and phase; one of three nonces, so that some are asked for twice."""
 
@@ -68,7 +76,11 @@ def story(seed: int) -> tuple[Cluster, Operator, random.Random]:
             group.startswith("notify-") and how == "job-deleted"
         ):
             how = "recoverable"  # whoever deletes a webhook's Job every time makes it be sent for ever
-        return Outcome(how, seconds=0.5 + roll("seconds") * 60, gone=roll("gone") < trouble)
+        hungry = roll("hungry") < trouble
+        return Outcome(
+            how, seconds=0.5 + roll("seconds") * 60, gone=roll("gone") < trouble,
+            needs_mib=int(roll("needs") * 8000) if hungry else 0, writes_mib=int(roll("writes") * 3000) if hungry else 0,
+        )  # fmt: skip
 
     cluster = Cluster(script)
     for number in range(rng.randint(1, 7)):
@@ -78,6 +90,7 @@ def story(seed: int) -> tuple[Cluster, Operator, random.Random]:
             "retry": {"maxAttempts": rng.randint(1, 5)},
             "timeoutSeconds": rng.choice((120, 600, 3600)),
             "notify": rng.choice(((), ({"url": HOOK}, {"url": HOOK + "all", "events": ["progress_update"]}))),
+            "workerClass": rng.choice(("default", "default", "tight", "large")),
             "cache": {"mode": rng.choice(("ReadWrite", "ReadWrite", "ReadOnly", "Off"))},
         }
         if rng.random() < 0.3:
@@ -94,7 +107,7 @@ def story(seed: int) -> tuple[Cluster, Operator, random.Random]:
     cluster.cache.swept = lambda uid, attempt: share(str(seed), uid, str(attempt), "swept") < emptied
     queues = some_queues(rng)
     cluster.judge_acceptance = lambda job: check_acceptance(cluster, job, queues)
-    operator = Operator(cluster, config=CONFIG, queues=queues, faults=faults, rng=random.Random(seed + 1))
+    operator = Operator(cluster, config=SETTINGS, queues=queues, faults=faults, rng=random.Random(seed + 1))
     return cluster, operator, rng
 
 
@@ -172,7 +185,7 @@ def test_chaos_ends_and_keeps_the_invariants(seed: int) -> None:
             assert given_up or any(event in ENDS for _, event in heard), "a webhook was forgotten"
     operator.stop()
     before = list(cluster.writes)
-    fresh = Operator(cluster, config=CONFIG, queues=operator.queues)
+    fresh = Operator(cluster, config=SETTINGS, queues=operator.queues)
     fresh.run()
     assert cluster.writes == before, "I4: a restart over a converged cluster writes"
 
@@ -184,7 +197,7 @@ def test_two_operators_by_mistake_do_no_harm(few: int) -> None:
     late = Faults(late=0.3, late_seconds=5)
     first.faults = late
     wide = VideoQueueSpec.model_validate({"slots": [{"name": "cpu", "capacity": 99}]})
-    second = Operator(cluster, config=CONFIG, queues={"default": wide, "night": wide}, faults=late, rng=rng)
+    second = Operator(cluster, config=SETTINGS, queues={"default": wide, "night": wide}, faults=late, rng=rng)
     first.queues = second.queues
     cluster.judge_acceptance = lambda _job: []
     end = cluster.now + timedelta(hours=24)

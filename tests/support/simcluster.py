@@ -57,6 +57,8 @@ class Cluster(Worker):
         self.writes: list[str] = []
         self.crash_at: tuple[int, Literal["before", "after"]] | None = None
         self.created: list[str] = []
+        self.launched: list[dict[str, Any]] = []
+        """Manifests of the Jobs that were created."""
         self.history: dict[str, list[VideoJobStatus]] = {}
         self.judge_acceptance: Callable[[VideoJobView], list[str]] = lambda _job: []
         """What is wrong with accepting that VideoJob now."""
@@ -130,6 +132,7 @@ class Cluster(Worker):
                 attempt=int(labels[names.LABEL_ATTEMPT]), created=self.now, slot=labels.get(names.LABEL_SLOT),
             )  # fmt: skip
             self.created.append(name)
+            self.launched.append(manifest)
             stored = self._put("job", name, owner.uid, view, manifest=manifest)
             self.after(0.1, lambda: self._make_pod(view))
             return stored
@@ -265,7 +268,7 @@ class Cluster(Worker):
         stored = self.get("pod", key)
         if stored is None or stored.value.phase != "Running":
             return
-        how = outcome.how
+        how = outcome.how if outcome.how != "ok" else self.limited(stored, index, outcome)
         if how == "job-deleted":
             self.remove_job(stored.job)
             return

@@ -30,6 +30,10 @@ class Outcome:
 
     how: str = "ok"
     seconds: float = 10
+    needs_mib: int = 0
+    """Memory without which the kernel kills it; half of it does in a smaller working size."""
+    writes_mib: int = 0
+    """What it writes to /tmp; the kubelet evicts a pod that writes more than it may."""
     gone: bool = False
     """The pod object disappears as soon as the Job has its condition."""
 

@@ -18,7 +18,9 @@ from simobjects import Kind, Stored
 from simqueue import check_grants, check_request, queue_of
 from videojob_api import names
 from videojob_api.contract import RunResult
-from videojob_api.v1alpha1 import Slot, VideoJobStatus, VideoQueueSpec
+from videojob_api.stages import COMMIT
+from videojob_api.v1alpha1 import Slot, VideoJobStatus, VideoQueueSpec, WorkerClass
+from videojob_api.v1alpha1.workerclass import mebibytes
 from videojob_operator.cluster.api import JOBS, Raw, Resource
 from videojob_operator.cluster.apply import Applier
 from videojob_operator.cluster.cached import Cached
@@ -411,12 +413,33 @@ def check_history(history: list[VideoJobStatus]) -> list[str]:
             failure = status.failure
             if failure is None or not (failure.failure_class and failure.code and failure.message):
                 broken.append("I9: Failed without class, code and message")
+        broken += check_growth(before, status, redriven=redriven)
         whole = any(stage.name == "Commit" for stage in status.stages)
         if status.phase == names.Phase.SUCCEEDED and bool(status.outputs) != whole:
             broken.append("I2: Succeeded without outputs, or with some beyond stopAfter")
         if status.phase != names.Phase.SUCCEEDED and status.outputs:
             broken.append(f"I2: outputs in phase {status.phase}")
         before = status
+    return broken
+
+
+def check_growth(before: VideoJobStatus, after: VideoJobStatus, *, redriven: bool) -> list[str]:
+    """Violations of: what an attempt may use falls only with a redrive, and never passes the worker class's bound."""
+    worker = WorkerClass.model_validate(after.plan.worker if after.plan is not None else {})
+    cap = mebibytes(worker.max_memory) if worker.max_memory is not None else None
+    known = {stage.name: stage for stage in before.stages}
+    broken = []
+    for stage in after.stages:
+        old = known.get(stage.name, stage)
+        amount, was = (int((text or "0Mi").removesuffix("Mi")) for text in (stage.memory, old.memory))
+        copied = was <= COMMIT.memory_limit_mib  # an attempt that was only to copy asks for little
+        fresh = redriven or stage.attempt_base >= stage.attempt - 1
+        if amount < was and not fresh and not copied:
+            broken.append(f"memory: {stage.name} fell from {was} to {amount} MiB")
+        if cap is not None and amount > cap:
+            broken.append(f"memory: {stage.name} has {amount} MiB, at most {cap} are permitted")
+        if stage.out_of_memory + stage.out_of_disk > stage.failures:
+            broken.append(f"memory: {stage.name} ran out more often than it failed")
     return broken
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from builders import SHA, a_stage
 from simcache import SimCache
-from simobjects import Kind, Stored
+from simobjects import Kind, Outcome, Stored
 from videojob_api import names
 from videojob_api.contract import CommitParams, ReportParams, RunResult, TaskDocument, canonical_json, result_path
 from videojob_api.notices import NotifyParams
@@ -50,6 +50,19 @@ class Worker:
         """The task document of a Job."""
         template = self.objects["job", job].manifest["spec"]["template"]
         return TaskDocument.model_validate_json(template["metadata"]["annotations"][names.ANNOTATION_TASK])
+
+    def limited(self, pod: Stored, index: int, outcome: Outcome) -> str:
+        """What kernel and kubelet do to a container that would end well, by the limits of its pod."""
+        spec = self.objects["job", pod.job].manifest["spec"]["template"]["spec"]
+        parts = [*spec.get("initContainers", []), *spec["containers"]]
+        name = parts[index]["name"]
+        limit = int(parts[index]["resources"]["limits"]["memory"].removesuffix("Mi"))
+        small = any(s.working_size for s in self.document(pod.job).stages if s.container == name)
+        if limit < outcome.needs_mib // (2 if small else 1):
+            return "oom"
+        scratch = next(volume for volume in spec["volumes"] if volume["name"] == "scratch")
+        full = int(scratch["emptyDir"]["sizeLimit"].removesuffix("Mi")) < outcome.writes_mib
+        return "evicted" if full else outcome.how
 
     def _work(self, pod: Stored, index: int, how: str) -> tuple[int, str | None, str | None]:
         """Exit code, the kubelet's reason and termination message of a container."""
