@@ -79,7 +79,7 @@ class JobView:
     suspended: bool = False
     """Whether somebody, Kueue say, holds it back."""
     blocked: str | None = None
-    """Why the Job controller cannot make the pod (quota, Pod Security), in its own words."""
+    """Why the Job controller cannot make the pod (quota, Pod Security), or the kubelet start it (a volume), in their words."""
 
 
 @dataclass(frozen=True)

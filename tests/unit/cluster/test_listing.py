@@ -10,7 +10,7 @@ import pytest
 from fakeapi import FakeApi
 from shop import SYSTEM, TEAM, Shop
 from videojob_api.names import LABEL_MANAGED_BY
-from videojob_operator.cluster.api import CORE_EVENTS, JOBS, VIDEOJOBS, ApiError, Raw, Resource
+from videojob_operator.cluster.api import CORE_EVENTS, JOBS, PODS, VIDEOJOBS, ApiError, Raw, Resource
 from videojob_operator.cluster.listing import Lister
 
 
@@ -76,6 +76,32 @@ async def test_what_is_kept_about_an_object_goes_with_it() -> None:
     await a_lister(shop).repair(first=False)
     assert (shop.knowledge.blocked, shop.knowledge.asked_why) == ({}, {})
     assert (specs > 0, shop.knowledge.specs_known) == (True, 0)
+
+
+async def test_a_pod_that_starts_no_container_is_asked_about_until_one_has_started() -> None:
+    """A volume that cannot be mounted is told by the kubelet in events alone; a pod without a node says itself why."""
+    shop = Shop.furnished()
+    shop.submit()
+    await shop.settle()
+    job = shop.jobs()[0]
+    unscheduled = [
+        {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available: 1 Insufficient cpu."}
+    ]
+    pod = shop.pod(job, conditions=unscheduled)
+    shop.api.put(CORE_EVENTS, TEAM, "e1", involvedObject={"uid": pod["metadata"]["uid"]}, message="MountVolume failed")
+    shop.clock.now += 12
+    await shop.settle()
+    assert "Insufficient cpu" in shop.status()["queue"]["message"]
+    assert shop.knowledge.blocked == {}
+    name = pod["metadata"]["name"]
+    shop.see(PODS, TEAM, name, spec=pod["spec"] | {"nodeName": "n1"}, status={"phase": "Pending"})
+    await shop.settle()
+    assert shop.status()["queue"]["message"].startswith("MountVolume failed; ")
+    started = [{"name": "work", "state": {"running": {"startedAt": "2026-11-21T12:01:00Z"}}}]
+    shop.see(PODS, TEAM, name, status={"phase": "Pending", "initContainerStatuses": started})
+    await shop.settle()
+    assert "queue" not in shop.status()
+    assert (shop.knowledge.blocked, shop.knowledge.asked_why) == ({}, {})
 
 
 async def test_an_answer_about_a_job_that_went_meanwhile_is_not_kept() -> None:

@@ -290,6 +290,13 @@ PENDING = (
         "the worker class adds: use another class",
     ),
     Pending(
+        "a volume that cannot be mounted",
+        (a_pod(waiting("work"), waiting("commit"), phase="Pending", node="n1"),),
+        'MountVolume.SetUp failed for volume "store": no route to host',
+        "MountVolume.SetUp failed for volume \"store\": no route to host; the store's volume must be reachable from the pod's "
+        "node: kubectl describe pvc",
+    ),
+    Pending(
         "its node is lost, its containers may still run (case 31)",
         (a_pod(running("work"), waiting("commit"), deleting=True, node="n1", disruption="DeletionByTaintManager"),),
         None,

@@ -37,6 +37,10 @@ HINTS: tuple[tuple[str, str], ...] = (
     (r"Insufficient \S+/", "wait for a free GPU, add nodes that have one, or cancel and use another worker class"),
     ("Insufficient", "add nodes, wait until others end, or cancel and use a worker class that asks for less"),
     (
+        "MountVolume|AttachVolume|Unable to attach or mount",
+        "the store's volume must be reachable from the pod's node: kubectl describe pvc",
+    ),
+    (
         "ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|ImageInspectError",
         "check the image's name in the chart's values, and imagePullSecrets",
     ),
@@ -68,4 +72,7 @@ def _said(verdict: Verdict) -> str | None:
     if pod.unschedulable is not None:
         return pod.unschedulable
     stuck = next((c for c in pod.containers if c.state == "Waiting" and c.reason in WAITING_REASONS), None)
-    return f"container {stuck.name}: {stuck.reason}: {stuck.message or 'no message'}" if stuck is not None else None
+    if stuck is not None:
+        return f"container {stuck.name}: {stuck.reason}: {stuck.message or 'no message'}"
+    started = any(container.state != "Waiting" for container in pod.containers)
+    return job.blocked if job is not None and not started else None
