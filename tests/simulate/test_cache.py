@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from builders import NOW, a_videojob
 from simcluster import Cluster
+from siminvariants import check_history
 from simobjects import Outcome
-from simoperator import Operator, check_history, drive
+from simoperator import Operator, drive
 from videojob_operator.decide.queue import CACHE_CAPACITY
 
 WORK_SECONDS = 60.0

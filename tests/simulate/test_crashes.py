@@ -9,8 +9,9 @@ import pytest
 
 from builders import NOW, a_url, a_videojob
 from simcluster import Cluster, CrashError
+from siminvariants import check_history
 from simobjects import Outcome
-from simoperator import Operator, check_history, drive
+from simoperator import Operator, drive
 from videojob_operator.decide.job import plan
 from videojob_operator.decide.world import DeleteJob
 

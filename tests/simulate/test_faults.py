@@ -12,8 +12,9 @@ from datetime import timedelta
 
 from builders import CONFIG, SHA, a_url, a_videojob
 from simcluster import Cluster, CrashError
+from siminvariants import check, check_history
 from simobjects import Outcome
-from simoperator import Faults, Operator, check, check_history, drive
+from simoperator import Faults, Operator, drive
 from simqueue import check_acceptance
 from videojob_api.names import TERMINAL_PHASES
 from videojob_api.v1alpha1 import VideoJobStatus, VideoQueueSpec

@@ -9,8 +9,9 @@ import pytest
 
 from builders import CONFIG, UID, a_videojob
 from simcluster import Cluster
+from siminvariants import check_history
 from simobjects import Outcome
-from simoperator import Operator, check_history, drive
+from simoperator import Operator, drive
 from videojob_operator.settings import read_classes
 
 CLASSES = read_classes(
