@@ -19,6 +19,8 @@ class Request:
 
     path: str
     headers: dict[str, str]
+    method: str = "GET"
+    body: bytes = b""
 
 
 @dataclass
@@ -76,7 +78,10 @@ def serve(pages: dict[str, Answer], tls: ssl.SSLContext | None = None) -> Iterat
                     data += piece
                 first, *rest = data.split(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
                 headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in rest)}
-                request = Request(first.split(" ")[1], headers)
+                body = data.partition(b"\r\n\r\n")[2]
+                while len(body) < int(headers.get("content-length", "0")):
+                    body += connection.recv(65536)
+                request = Request(first.split(" ")[1], headers, first.split(" ")[0], body)
                 server.seen.append(request)
                 page = server.pages.get(request.path.partition("?")[0], reply(status="404 Not Found"))
                 page(request, connection)

@@ -14,6 +14,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -101,7 +102,13 @@ def download(
 
 def trust() -> ssl.SSLContext:
     """The public certificate authorities, or those of $SSL_CERT_FILE."""
-    return ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or certifi.where())
+    return _context(os.environ.get("SSL_CERT_FILE") or certifi.where())
+
+
+@cache
+def _context(authorities: str) -> ssl.SSLContext:
+    """Reading some hundred certificates takes longer than many a request."""
+    return ssl.create_default_context(cafile=authorities)
 
 
 class _Client:

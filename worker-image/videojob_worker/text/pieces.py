@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 
+from ..base.words import Piece
 from . import japanese
 from .scripts import UNSPACED, base_language
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One word, or in a script without blanks one phrase; captions show and mark these."""
-
-    begin: int
-    """Where it begins in the text that is shown."""
-    end: int
-    text: str
-    """As it is shown, punctuation included."""
-    reading: str
-    """As it is said; the text itself where a voice reads that."""
 
 
 def pieces(text: str, language: str) -> tuple[Piece, ...]:

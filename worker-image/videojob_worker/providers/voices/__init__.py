@@ -1,0 +1,59 @@
+"""Who speaks: an interface, and one file and one row for each provider (S-032, S-033). Offline ones come first.
+
+A voice gives raw samples and, where its engine tells, the times of words. All online ones are asked for plain PCM, so that
+nothing a stranger sends is ever decoded beside their credentials. Loudness, caches, chains and files are the stage's.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+
+from videojob_api.story.params import Provider
+
+from ...base.errors import Permanent
+from .base import TTS_ERROR, Voice
+
+
+@dataclass(frozen=True)
+class Row:
+    """One provider."""
+
+    name: str
+    module: str
+    """Module and class, imported on use."""
+    online: bool
+    """Whether it needs the network, and mostly a Secret."""
+    keys: tuple[str, ...] = ()
+    """Keys of its Secret."""
+
+
+VOICES: dict[str, Row] = {
+    row.name: row
+    for row in (
+        Row("flite", "flite:Flite", online=False),
+        Row("espeak", "espeak:Espeak", online=False),
+        Row("offline", "offline:Offline", online=False),
+        Row("piper", "piper:Piper", online=False),
+        Row("silent", "silent:Silent", online=False),
+        Row("openai", "openai:OpenAI", online=True, keys=("key",)),
+        Row("elevenlabs", "elevenlabs:ElevenLabs", online=True, keys=("key",)),
+        Row("azure", "azure:Azure", online=True, keys=("key",)),
+        Row("google", "google:Google", online=True, keys=("key",)),
+        Row("polly", "polly:Polly", online=True, keys=("accessKeyId", "secretAccessKey", "sessionToken")),
+    )
+}
+"""Every provider by name."""
+
+
+def voice(choice: Provider) -> Voice:
+    """The provider that a link of the chain names. Raises Permanent listing the known ones."""
+    row = VOICES.get(choice.name)
+    if row is None:
+        raise Permanent(
+            TTS_ERROR, f"unknown voice provider {choice.name}; known: {', '.join(VOICES)}",
+            hint="name one of these in story.voice.providers[].name",
+        )  # fmt: skip
+    module, _, kind = row.module.partition(":")
+    found = getattr(importlib.import_module(f"{__name__}.{module}"), kind)
+    return found()  # type: ignore[no-any-return]  # the table's contract, checked by a test over all rows
