@@ -177,6 +177,9 @@ class Reason(StrEnum):
     """`spec.suspend` is set."""
     NAME_CONFLICT = "NameConflict"
     """A Job of the wanted name exists and belongs to somebody else; it is left alone."""
+    JOB_REFUSED = "JobRefused"
+    """The API server does not take the Job: a quota of Jobs, or an admission webhook; the message has its words. The slot is
+    given back meanwhile."""
     POD_PENDING = "PodPending"
     """The pod cannot start, or is being taken away with its node; the message has the cluster's own words."""
     DUPLICATE = "Duplicate"

@@ -69,7 +69,12 @@ Launch = Callable[[CreateJob, Callable[[], None]], Job]
 def config(threads: int = 2) -> Config:
     """Settings of a run without a cluster; finished Jobs stay visible to the end."""
     return Config(
-        worker_image="local", operator_namespace="built in", threads=threads, keep_finished_seconds=10**6, sweeps=False
+        worker_image="local",
+        operator_namespace="built in",
+        threads=threads,
+        keep_finished_seconds=10**6,
+        sweeps=False,
+        any_class=True,
     )
 
 

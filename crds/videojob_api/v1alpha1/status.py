@@ -57,7 +57,7 @@ class QueueStatus(StatusModel):
     name: str
     """The VideoQueue."""
     reason: str
-    """One CamelCase word: WaitingForSlot, WaitingForRetry, Suspended, PodPending."""
+    """One CamelCase word: WaitingForSlot, WaitingForRetry, Suspended, PodPending, JobRefused."""
     since: datetime
     """Since when."""
     message: str | None = None

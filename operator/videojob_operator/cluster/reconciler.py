@@ -279,8 +279,7 @@ class Reconciler:
         if not self._slots.granted(key.id):
             return
         wait = max(error.retry_after or 0.0, REFUSED_SECONDS)
-        text = f"the API server refused: {error.message}"[:500]
-        self._knowledge.note_refusal(key.id, text, wait)
+        self._knowledge.note_refusal(key.id, error.message[:1000], wait)
         queue = self._slots.ask(key.id)
         if queue:
             self._wants.granting(queue)

@@ -124,6 +124,8 @@ class Config:
     """Attempts per stage group that may be lost to disruptions before it fails."""
     classes: tuple[tuple[str, WorkerClass], ...] = ((DEFAULT_WORKER_CLASS, WorkerClass()),)
     """Worker classes by name; the default one is always among them."""
+    any_class: bool = False
+    """Whether every name of a class means the default one: a run without a cluster has no pods to choose."""
     cache: bool = True
     """Whether the store has a cache that outlives the work."""
     keep_finished_seconds: int = 300
@@ -198,6 +200,8 @@ class Observed:
     that asks nothing for its group: the Job holds the slots from then on."""
     cached: frozenset[str] = frozenset()
     """Content keys of stages that the namespace's cache is believed to hold."""
+    refused: str | None = None
+    """Why the API server does not take the Job that had its slot (quota, admission), in its own words."""
     waiting_message: str | None = None
     """What the queue says while it has not, for example `slot cpu: 4 of 4 taken`."""
     progress: tuple[Progress, ...] = ()

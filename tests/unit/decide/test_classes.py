@@ -9,6 +9,7 @@ import pytest
 
 from builders import CONFIG, Scene, a_failure, ended, running, waiting
 from videojob_api.v1alpha1 import WorkerClass
+from videojob_cli.embedded import config as embedded
 from videojob_operator.decide.classes import ladder
 from videojob_operator.decide.job import plan
 from videojob_operator.decide.world import Config, CreateJob
@@ -204,6 +205,16 @@ def test_a_restarted_operator_that_finds_an_attempt_without_a_record_knows_its_m
     assert given.status.stages[0].memory == "4608Mi"
 
 
+def test_the_event_of_a_retry_says_what_the_next_attempt_gets() -> None:
+    given = oom(scene({"maxMemory": "4Gi"}, retry={"maxAttempts": 6}), 3)
+    said = [event.message.partition(" s, ")[2] for event in given.events if event.reason == "Retrying"]
+    assert said == [
+        "with 4096Mi of memory",
+        "with 4096Mi of memory, working size OneByOne",
+        "with 4096Mi of memory, working size OneByOne",
+    ]
+
+
 def test_a_smaller_working_size_after_the_cap() -> None:
     """Design section 4: Resource gets more, or a smaller working size by the stage's declared ladder."""
     given = oom(scene({"maxMemory": "3Gi"}, retry={"maxAttempts": 6}), 2)
@@ -235,6 +246,8 @@ def test_an_attempt_after_one_that_ran_out_of_disk_gets_more_scratch() -> None:
     assert memory(given) == [3072] * 4
     assert given.status.stages[0].scratch == "4096Mi"
     assert (given.status.stages[0].out_of_disk, given.status.stages[0].out_of_memory) == (3, 0)
+    said = [event.message.partition(" s, ")[2] for event in given.events if event.reason == "Retrying"]
+    assert said[0] == "with 3072Mi of scratch space"
 
 
 # ---------------------------------------------------------------- the rest of a class
@@ -261,3 +274,28 @@ def test_only_what_decodes_holds_gpus_and_the_classs_amounts() -> None:
 def test_planning_with_a_class_is_deterministic() -> None:
     given = oom(scene({"maxMemory": "5Gi"}), 1)
     assert plan(given.seen) == plan(given.seen)
+
+
+def test_a_run_without_a_cluster_takes_any_class() -> None:
+    """A manifest for a GPU cluster runs on a laptop as it is."""
+    given = Scene.of(config=embedded(), workerClass="gpu").settle()
+    assert given.status.phase == "Running"
+    assert given.status.plan is not None
+    assert given.status.plan.worker == {}
+
+
+def test_a_job_that_the_api_server_refuses_is_what_it_waits_for() -> None:
+    """Case 35: a quota of Jobs; the slot is given back meanwhile."""
+    given = Scene.of()
+    given.look()
+    given.set(refused='jobs.batch "trailer-main-a1" is forbidden: exceeded quota: jobs').settle(granted=False)
+    assert given.status.queue is not None
+    assert given.status.queue.reason == "JobRefused"
+    assert given.status.queue.message == (
+        'the API server refuses the Job: jobs.batch "trailer-main-a1" is forbidden: exceeded quota: jobs; free or raise the '
+        "namespace's ResourceQuota, or use a worker class that asks for less"
+    )
+    assert given.condition("Reconciling") == ("True", "JobRefused")
+    given.set(refused=None).settle()
+    assert given.status.phase == "Running"
+    assert given.status.queue is None

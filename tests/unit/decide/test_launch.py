@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from builders import NOW, Scene, a_pod, a_stage, an_output, ended, running, waiting
+from builders import CONFIG, NOW, Scene, a_pod, a_stage, an_output, ended, running, waiting
 from videojob_api.contract import Progress
-from videojob_api.v1alpha1 import PlannedOutput, VideoProfileSpec
+from videojob_api.v1alpha1 import PlannedOutput, VideoProfileSpec, WorkerClass
+from videojob_api.v1alpha1.workerclass import EnvVar
 from videojob_operator.decide.job import plan
 from videojob_operator.decide.naming import job_name
 from videojob_operator.decide.world import CreateJob, DeleteJob, Grant, PodView, ProfileView
@@ -414,8 +415,13 @@ def test_a_status_of_sixteen_outputs_stays_below_32_kib() -> None:
         ProfileView("team-a", name, made.model_copy(update={"output_name": f"{'o' * 60}{number:02d}"}))
         for number, name in enumerate(profiles)
     )
+    env = tuple(EnvVar(name=f"{'E' * 60}{number}", value="v" * 200) for number in range(6))
     scene = Scene.of(
-        "Spread", transcode={"source": {"uri": "store://stock/a.mp4"}, "profiles": profiles}, timeoutSeconds=9999
+        "Spread",
+        config=replace(CONFIG, classes=(("c" * 63, WorkerClass(env=env)),)),
+        transcode={"source": {"uri": "store://stock/a.mp4"}, "profiles": profiles},
+        timeoutSeconds=9999,
+        workerClass="c" * 63,
     )
     scene.set(profiles=views).settle()
     for group in ("ingest", "transcode", "verify"):

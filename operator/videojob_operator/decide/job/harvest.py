@@ -23,7 +23,7 @@ from ..naming import job_name
 from ..world import ConfirmGone, Event, Observed
 from .draft import Draft, Group, Verdict, shares_of
 from .items import judge_items, percent, started
-from .judge import judge
+from .judge import DISK_FULL, judge
 from .results import input_of
 
 Span = tuple[datetime, datetime]
@@ -177,7 +177,7 @@ def _count(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> None
         draft.actions.append(ConfirmGone(verdict.confirm))
     disrupted = failure.failure_class == FailureClass.DISRUPTION
     resource = failure.failure_class == FailureClass.RESOURCE
-    disk = resource and failure.code == "DiskFull"
+    disk = resource and failure.code == DISK_FULL
     for stage in draft.group(group.name).stages:
         here = stage.name == failure.stage
         draft.stage(

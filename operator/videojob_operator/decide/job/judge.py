@@ -19,6 +19,7 @@ LAUNCH_GRACE_SECONDS = 10
 MESSAGE_LENGTH = 1000
 LOG_LENGTH = 2000
 SIGKILL = 137
+DISK_FULL = "DiskFull"
 
 CODES = {
     FailureClass.PERMANENT: "Permanent",
@@ -33,7 +34,7 @@ HINTS = {
     "OutOfMemory": "each attempt gets half as much memory again, up to the worker class's maxMemory; beyond it set "
     "spec.workerClass to a class with more, and drive it again",
     "Resource": "the next attempt gets more memory; free space in the store, or use a larger volume",
-    "DiskFull": "free space in the store, or use a larger volume; for /tmp, a worker class with more scratch",
+    DISK_FULL: "free space in the store, or use a larger volume; for /tmp, a worker class with more scratch",
     "Disrupted": "the cluster took the pod away; nothing is wrong with the input",
     "ResultInvalid": "the worker image and the operator must be of versions that understand each other",
     "BadDocument": "the worker image and the operator must be of versions that understand each other",
@@ -190,7 +191,7 @@ def pod_class(pod: PodView, culprit: ContainerView | None) -> tuple[FailureClass
 def default_code_of(pod: PodView, culprit: ContainerView | None, cause: FailureClass) -> str | None:
     """A code that says more than the class: exit code 73 alone is memory or disk, and stays `Resource`."""
     if pod.reason == "Evicted":
-        return "DiskFull"
+        return DISK_FULL
     if pod.reason == "DeadlineExceeded":
         return "Timeout"
     if culprit is not None and (killed(culprit) or culprit.exit_code == SIGKILL):

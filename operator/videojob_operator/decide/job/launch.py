@@ -22,6 +22,7 @@ from .draft import Draft, Group, shares_of
 from .harvest import begin
 from .items import started, work_lists
 from .judge import live
+from .pending import hinted
 
 DEADLINE_GRACE_SECONDS = 60
 """The pod's deadline comes this much after the runner's: the runner can still say why."""
@@ -169,7 +170,7 @@ def _waits(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> bo
         )
     )
     draft.note = (Reason.WAITING_FOR_SLOT, f"waits for a slot of class {slot}")
-    if seen.waiting_message is None and draft.status.phase == Phase.RUNNING:
+    if seen.waiting_message is None and seen.refused is None and draft.status.phase == Phase.RUNNING:
         return True  # the queue has not answered yet; most often the next stage starts within milliseconds
     if not draft.flights:
         draft.update(phase=Phase.QUEUED)
@@ -183,6 +184,9 @@ def _waits(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> bo
             f"no VideoQueue {spec.queue} in namespace {seen.config.operator_namespace}",
         )
         draft.wait(spec.queue, Reason.QUEUE_NOT_FOUND, draft.note[1], seen.now)
+    if seen.refused is not None:
+        draft.note = (Reason.JOB_REFUSED, hinted(f"the API server refuses the Job: {seen.refused}"))
+        draft.wait(spec.queue, Reason.JOB_REFUSED, draft.note[1], seen.now)
     return True
 
 

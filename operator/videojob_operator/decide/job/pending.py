@@ -51,8 +51,11 @@ HINTS: tuple[tuple[str, str], ...] = (
 def pending(verdict: Verdict) -> str | None:
     """Why the attempt's pod does not run, with a hint where there is one; None while it does."""
     said = _said(verdict)
-    if said is None:
-        return None
+    return hinted(said) if said is not None else None
+
+
+def hinted(said: str) -> str:
+    """The cluster's words with what helps, the latter whole."""
     hint = next((f"; {hint}" for pattern, hint in HINTS if re.search(pattern, said)), "")
     return said[: LENGTH - len(hint)] + hint
 
