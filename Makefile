@@ -47,8 +47,9 @@ fix: $(STAMP) ## Format and mend what can be mended by itself
 generate: $(STAMP) ## Write everything that is generated: CRDs, reference, chart copies
 	@$(BIN)/python hack/generate.py
 
-packages: ## Install FFmpeg from Debian packages if it is missing
-	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || $(PYTHON) hack/cluster packages
+packages: ## Install FFmpeg and fonts from Debian packages if they are missing
+	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null && test -d /usr/share/fonts/truetype/vlgothic \
+	  || $(PYTHON) hack/cluster packages
 
 cluster: $(STAMP) ## Start a real Kubernetes: kind where an engine answers, else on this host (root)
 	@$(CLUSTER) up

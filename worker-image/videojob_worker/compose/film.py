@@ -69,6 +69,10 @@ class Tally:
         self.told(done, self.total)
 
 
+class _Ended(Recoverable):
+    """Ends a piece because another one has failed, whose failure it is."""
+
+
 class Film:
     """A manifest with everything needed to make it; `demuxer` names the demuxer of a clip, vetted."""
 
@@ -127,9 +131,9 @@ class Film:
                 job.cancel()
             if waiting:
                 tally.ended = True
-        for job in jobs:
-            if not job.cancelled():
-                job.result()
+        failures = [error for job in jobs if not job.cancelled() and (error := job.exception()) is not None]
+        for error in sorted(failures, key=lambda error: isinstance(error, _Ended)):
+            raise error
 
     def _make_one(self, folder: Path, piece: Piece, tally: Tally) -> None:
         setter, target = Typesetter(self.fonts), folder / piece.name
@@ -149,7 +153,7 @@ class Film:
 
         def drawn(_: int) -> None:
             if tally.ended:
-                raise Recoverable("Ended", "another piece of the film failed")
+                raise _Ended("Ended", "another piece of the film failed")
             tally.add(1)
 
         def feed(sink: Sink) -> None:

@@ -1,7 +1,7 @@
 """Fonts by family, with others behind them for scripts the family lacks, so that no character is drawn as an empty box.
 
 The image bundles Liberation (the shapes of Arial, Times, Courier), Noto for most scripts and VL Gothic and Droid Fallback for
-Japanese, Chinese and Korean. On a machine with none of them, the one inside Pillow is left, for Latin letters.
+Japanese and Chinese, Nanum for Korean. On a machine with none of them, the one inside Pillow is left, for Latin letters.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ DEFAULTS = ("Liberation Sans", "Noto Sans", "DejaVu Sans")
 CJK = {
     "ja": ("Noto Sans CJK JP", "VL PGothic", "VL Gothic", "IPAPGothic"),
     "zh": ("Noto Sans CJK SC", "Droid Sans Fallback"),
-    "ko": ("Noto Sans CJK KR", "Droid Sans Fallback"),
+    "ko": ("Noto Sans CJK KR", "NanumGothic"),
 }
 """The same character has another shape in each of these languages."""
 _STYLE = re.compile(r"[\s_-]+(bold\s*italic|bold\s*oblique|bold|italic|oblique|regular|book|medium)$", re.IGNORECASE)

@@ -1,0 +1,313 @@
+"""Films of stories with the real encoder: pictures, joins, sound, captions, all measured in the finished file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import wave
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from clips import make
+from stories import film, image, manifest, plain, run, scene, spoken, texture
+from videojob_api.story.looks import Captions, Music, ThumbnailParams, Transition
+from videojob_api.story.scenes import AssetRef, Background, SceneManifest
+from videojob_worker.compose import encoding, gates, marks, motion, picture, sound, thumbnail
+from videojob_worker.compose.film import Film
+from videojob_worker.compose.fonts import book
+from videojob_worker.compose.planes import Frame, mix
+from videojob_worker.compose.text import Typesetter
+
+
+def shot(path: Path) -> NDArray[np.uint8]:
+    """All luma planes of a film of 320x180."""
+    done = subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", path, "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"],
+        capture_output=True,
+        check=True,
+    )
+    return np.frombuffer(done.stdout, np.uint8).reshape(-1, 270, 320)[:, :180]
+
+
+def entries(path: Path, what: str) -> list[dict[str, Any]]:
+    argv = ["ffprobe", "-v", "error", "-of", "json", "-show_entries", what, str(path)]
+    found: dict[str, Any] = json.loads(subprocess.run(argv, capture_output=True, check=True).stdout)
+    return next(iter(rows for name, rows in found.items() if isinstance(rows, list) and rows))
+
+
+def made(one: Film, folder: Path, name: str = "film.mp4", sound_file: Path | None = None) -> Path:
+    """Make all pieces and join them."""
+    folder.mkdir(exist_ok=True)
+    one.make(folder, one.pieces, lambda _done, _total: None, workers=2)
+    one.join(folder, lambda piece: folder / piece.name, sound_file, folder / name)
+    return folder / name
+
+
+def psnr(a: NDArray[Any], b: NDArray[Any]) -> float:
+    error = float(np.mean((a.astype(float) - b) ** 2))
+    return 99.0 if error == 0 else 10 * np.log10(255**2 / error)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Three pictures."""
+    for number in range(3):
+        texture(640, 360, number).save(tmp_path / f"p{number}.png")
+    return tmp_path
+
+
+def story(pictures: Path, **more: Any) -> SceneManifest:
+    kinds = ("fade", "dissolve", "slide", "wipe", "zoom", "cut")
+    scenes = [
+        scene(
+            f"Scene number {number}.", 30 + number, background=image(pictures / f"p{number % 3}.png"),
+            effects=("fade_in", "fade_out", "ken_burns") if number % 2 else ("ken_burns", "pan"),
+            transition=Transition(kind=kind, duration_ms=400), speech=spoken(f"Scene number {number}.", word_ms=250),
+        )
+        for number, kind in enumerate(kinds)
+    ]  # fmt: skip
+    return manifest(scenes, **more)
+
+
+def test_pieces_join_without_a_gap_and_each_begins_closed(pictures: Path) -> None:
+    """S-020, S-023: frames and times are exact; a keyframe begins every piece and nothing refers across it."""
+    one = story(pictures)
+    path = made(film(one, pictures), pictures / "out")
+    packets = entries(path, "packet=pts,dts,flags,stream_index")
+    pts = sorted(int(packet["pts"]) for packet in packets)
+    dts = [int(packet["dts"]) for packet in packets]
+    assert pts == [number * 1000 for number in range(one.total_frames)]
+    assert all(a < b for a, b in pairwise(dts))
+    keys = {int(packet["pts"]) // 1000 for packet in packets if "K" in packet["flags"]}
+    starts = [piece.segment.start_frame for piece in film(one, pictures).pieces]
+    assert keys == set(starts)
+    stream = entries(path, "stream=r_frame_rate,avg_frame_rate,duration,width,height,color_space,pix_fmt,has_b_frames")[
+        0
+    ]
+    assert (stream["r_frame_rate"], stream["avg_frame_rate"]) == ("30/1", "30/1")
+    assert float(stream["duration"]) == pytest.approx(one.total_frames / 30, abs=1e-3)
+    assert (stream["color_space"], stream["pix_fmt"]) == ("bt709", "yuv420p")
+    from_start = shot(path)
+    assert len(from_start) == one.total_frames
+    middle = starts[3]
+    cut = pictures / "tail.mp4"
+    make(cut, ["-ss", f"{middle / 30:.4f}", "-i", str(path), "-c", "copy"])
+    assert np.array_equal(shot(cut)[:20], from_start[middle : middle + 20])
+
+
+def test_every_frame_is_the_picture_it_should_be(pictures: Path) -> None:
+    """S-021: zoom, light and mixture of each frame, against the same picture computed for that very moment."""
+    one = story(pictures, captions=Captions(style="none"))
+    frames = shot(made(film(one, pictures), pictures / "out"))
+    canvas = picture.canvas(picture.read(pictures / "p1.png"), motion.zoom_window(320, 180, (160, 90)))
+    second = one.scenes[1]
+    assert (second.head.kind, second.tail.kind) == ("fade", "dissolve")
+    view = motion.Zoom(
+        canvas, 320, 180, focus=(160, 90), rate=motion.zoom_rate((second.frames + second.tail.frames) / 30)
+    )
+    for number in (0, 1, 7, 14, 20, 24):
+        wanted = Frame.blank(320, 180)
+        view.draw(number / 30, wanted.planes)
+        light = min(1.0, number / second.head.frames)
+        expected = 16 + (wanted.planes.y.astype(float) - 16) * light
+        assert psnr(frames[second.start_frame + number], expected) > 36, number
+
+
+def test_a_dissolve_is_half_of_each_at_the_cut(pictures: Path) -> None:
+    """S-020: both scenes keep their time; the mixture is in the middle exactly at the cut."""
+    half = Transition(kind="dissolve", duration_ms=400)
+    one = manifest(
+        [scene("", 30, background=plain("#000000"), transition=half), scene("", 30, background=plain("#FFFFFF"))]
+    )
+    light = shot(made(film(one, pictures), pictures / "out"))[:, 90, 160].astype(int)
+    assert (light[0], light[23], light[36], light[59]) == (16, 16, 235, 235)
+    steps = np.diff(light[23:37])
+    assert (steps > 0).all()
+    assert abs((light[29] + light[30]) / 2 - (16 + 235) / 2) <= 3
+
+
+@pytest.mark.parametrize("kind", ["slide", "wipe", "zoom"])
+def test_other_transitions_begin_with_one_picture_and_end_with_the_other(pictures: Path, kind: Any) -> None:
+    half = Transition(kind=kind, duration_ms=600)
+    one = manifest(
+        [scene("", 30, background=plain("#000000"), transition=half), scene("", 30, background=plain("#FFFFFF"))]
+    )
+    frames = shot(made(film(one, pictures), pictures / "out")).astype(int)
+    assert frames[20].max() <= 18
+    assert frames[39].min() >= 232
+    share = [float((frames[number].mean() - 16) / 219) for number in range(21, 39)]
+    assert all(b >= a - 0.01 for a, b in pairwise(share))
+    assert 0.3 < share[8] < 0.7
+    if kind in {"slide", "wipe"}:
+        left, right = frames[30][:, :40].mean(), frames[30][:, -40:].mean()
+        assert (right > left) if kind == "slide" else (left > right)
+
+
+def test_the_same_scene_is_the_same_bytes_and_another_one_changes_alone(pictures: Path) -> None:
+    """M2: an edited scene is one new piece; every other one keeps key and bytes, whatever machine or order made it."""
+    first, second = film(story(pictures), pictures), film(story(pictures), pictures)
+    made(first, pictures / "a")
+    (pictures / "b").mkdir()
+    second.make(pictures / "b", second.pieces[::-1], lambda _done, _total: None, workers=1)
+
+    def digests(folder: Path) -> dict[str, str]:
+        return {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in folder.glob("*.mp4")
+            if path.stem != "film"
+        }
+
+    assert digests(pictures / "a") == digests(pictures / "b")
+    edited = story(pictures)
+    texture(640, 360, 99).save(pictures / "new.png")
+    scenes = list(edited.scenes)
+    scenes[0] = scenes[0].model_copy(update={"background": image(pictures / "new.png")})
+    third = film(edited.model_copy(update={"scenes": tuple(scenes)}), pictures)
+    changed = [piece for piece in third.pieces if piece.key not in {known.key for known in first.pieces}]
+    assert [piece.segment.scene for piece in changed] == [0]
+    longer = list(edited.scenes)
+    longer[0] = longer[0].model_copy(update={"frames": longer[0].frames + 7})
+    moved = manifest(longer)
+    assert len({piece.key for piece in film(moved, pictures).pieces} - {piece.key for piece in first.pieces}) == 1
+
+
+def test_captions_are_seen_while_their_words_are_spoken(pictures: Path) -> None:
+    """S-022, S-065: pixels of letters come and go with the voice's words, to the frame; the picture below stays dark."""
+    text = "First words here. Then others follow."
+    dark = scene(text, 75, background=plain("#000000"), speech=spoken(text, word_ms=400, offset_ms=200))
+    one = manifest([scene("", 20, background=plain("#000000")), dark], captions=Captions(size=90))
+    frames = shot(made(film(one, pictures), pictures / "out"))
+    lit = np.flatnonzero((frames[:, 120:] > 200).sum(axis=(1, 2)) > 20)
+    assert (lit[0], lit[-1]) == (20 + 6, 20 + 75 - 1 - (max(0, 75 - 6 - 72 - 8)))
+    assert frames[:, :120].max() <= 20
+    ink = [frames[number, 120:].astype(int) for number in (30, 20 + 6 + 36 + 3)]
+    assert np.abs(ink[0] - ink[1]).max() > 100
+
+
+def test_a_clip_is_a_background_and_is_repeated(pictures: Path) -> None:
+    source = [
+        "-f",
+        "lavfi",
+        "-i",
+        "color=white:s=160x120:r=30:d=0.5,fade=in:0:15",
+        "-c:v",
+        "libx264",
+        "-pix_fmt",
+        "yuv420p",
+    ]
+    clip = make(pictures / "c.mp4", source)
+    ref = AssetRef(stage="images", path=clip.name, sha256="0" * 64)
+    one = manifest([scene("", 40, background=Background(kind="clip", file=ref))])
+    light = shot(made(film(one, pictures), pictures / "out"))[:, 90, 160].astype(int)
+    assert len(light) == 40
+    assert (light[[0, 15]] < 40).all()
+    assert (light[[14, 29]] > 200).all()
+    assert not list((pictures / "out").glob(".*"))
+
+
+def test_a_broken_picture_ends_the_film_and_names_the_scene(pictures: Path) -> None:
+    (pictures / "bad.png").write_bytes(b"no picture")
+    one = film(manifest([scene("", 30), scene("", 30, background=image(pictures / "bad.png"))]), pictures)
+    (pictures / "out").mkdir()
+    with pytest.raises(Exception, match="scene s002: the file is no image of a known kind"):
+        one.make(pictures / "out", one.pieces, lambda _done, _total: None, workers=2)
+
+
+def test_sound_picture_gates_thumbnail_and_mark(pictures: Path) -> None:
+    """S-042, S-064, S-065: the finished file is measured; sound is where the scenes are; the mark outlives the join."""
+    one = story(pictures, captions=Captions(style="none"))
+    out = pictures / "out"
+    out.mkdir()
+    voice = pictures / "v.wav"
+    with wave.open(str(voice), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        beep = np.sin(np.arange(48 * 750) * 2 * np.pi * 880 / 48_000) * 6000
+        file.writeframes(beep.astype("<i2").tobytes())
+    tune = make(pictures / "m.mp3", ["-f", "lavfi", "-i", "sine=220:d=2", "-ac", "2"])
+    seconds = one.total_frames / 30
+    assert run(encoding.music("ffmpeg", tune, "mp3", out / "m.wav", seconds)).code == 0
+    lufs = sound.integrated(run(sound.loudness("ffmpeg", out / "m.wav")).stderr)
+    assert -30 < lufs < -5
+    spoken_lufs = sound.integrated(run(sound.loudness("ffmpeg", voice)).stderr)
+    bed = sound.Bed(out / "m.wav", lufs, Music(uri="store://stock/m.mp3"), spoken_lufs)
+    sound.lay(one, sound.passages(one, lambda _: voice), out / "all.wav", bed)
+    assert run(encoding.sound("ffmpeg", out / "all.wav", out / "all.m4a")).code == 0
+    path = made(film(one, pictures), out, sound_file=out / "all.m4a")
+    marks.mark(path)
+    assert marks.read(path) == marks.COMPOSITE
+
+    streams = {
+        row["codec_type"]: row for row in entries(path, "stream=codec_type,duration,nb_frames,codec_name,profile")
+    }
+    listener = gates.Listener()
+    done = run(gates.command("ffmpeg", path, 2))
+    assert done.code == 0, done.stderr
+    for line in done.stdout.decode().splitlines():
+        listener.feed(line)
+    found = gates.measured(
+        listener, done.stderr, frames=int(streams["video"]["nb_frames"]),
+        video_ms=round(float(streams["video"]["duration"]) * 1000), audio_ms=round(float(streams["audio"]["duration"]) * 1000),
+    )  # fmt: skip
+    wanted = gates.Wanted(one.total_frames, 30, narrated=True, lufs=spoken_lufs)
+    assert gates.problems(wanted, found) == ()
+    assert 0 < found.black_ms < 1000
+    heard = subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", path, "-map", "0:a", "-af", "highpass=600", "-ac", "1", "-f", "s16le", "-"],
+        capture_output=True, check=True,
+    ).stdout  # fmt: skip
+    level = np.abs(np.frombuffer(heard, "<i2").astype(float)).reshape(-1)
+    for each in one.scenes:
+        at = each.start_frame * 1600
+        onset = at - 2400 + int(np.argmax(level[max(0, at - 2400) : at + 4800] > 1500)) if at else 0
+        assert abs(onset - at) <= 48 * 20, each.id
+
+    look = ThumbnailParams(title_overlay=False)
+    moment = thumbnail.moment_ms(look, round(seconds * 1000))
+    assert run(thumbnail.frame("ffmpeg", path, moment, out / "still.png")).code == 0
+    thumbnail.make(out / "still.png", look, one, Typesetter(film(one, pictures).fonts), out / "t.jpg", title="x")
+    still = np.asarray(picture.read(out / "t.jpg").convert("L")).astype(float)
+    assert psnr(16 + still * 219 / 255, shot(path)[60]) > 24
+
+
+def test_mixing_is_what_the_dissolve_of_the_film_uses() -> None:
+    """The unit of the dissolve, at its middle."""
+    black, white = Frame.blank(16, 8), Frame.blank(16, 8)
+    white.planes.y[:] = 235
+    mix(black.planes, white.planes, 0.5)
+    assert set(black.planes.y.ravel()) <= {125, 126}
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "It’s “quoted” — naïve café, 25 % … €3"),
+        ("ja", "吾輩は猫である。名前はまだ無い。カタカナ「テスト」、１２３％"),
+        ("de", "Größe, Übermut, ß"),
+        ("ru", "Съешь ещё этих мягких французских булок"),
+        ("el", "Ξεσκεπάζω την ψυχοφθόρα βδελυγμία"),
+        ("zh", "快速的棕色狐狸跳过了懒狗"),
+        ("ko", "다람쥐 헌 쳇바퀴에 타고파"),
+        ("ar", "نص حكيم له سر قاطع"),
+        ("he", "דג סקרן שט בים"),
+        ("hi", "ऋषियों को सताने वाले"),
+        ("th", "เป็นมนุษย์สุดประเสริฐ"),
+    ],
+    ids=lambda value: value if len(value) == 2 else "",
+)
+def test_the_bundled_fonts_have_every_letter(language: str, text: str) -> None:
+    """S-022: no missing glyph, by the fonts' own tables, for the scripts of most of the world; Japanese in Japanese shapes."""
+    fonts = book()
+    chain = fonts.chain("Arial-Bold", language)
+    assert fonts.missing(text, chain) == ""
+    faces = {run.face for run in fonts.runs(text, chain)}
+    assert all(ord(ch) in face.characters for face in faces for ch in " ")
+    if language == "ja":
+        assert any("VL" in face.family or "JP" in face.family for face in faces)

@@ -1,0 +1,62 @@
+"""The still picture of a film: a frame of it, with a bar that bears the real title (S-042, S-043, C12)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from videojob_api.story.looks import ThumbnailParams
+from videojob_api.story.scenes import SceneManifest
+
+from . import marks
+from .encoding import file
+from .text import Span, Style, Typesetter
+
+BAR, LETTERS, BAR_ALPHA = 200, 48, 180
+"""Height of the bar and of its letters in pixels of a picture 1080 wide or high, and how dark the bar is of 255."""
+MAX_LINES = 3
+
+
+def moment_ms(look: ThumbnailParams, duration_ms: int) -> int:
+    """Which moment is shown: the one asked for, or the middle of a film that is shorter (C12)."""
+    return look.at_ms if look.at_ms < duration_ms else duration_ms // 2
+
+
+def frame(program: str, film: Path, milliseconds: int, target: Path) -> list[str]:
+    """Command that writes one frame of a film of ours as PNG."""
+    return [
+        program, "-hide_banner", "-nostdin", "-v", "warning", "-y", "-threads", "1", "-ss",
+        f"{milliseconds // 1000}.{milliseconds % 1000:03d}", "-f", "mp4", "-protocol_whitelist", "file", "-i", file(film),
+        "-map", "0:v:0", "-frames:v", "1", "-c:v", "png", "-f", "image2pipe", file(target),
+    ]  # fmt: skip
+
+
+def make(
+    still: Path, look: ThumbnailParams, manifest: SceneManifest, setter: Typesetter, target: Path, *, title: str
+) -> tuple[int, int]:
+    """Draw the thumbnail of a frame; answers its size in pixels. It bears the mark of synthetic media."""
+    with Image.open(still, formats=("PNG",)) as opened:
+        picture = opened.convert("RGB")
+    size = (look.width or picture.width, look.height or picture.height)
+    if picture.size != size:
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    if look.title_overlay and title.strip():
+        picture = _titled(picture, title.strip(), manifest.language, setter)
+    picture.save(target, "JPEG", quality=look.quality, xmp=marks.packet(), optimize=True)
+    return size
+
+
+def _titled(picture: Image.Image, title: str, language: str, setter: Typesetter) -> Image.Image:
+    ratio = min(picture.size) / 1080
+    style = Style(setter.fonts.chain("Arial-Bold", language), max(8, round(LETTERS * ratio)), rim=None)
+    lines = setter.wrap(title, style, picture.width * 0.9)
+    if len(lines) > MAX_LINES:
+        lines = [*lines[: MAX_LINES - 1], lines[MAX_LINES - 1].rstrip(" .,") + "..."]
+    block = setter.block([[Span(line)] for line in lines], style)
+    bar = max(round(BAR * ratio), block.height + style.size // 2)
+    over = Image.new("RGBA", picture.size)
+    top = picture.height - bar
+    ImageDraw.Draw(over).rectangle((0, top, picture.width, picture.height), fill=(0, 0, 0, BAR_ALPHA))
+    over.alpha_composite(block, ((picture.width - block.width) // 2, top + (bar - block.height) // 2))
+    return Image.alpha_composite(picture.convert("RGBA"), over).convert("RGB")
