@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from . import contract
 from .v1alpha1.base import StatusModel
 
 EVIDENCE_VERSION = 1
@@ -35,9 +36,9 @@ class Evidence(StatusModel):
     """What it read, in the document's order."""
 
 
-def folder(group: str, attempt: int) -> str:
-    """Where an attempt leaves all this, below the job's folder."""
-    return f"debug/{group}-a{attempt}"
+def folder(group: str, attempt: int, index: int | None = None) -> str:
+    """Where an attempt leaves all this, below the job's folder; of a fan-out, each work item by itself."""
+    return contract.debug_folder(group, attempt, index)
 
 
 def document_path(group: str, attempt: int, container: str) -> str:
@@ -45,9 +46,9 @@ def document_path(group: str, attempt: int, container: str) -> str:
     return f"{folder(group, attempt)}/{container}.document.json"
 
 
-def evidence_path(group: str, attempt: int, container: str) -> str:
+def evidence_path(group: str, attempt: int, container: str, index: int | None = None) -> str:
     """The Evidence."""
-    return f"{folder(group, attempt)}/{container}.evidence.json"
+    return f"{folder(group, attempt, index)}/{container}.evidence.json"
 
 
 def commands_path(group: str, attempt: int, kind: str) -> str:

@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     """Lease that fences this operator against another one."""
     pod_uid: str | None = None
     """UID of the operator's pod, the Lease's holder; None holds no Lease (a run outside a cluster)."""
+    noop: bool = False
+    """Every VideoJob runs the recipe that does nothing, parameters in `spec.externalId`: for tests of the operator alone.
+    No chart sets it."""
     log_level: str = "INFO"
     """Level of the JSON logs (X-017)."""
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from pathlib import Path
 
 import pytest
 
 from videojob_api.profiles import BUILTIN_PROFILES, DEFAULT_PROFILES, object_name
-from videojob_api.stages import COMMIT, INGEST, KINDS, TRANSCODE, VERIFY, StageKind
-from videojob_api.v1alpha1 import DEFAULT_SLOTS
+from videojob_api.stages import COMMIT, INGEST, KINDS, NOOPS, TRANSCODE, VERIFY, StageKind
+from videojob_api.v1alpha1 import DEFAULT_SLOTS, PlanStatus, VideoJobSpec
 from videojob_operator.cluster.rbac import ROLE_RULES, Rule
+from videojob_operator.decide.recipes import RECIPES
+from videojob_operator.settings import Settings
 
 by_stage = pytest.mark.parametrize("row", KINDS.values(), ids=lambda row: row.kind)
 
@@ -18,7 +21,7 @@ by_stage = pytest.mark.parametrize("row", KINDS.values(), ids=lambda row: row.ki
 @by_stage
 def test_a_stage_kind_leads_to_the_module_that_runs_it(row: StageKind) -> None:
     """Rows are resolved on use, so that no import follows from adding one; here each is."""
-    module = importlib.import_module(f"videojob_worker.stages.{row.kind}")
+    module = importlib.import_module(f"videojob_worker.stages.{row.module or row.kind}")
     assert list(inspect.signature(module.run).parameters) == ["context"]
 
 
@@ -49,7 +52,19 @@ def test_the_percent_of_a_transcode_rises_without_a_gap() -> None:
 
 
 def test_what_decodes_strangers_bytes_never_publishes() -> None:
-    assert {row.kind for row in KINDS.values() if row.trust == "decode"} == {"ingest", "transcode", "verify"}
+    found = {row.kind for row in KINDS.values() if row.trust == "decode" and row not in NOOPS}
+    assert found == {"ingest", "transcode", "verify"}
+
+
+def test_stages_that_do_nothing_are_out_of_reach() -> None:
+    """No recipe of a released operator has them, and no chart asks for them."""
+    spec = VideoJobSpec.model_validate({"transcode": {"source": {"uri": "store://stock/clip.mp4"}}})
+    plan = PlanStatus(execution="Spread", image="worker")
+    for recipe in RECIPES.values():
+        assert not {step.kind for step in recipe(spec, plan)} & set(NOOPS)
+    assert Settings(_env_file=None).noop is False
+    chart = Path(__file__).resolve().parents[2] / "charts"
+    assert not [path for path in chart.rglob("*") if path.is_file() and "VIDEOJOB_NOOP" in path.read_text("utf-8")]
 
 
 @pytest.mark.parametrize("name", DEFAULT_PROFILES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from videojob_api.contract import Progress, RunResult, StageResult
 from videojob_api.profiles import BUILTIN_PROFILES
@@ -200,7 +200,7 @@ class Scene:
     plans: list[Plan] = field(default_factory=list)
 
     @classmethod
-    def of(cls, mode: str = "Compact", *, config: Config = CONFIG, **fields: Any) -> Scene:
+    def of(cls, mode: str = "Compact", *, config: Config = CONFIG, **fields: Any) -> Self:
         """A VideoJob in a world that has everything."""
         return cls(seen(a_videojob(mode, **fields), config=config))
 

@@ -39,6 +39,7 @@ def keep(
     container: str,
     work: Sequence[Work],
     *,
+    index: int | None = None,
     after: Sequence[StageResult] | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> None:
@@ -49,6 +50,7 @@ def keep(
         document: what is run.
         container: by whom.
         work: its stages.
+        index: the work item, in an Indexed Job.
         after: results so far, when the run has failed: then nothing is left out for its cost. None when it starts.
         check: called while digests are computed; raises to end that. What was not read then is left out.
 
@@ -60,7 +62,7 @@ def keep(
         with suppress(WorkerError, OSError):
             versions["ffmpeg"] = tools.version(_briefly(store))
     found = Evidence(versions=versions, inputs=_inputs(store, work, after, check))
-    path = store.job / evidence.evidence_path(document.group, document.attempt, container)
+    path = store.job / evidence.evidence_path(document.group, document.attempt, container, index)
     files.write_atomic(path, json.dumps(found.dump(), indent=2, ensure_ascii=False).encode() + b"\n")
 
 

@@ -9,12 +9,13 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from videojob_api import contract
 from videojob_api.contract import ExitCode, FailureClass, Progress, RunResult, StageResult, TaskDocument
+from videojob_api.fanout import INDEX_VARIABLE
 from videojob_api.redact import redact_json
 from videojob_api.stages import KINDS
 from videojob_api.sweeping import RETENTION_FILE
@@ -28,7 +29,7 @@ from .base.document import Work
 from .base.errors import BadConfig, WorkerError
 from .base.logs import Log, json_log
 from .base.watch import Deadline, Stop
-from .stages import caching
+from .stages import caching, fanout
 from .stages.context import Context
 from .storage import files
 from .storage.paths import Store
@@ -49,6 +50,8 @@ class Settings:
     """The projected token."""
     secrets: Path = Path(contract.SECRETS_PATH)
     """Folder of the Secrets that were mounted."""
+    index: int | None = None
+    """Completion index, in an Indexed Job."""
     pod_uid: str = "local"
     """UID of the pod; keeps the staging folders of two pods apart."""
 
@@ -107,13 +110,15 @@ class _Run:
         self.settings, self.document, self.container = settings, document, container
         self.stop, self.log, self.channel = stop, log, channel
         self.store = Store(document.store)
-        self.debug = self.store.debug(document.group, document.attempt)
+        self.index = fanout.item_of(document, settings.index)
+        self.debug = self.store.debug(document.group, document.attempt, self.index)
         self.deadline = Deadline(document.limits.timeout_seconds or contract.default_timeout_seconds(None))
         self.reporter = Reporter(self._send)
         self.stage: str | None = None
         self.input: InputStatus | None = None
         self.results: list[StageResult] = []
         self.reported: list[RunResult] = []
+        self.present: str | None = None
 
     def all(self, work: Sequence[Work]) -> int:
         """Run the stages in order, then record and tell how it ended."""
@@ -131,7 +136,10 @@ class _Run:
         self.reporter.close()
         if failure is not None and self.debug.is_dir():
             with suppress(OSError):  # a full disk
-                evidence.keep(self.store, self.document, self.container, work, after=self.results, check=self._check)
+                evidence.keep(
+                    self.store, self.document, self.container, work,
+                    index=self.index, after=self.results, check=self._check,
+                )  # fmt: skip
         return self._close(failure)
 
     def _check(self) -> None:
@@ -153,19 +161,22 @@ class _Run:
             self.debug / f"{self.container}.document.json",
             json.dumps(redact_json(self.document.dump()), indent=2).encode() + b"\n",
         )
-        evidence.keep(self.store, self.document, self.container, work)
+        evidence.keep(self.store, self.document, self.container, work, index=self.index)
 
     def _one(self, item: Work) -> StageResult:
-        """Run one stage, or take its verified outputs of an earlier attempt."""
+        """Run one stage, or take its verified outputs of an earlier attempt; of a fan-out, item by item."""
         context = self._context(item)
         self.stage, self.log.fields["stage"] = item.kind.stage, item.kind.kind
         began, cpu = time.monotonic(), usage.cpu_seconds()
         self.stop.check()
-        if item.kind.trust in ("commit", "notify"):
+        if item.task.items_of is not None:
+            result = self._items(item, context)
+        elif item.kind.trust in ("commit", "notify"):
             result = self._module(item)(context)
         else:
             result = self._reused(context) or self._staged(item, context)
         self.reported.extend(context.reported)
+        self.present = context.present[-1] if context.present else self.present
         if result.input is not None:
             self.input = result.input
             self._allow(result.input)
@@ -176,13 +187,30 @@ class _Run:
         )
         return result
 
+    def _items(self, work: Work, context: Context) -> StageResult:
+        """Run the work items of a fan-out that are this container's, each in a folder of its own."""
+        listed = fanout.items_of(self.store, work.task, context.listed(work.task.items_of or ""))
+        mine = fanout.chosen(self.document, listed, self.settings.index)
+        results: list[StageResult] = []
+        for item in mine:
+            one = replace(work, task=work.task.model_copy(update={"key": item.key}))
+            within = replace(self._context(one), item=item)
+            self.stop.check()
+            results.append(self._reused(within) or self._staged(one, within))
+            if len(mine) > 1:
+                within.progress(100 * len(results) // len(mine), f"{len(results)} of {len(mine)} items")
+        return results[0] if self.index is not None else fanout.together(work.kind.kind, results)
+
     def _staged(self, item: Work, context: Context) -> StageResult:
         """Run, or bring from the cache, into the staging folder; its record is written last, then the folder becomes the
         final one.
         """
         if context.final.parent.is_dir():
             for old in context.final.parent.glob(f".{item.task.key}.a*"):
-                files.remove(old)  # of attempts that ended without cleaning up
+                # Of attempts that ended without cleaning up; an equal item of this one may be at work beside us.
+                if not old.name.startswith(f".{item.task.key}.a{self.document.attempt}."):
+                    files.remove(old)
+        files.remove(context.staging)
         context.staging.mkdir(parents=True)
         try:
             began, cpu = time.monotonic(), usage.cpu_seconds()
@@ -209,7 +237,8 @@ class _Run:
         ):
             return None
         folder = context.folder("transcode") if context.kind.kind == "verify" else context.final
-        return found.model_copy(update={"reused": True}) if intact(folder, found) else None
+        there = intact(folder, found) and fanout.whole(context.final, found)
+        return found.model_copy(update={"reused": True}) if there else None
 
     def _context(self, item: Work) -> Context:
         task, document = item.task, self.document
@@ -232,7 +261,7 @@ class _Run:
 
     def _module(self, item: Work) -> Callable[[Context], StageResult]:
         """The stage's module goes by its kind; it is loaded on use, so that no container imports what it does not run."""
-        module = importlib.import_module(f"videojob_worker.stages.{item.kind.kind}")
+        module = importlib.import_module(f"videojob_worker.stages.{item.kind.module or item.kind.kind}")
         return module.run  # type: ignore[no-any-return]  # the table's contract, checked by a test over all rows
 
     def _allow(self, found: InputStatus) -> None:
@@ -268,16 +297,19 @@ class _Run:
             group=self.document.group,
             attempt=self.document.attempt,
             container=self.container,
+            index=self.index,
             exit_code=code,
             stages=tuple(results.brief(stage) for stage in self.results),
             failure=failure.status(self.stage, self.document.attempt) if failure is not None else None,
             free_bytes=free,
             capacity_bytes=capacity,
             reported=tuple(self.reported),
+            present=self.present,
         )
         body = contract.canonical_json(result.dump())
         try:
-            path = self.store.job / contract.result_path(self.document.group, self.document.attempt, self.container)
+            place = contract.result_path(self.document.group, self.document.attempt, self.container, self.index)
+            path = self.store.job / place
             files.write_atomic(path, body)
         except OSError as error:
             self.log.warning("the result could not be kept in the store", extra={"error": str(error)})
@@ -296,5 +328,6 @@ def from_environment(task: str | None, container: str | None, termination: str |
         termination=Path(termination or contract.TERMINATION_PATH),
         token=Path(token or contract.TOKEN_PATH),
         secrets=Path(os.environ.get("VIDEOJOB_SECRETS") or contract.SECRETS_PATH),
+        index=int(index) if (index := os.environ.get(INDEX_VARIABLE, "")).isdecimal() else None,
         pod_uid=os.environ.get("VIDEOJOB_POD_UID") or f"local-{os.getpid()}",
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .. import contract, notices
+from .. import contract, noop, notices
 from ..v1alpha1.base import StatusModel
 
 Trust = Literal["fetch", "decode", "commit", "notify"]
@@ -73,5 +73,20 @@ COMMIT = StageKind("commit", "Commit", contract.CommitParams, "commit", None, (9
 REPORT = StageKind("report", "Report", contract.ReportParams, "commit", None, (0, 0), 60, 50, 64, 256)
 NOTIFY = StageKind("notify", "Notify", notices.NotifyParams, "notify", None, (0, 0), 120, 20, 64, 256)
 
-KINDS: dict[str, StageKind] = {row.kind: row for row in (FETCH, INGEST, TRANSCODE, VERIFY, COMMIT, REPORT, NOTIFY)}
+
+def _noop(kind: str, stage: str, band: tuple[int, int]) -> StageKind:
+    return StageKind(kind, stage, noop.NoopParams, "decode", "cpu", band, 60, 50, 64, 256, module="noop")
+
+
+NOOP_LIST = _noop("nooplist", "NoopList", (0, 10))
+NOOP_LEFT = _noop("noopleft", "NoopLeft", (10, 30))
+NOOP_RIGHT = _noop("noopright", "NoopRight", (10, 30))
+NOOP_ITEM = _noop("noopitem", "NoopItem", (30, 80))
+NOOP_JOIN = _noop("noopjoin", "NoopJoin", (80, 100))
+NOOPS = (NOOP_LIST, NOOP_LEFT, NOOP_RIGHT, NOOP_ITEM, NOOP_JOIN)
+"""They do nothing, for tests of the graph; no recipe of a released operator has them."""
+
+KINDS: dict[str, StageKind] = {
+    row.kind: row for row in (FETCH, INGEST, TRANSCODE, VERIFY, COMMIT, REPORT, NOTIFY, *NOOPS)
+}
 """Every kind by name."""

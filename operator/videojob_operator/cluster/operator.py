@@ -15,6 +15,7 @@ from typing import Any
 
 from ..decide.job import plan
 from ..decide.queue import grant
+from ..decide.recipes.noop import by_external_id
 from ..decide.world import Config
 from ..render import RenderConfig, job_manifest
 from ..runtime.budget import Budget
@@ -204,6 +205,7 @@ class Operator:
             disruption_budget=settings.disruption_budget,
             keep_finished_seconds=settings.keep_finished_seconds,
             classes=tuple(classes.load(settings.worker_classes_file).items()),
+            recipes=(("Transcode", by_external_id),) if settings.noop else (),
         )
         self._knowledge = Knowledge(
             config,

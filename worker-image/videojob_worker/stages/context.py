@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from videojob_api.contract import RunResult, StageResult, StageTask, TaskDocument
+from videojob_api.fanout import WorkList
 from videojob_api.redact import redact
 from videojob_api.stages import StageKind
 from videojob_api.v1alpha1.base import StatusModel
 
 from ..base import process
-from ..base.errors import BadConfig, Recoverable
+from ..base.errors import BadConfig, Permanent, Recoverable
 from ..base.logs import Log
 from ..base.process import Fences, Finished
 from ..base.watch import Deadline, Stop, Watchdog
 from ..storage.paths import Store, vetted_file
 from ..storage.records import recorded
+from . import fanout
+from .fanout import Item
 
 PROBE_FENCES = Fences(address_space=4 * process.GIB, cpu_seconds=60, file_bytes=16 << 20)
 """Short tools: a probe that needs more than this is being attacked."""
@@ -46,8 +50,12 @@ class Context:
     log: Log
     tell: Callable[[int, str, str | None, int | None], None]
     """Percent of this stage, one sentence, speed, seconds left."""
+    item: Item | None = None
+    """The work item, in a fan-out."""
     reported: list[RunResult] = field(default_factory=list)
     """Filled by the stage `report` alone: the results it found."""
+    present: list[str] = field(default_factory=list)
+    """Filled by it after a fan-out alone: the work items whose outputs are there, as one text."""
 
     def progress(self, percent: int, message: str, speed: str | None = None, eta_seconds: int | None = None) -> None:
         """Say how far the stage is; costs nothing and may be lost."""
@@ -122,6 +130,43 @@ class Context:
         raise BadConfig(
             "BadDocument", f"stage {self.kind.kind} needs the outputs of {kind}, and the document does not name them"
         )
+
+    def list_items(self, items: Collection[Any]) -> WorkList:
+        """Leave the work items of a later fan-out; the result of this stage names the list.
+
+        Raises:
+            Permanent: there are none, or more than a fan-out may have.
+        """
+        try:
+            return fanout.leave(self.staging, self.kind.kind, self.task.key, items)
+        except ValueError as error:
+            raise Permanent("TooManyItems", str(error), hint="split the request into several VideoJobs") from error
+
+    def items(self, kind: str) -> tuple[tuple[Item, Path, StageResult], ...]:
+        """The work items of the earlier fan-out of that kind, in order, each with the folder of its outputs and its record.
+
+        Raises:
+            Recoverable: one of them is not there, or not whole.
+        """
+        given = next((given for given in self.task.inputs if given.stage == kind and given.items_of is not None), None)
+        if given is None:
+            raise BadConfig(
+                "BadDocument", f"stage {self.kind.kind} needs the work items of {kind}: no input names them"
+            )
+        found: list[tuple[Item, Path, StageResult]] = []
+        for item in fanout.items_of(self.store, given, self.listed(given.items_of or "")):
+            result = fanout.outcome(self.store, kind, item)
+            if result is None:
+                text = f"stage {self.kind.kind} found no outputs of item {item.index} of {kind}"
+                raise Recoverable("ResultInvalid", text, hint=fanout.GONE)
+            found.append((item, self.store.stage(kind, item.key), result))
+        return tuple(found)
+
+    def listed(self, kind: str) -> WorkList | None:
+        """The work list that the stage of that kind recorded in this document's run, or an earlier one."""
+        names = {task.kind for task in self.document.stages} | {given.stage for given in self.task.inputs}
+        found = recorded(self.folder(kind)) if kind in names else None
+        return found.work_list if found is not None else None
 
     def earlier(self, kind: str) -> StageResult:
         """What the earlier stage of that kind recorded. Raises Recoverable if its record is not there or not whole."""

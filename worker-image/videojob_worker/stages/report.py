@@ -7,15 +7,18 @@ import json
 from pydantic import ValidationError
 
 from videojob_api.contract import MAX_RESULT_BYTES, ReportParams, RunResult, StageResult
+from videojob_api.fanout import write_indexes
 
 from ..base.errors import BadConfig
+from . import fanout
 from .context import Context
 
 SUFFIX = ".result.json"
 
 
 def run(context: Context) -> StageResult:
-    """Collect `debug/<group>-a<attempt>/*.result.json` into `context.reported`.
+    """Collect `debug/<group>-a<attempt>/*.result.json` into `context.reported`; of a fan-out, look which work items left whole
+    outputs.
 
     Finding none is an answer, not a failure: the attempt ended before it could write one. What is not whole, or another
     job's, is left out.
@@ -23,6 +26,10 @@ def run(context: Context) -> StageResult:
     params = context.params
     if not isinstance(params, ReportParams):
         raise BadConfig("BadDocument", "stage report got another stage's params")
+    if params.fan_out is not None:
+        there = fanout.present(context.store, params.fan_out)
+        context.present.append(write_indexes(there))
+        return StageResult(kind=context.kind.kind, message=f"{len(there)} work items of {params.group} are there")
     folder = context.store.debug(params.group, params.attempt)
     found: list[tuple[int, RunResult]] = []
     for path in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() and not folder.is_symlink() else ():

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from videojob_api.contract import StorePaths
+from videojob_api.contract import StorePaths, debug_folder
 
 from ..base.errors import Permanent
 
@@ -66,9 +66,9 @@ class Store:
         """Where an attempt writes until it is done; the pod's UID keeps a ghost of it apart."""
         return self.job / "processed" / kind / f".{key}.a{attempt}.{pod_uid}"
 
-    def debug(self, group: str, attempt: int) -> Path:
-        """Where an attempt leaves what helps to understand it."""
-        return self.job / "debug" / f"{group}-a{attempt}"
+    def debug(self, group: str, attempt: int, index: int | None = None) -> Path:
+        """Where an attempt leaves what helps to understand it; of a fan-out, each work item by itself."""
+        return self.job / debug_folder(group, attempt, index)
 
     @property
     def processed(self) -> Path:
