@@ -21,6 +21,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from videojob_api.contract import MAX_RESULT_BYTES, Progress, RunResult, StorePaths, TaskDocument, result_path
+from videojob_api.fanout import INDEX_VARIABLE, read_indexes
 from videojob_operator.decide.world import ContainerView, CreateJob, JobView, PodView
 
 STOP_SECONDS = 15.0
@@ -75,13 +76,16 @@ class LocalJob:
         log: Callable[[str], None] | None = None,
         command: Sequence[str] = (sys.executable, "-m", "videojob_worker", "run"),
         stop_seconds: float = STOP_SECONDS,
+        index: int | None = None,
     ) -> None:
         self._command = tuple(command)
         self._stop_seconds = stop_seconds
         document = action.document
         self.action = action
-        self.uid = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{document.job.uid}/{action.name}"))
-        self._work = folders.root / "pods" / action.name
+        self.index = index
+        name = action.name if index is None else f"{action.name}-{index}"
+        self.uid = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{document.job.uid}/{name}"))
+        self._work = folders.root / "pods" / name
         shutil.rmtree(self._work, ignore_errors=True)
         paths = folders.paths(document.job.namespace, document.job.uid, self._work / "scratch")
         self._document = document.model_copy(update={"store": paths, "operator_url": None})
@@ -123,13 +127,14 @@ class LocalJob:
             if done:
                 finished = "Failed" if failed or self._reason else "Complete"
             pod = PodView(
-                name=f"{self.action.name}-local",
+                name=f"{self._work.name}-local",
                 uid=self.uid,
                 phase={None: "Running", "Complete": "Succeeded", "Failed": "Failed"}[finished],
                 containers=tuple(self._containers),
                 reason=self._reason,
                 deleting=self._stopping,
                 node="local",
+                index=self.index,
             )
             return JobView(
                 name=self.action.name,
@@ -183,6 +188,8 @@ class LocalJob:
             "VIDEOJOB_POD_UID": self.uid,
             "PYTHONUNBUFFERED": "1",
         }
+        if self.index is not None:
+            environ[INDEX_VARIABLE] = str(self.index)
         process = subprocess.Popen(
             argv, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -244,7 +251,8 @@ class LocalJob:
     def _take_whole(self, container: str, digest: str) -> None:
         """Read a large result from the store, since nobody is there to take it by POST."""
         document: TaskDocument = self._document
-        body = (Path(document.store.job) / result_path(document.group, document.attempt, container)).read_bytes()
+        item = None if self.index is None else read_indexes(document.indexes)[self.index]
+        body = (Path(document.store.job) / result_path(document.group, document.attempt, container, item)).read_bytes()
         if len(body) <= MAX_RESULT_BYTES and sha256(body).hexdigest() == digest:
             whole = RunResult.model_validate_json(body).model_copy(update={"sha256": digest})
             with self._lock:

@@ -27,7 +27,8 @@ from . import sources
 from .embedded import Embedded, config
 from .errors import CliError
 from .kube import Json
-from .localjob import Folders, LocalJob
+from .localfanout import launcher
+from .localjob import Folders
 
 NAMESPACE = "default"
 INPUTS_FILE = "inputs.json"
@@ -190,7 +191,7 @@ def run(
             if job.source is not None:
                 _put(job.source, folders.inbox(job.view.namespace))
         embedded = Embedded(
-            lambda action, news: LocalJob(action, folders, environ=environ, changed=news, log=log),
+            launcher(folders, environ=environ, log=log),
             capacity={"cpu": slots},
             profiles=profiles,
             settings=settings,
