@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from videojob_api.v1alpha1 import WorkerClass
+from shop import SYSTEM, TEAM, Shop
+from videojob_api.v1alpha1 import VideoQueueSpec, WorkerClass
+from videojob_operator.cluster.api import JOBS, VIDEOQUEUES
 from videojob_operator.cluster.classes import load
 
 
@@ -66,3 +68,21 @@ def test_the_default_class_is_there_in_any_case_and_can_be_changed(tmp_path: Pat
     found = load(file)
     assert found["default"].max_memory == "8Gi"
     assert sorted(found) == ["default", "gpu"]
+
+
+async def test_a_queue_that_hands_admission_to_kueue_labels_its_jobs_and_the_wait_is_said() -> None:
+    """Kueue's webhook suspends the Job; until it admits it, no pod is asked about."""
+    shop = Shop.furnished()
+    shop.see(VIDEOQUEUES, SYSTEM, "default", spec=VideoQueueSpec(kueue_queue="videos").dump())
+    shop.submit()
+    await shop.settle()
+    (job,) = shop.jobs()
+    assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "videos"
+    name = job["metadata"]["name"]
+    shop.see(JOBS, TEAM, name, spec=job["spec"] | {"suspend": True})
+    await shop.settle()
+    assert shop.status()["queue"]["message"] == "Kueue has not admitted the Job yet"
+    assert shop.slots.in_use() == {("default", "cpu"): 1}, "its place in the queue is its own"
+    shop.pod(shop.see(JOBS, TEAM, name, spec=job["spec"] | {"suspend": False}))
+    await shop.settle()
+    assert "queue" not in shop.status()
