@@ -12,8 +12,8 @@ from videojob_api.v1alpha1 import FailureStatus, PlannedOutput, PlanStatus, Stag
 from .. import classes, recipes
 from ..admission import admit
 from ..world import Event, Observed, ProfileView
+from .documents import document
 from .draft import Draft
-from .launch import document
 
 
 def accept(seen: Observed, draft: Draft) -> None:
