@@ -80,6 +80,9 @@ figures-kopf: $(STAMP) ## Print what kopf's other features would write for one o
 figures-estimate: $(STAMP) packages ## Print how far status.estimate is off over 20 VideoJobs, run without a cluster
 	@$(BIN)/python hack/bench/estimate.py
 
+bench-story: $(STAMP) packages ## Print how fast a story is made, beside the encoder alone (PEERS=1: beside MoviePy and zoompan too)
+	@$(BIN)/python hack/bench/story.py $(if $(PEERS),--peers)
+
 clean: ## Remove what was built in this checkout (caches outside it stay)
 	@$(CLUSTER_STOP) || true
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build demo-output .cluster

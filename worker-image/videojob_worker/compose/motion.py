@@ -102,7 +102,7 @@ class Zoom:
             raise ValueError(
                 f"frame {width}x{height} and focus {focus} must be even: chroma is stored for pairs of pixels"
             )
-        self.rate = rate
+        self.focus, self.rate = focus, rate
         self._scratch: dict[tuple[int, int], Plane] = {}
         at = (_reach(focus[0]), _reach(focus[1]))
         self._parts = [
