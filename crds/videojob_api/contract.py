@@ -247,6 +247,17 @@ class TaskDocument(StatusModel):
         return tuple(dict.fromkeys(stage.container for stage in self.stages))
 
 
+class StageFile(StatusModel):
+    """A file that a stage leaves for the next ones, and that nobody publishes."""
+
+    path: str
+    """Name in the stage's folder."""
+    size_bytes: int
+    """Size in bytes."""
+    sha256: str
+    """Digest of the bytes."""
+
+
 class StageResult(StatusModel):
     """How one stage ended. Its full form is `processed/<kind>/<key>/stage.json`."""
 
@@ -277,6 +288,12 @@ class StageResult(StatusModel):
     files: tuple[OutputStatus, ...] = ()
     """Files made, each with its facts; paths below the stage's folder, after commit below the job's. In a RunResult only
     commit lists them."""
+    parts: tuple[StageFile, ...] = ()
+    """Files made for later stages; never in a RunResult."""
+    degraded: Annotated[tuple[str, ...], Field(max_length=8)] = ()
+    """Fallbacks that were taken, one sentence each."""
+    notes: Annotated[tuple[str, ...], Field(max_length=8)] = ()
+    """What was asked for and could not be met, one sentence each."""
     tools: dict[str, str] = Field(default_factory=dict)
     """Versions of the programs that made them, for example `{"ffmpeg": "5.1.9"}`."""
 

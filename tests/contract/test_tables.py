@@ -53,7 +53,7 @@ def test_the_percent_of_a_transcode_rises_without_a_gap() -> None:
 
 def test_what_decodes_strangers_bytes_never_publishes() -> None:
     found = {row.kind for row in KINDS.values() if row.trust == "decode" and row not in NOOPS}
-    assert found == {"ingest", "transcode", "verify"}
+    assert found == {"ingest", "transcode", "verify", "scenes", "audio"}
 
 
 def test_stages_that_do_nothing_are_out_of_reach() -> None:

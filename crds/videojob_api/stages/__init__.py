@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .. import contract, noop, notices
+from ..story import tasks
 from ..v1alpha1.base import StatusModel
 
 Trust = Literal["fetch", "decode", "commit", "notify"]
@@ -70,6 +71,8 @@ VERIFY = StageKind(
     "verify", "Verify", contract.VerifyParams, "decode", "cpu", (90, 99), 120, 250, 256, 1024, cacheable=True
 )
 COMMIT = StageKind("commit", "Commit", contract.CommitParams, "commit", None, (99, 100), 300, 100, 128, 512)
+SCENES = StageKind("scenes", "SceneParsing", tasks.SceneParsingParams, "decode", "cpu", (0, 10), 60, 200, 256, 1024)
+AUDIO = StageKind("audio", "AudioGeneration", tasks.AudioParams, "decode", "cpu", (10, 30), 120, 250, 256, 1024)
 REPORT = StageKind("report", "Report", contract.ReportParams, "commit", None, (0, 0), 60, 50, 64, 256)
 NOTIFY = StageKind("notify", "Notify", notices.NotifyParams, "notify", None, (0, 0), 120, 20, 64, 256)
 
@@ -87,6 +90,6 @@ NOOPS = (NOOP_LIST, NOOP_LEFT, NOOP_RIGHT, NOOP_ITEM, NOOP_JOIN)
 """They do nothing, for tests of the graph; no recipe of a released operator has them."""
 
 KINDS: dict[str, StageKind] = {
-    row.kind: row for row in (FETCH, INGEST, TRANSCODE, VERIFY, COMMIT, REPORT, NOTIFY, *NOOPS)
+    row.kind: row for row in (FETCH, INGEST, TRANSCODE, VERIFY, SCENES, AUDIO, COMMIT, REPORT, NOTIFY, *NOOPS)
 }
 """Every kind by name."""

@@ -378,3 +378,43 @@ def test_a_stage_that_follows_from_more_than_its_key_is_not_cached(shelf: Shelf)
     assert caching.take(replace(context, kind=replace(KINDS["transcode"], cacheable=False))) is None
     assert recorded(context.staging) is None
     assert [kind for kind, row in KINDS.items() if row.cacheable] == ALL
+
+
+# ---------------------------------------------------------------- single sentences and pictures of a story
+
+
+def spoken(shelf: Shelf, uid: str, *keys: str) -> None:
+    """Sentences in a job's folder, as the stage that speaks leaves them."""
+    for key in keys:
+        folder = shelf.root / uid / "processed" / "voice" / key
+        body = f"sound of {key}".encode()
+        filled(folder, {"speech.wav": body})
+        digest = hashlib.sha256(body).hexdigest()
+        part = contract.StageFile(path="speech.wav", size_bytes=len(body), sha256=digest)
+        (folder / STAGE_FILE).write_bytes(written(StageResult(kind="voice", parts=(part,))))
+
+
+@pytest.mark.parametrize(
+    ("order", "kept"),
+    [(ORDER, ["voice/a1", "voice/a2"]), (CacheOrder(mode="ReadOnly", source=INBOX), []), (None, [])],
+    ids=["ReadWrite", "ReadOnly", "Off"],
+)
+def test_s_056_sentences_are_kept_for_the_namespace(shelf: Shelf, order: CacheOrder | None, kept: list[str]) -> None:
+    spoken(shelf, "one", "a1", "a2", "bad")
+    (shelf.root / "one/processed/voice/bad/speech.wav").write_bytes(b"changed meanwhile")
+    caching.keep_parts(shelf.context("one", "commit", order))
+    assert shelf.entries() == kept
+
+
+def test_s_034_a_sentence_that_is_used_again_stays(shelf: Shelf) -> None:
+    spoken(shelf, "one", "a1")
+    caching.keep_parts(shelf.context("one", "commit", ORDER))
+    os.utime(shelf.root / "cache/voice/a1", (1, 1))
+    spoken(shelf, "two", "a1")
+    caching.keep_parts(shelf.context("two", "commit", ORDER))
+    assert (shelf.root / "cache/voice/a1").stat().st_mtime > 1
+    taken_from, record = Cache(shelf.root / "cache"), Cache(shelf.root / "cache").record("voice", "a1")
+    (shelf.root / "three").mkdir()
+    assert record is not None
+    assert taken_from.bring("voice", "a1", record, shelf.root / "three")
+    assert (shelf.root / "three/speech.wav").read_bytes() == b"sound of a1"

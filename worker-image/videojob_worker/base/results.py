@@ -23,6 +23,7 @@ def brief(stage: StageResult) -> StageResult:
         update={
             "input": stage.input if stage.kind == "ingest" else None,
             "files": stage.files if stage.kind == "commit" else (),
+            "parts": (),
             "tools": {},
         }
     )

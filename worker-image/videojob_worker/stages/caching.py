@@ -10,11 +10,12 @@ from pathlib import Path
 from videojob_api import contract
 from videojob_api.contract import StageResult
 from videojob_api.stages import KINDS
+from videojob_api.story.tasks import KEPT_SECONDS
 
 from ..base.errors import NotCached, WorkerError
 from ..storage import files
 from ..storage.cache import Cache, contents
-from ..storage.records import recorded
+from ..storage.records import intact, recorded
 from .context import Context
 
 
@@ -110,6 +111,31 @@ def keep(context: Context, verified: StageResult) -> None:
                 _keep(context, kind.kind, contract.cache_key(given.key, digest), order.mode)
     except (OSError, WorkerError) as error:
         context.log.warning("the cache could not be written", extra={"error": str(error)})
+
+
+def keep_parts(context: Context) -> None:
+    """Keep single sentences and pictures of a story for the namespace's other VideoJobs (S-056). Called by commit alone.
+
+    An entry's name is its content's: what was asked for, of whom. Entries this job took from the cache are noted as used.
+    """
+    order = context.document.cache
+    if order is None:
+        return
+    own, shared = Cache(context.store.processed, context.check), _cache(context)
+    writer = context.staging.name.rpartition(".")[2]
+    for kind in KEPT_SECONDS:
+        for folder in sorted((context.store.processed / kind).glob("[0-9a-f]*")):
+            try:
+                record = own.record(kind, folder.name)
+                if record is None or not intact(folder, record):
+                    continue
+                if shared.record(kind, folder.name) is not None:
+                    shared.touch(kind, folder.name)
+                elif order.mode == "ReadWrite":
+                    sources = {part.path: folder / part.path for part in record.parts}
+                    shared.keep(kind, folder.name, record, sources, writer)
+            except (OSError, WorkerError) as error:
+                context.log.warning("the cache could not be written", extra={"error": str(error)})
 
 
 def _keep(context: Context, kind: str, key: str, mode: str) -> None:

@@ -89,6 +89,7 @@ def _publish(context: Context, stages: tuple[ManifestStage, ...]) -> StageResult
         context.store.manifest, json.dumps(manifest.dump(), indent=2, ensure_ascii=False).encode() + b"\n"
     )
     caching.keep(context, verified)
+    caching.keep_parts(context)
     files.remove(context.store.processed)
     return StageResult(
         kind=context.kind.kind, message=f"{len(outputs)} outputs published", input=verified.input, files=tuple(outputs),

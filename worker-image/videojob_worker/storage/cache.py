@@ -16,7 +16,7 @@ from videojob_api.contract import StageResult
 
 from . import files
 from .paths import space
-from .records import STAGE_FILE, intact, recorded, written
+from .records import STAGE_FILE, intact, members, recorded, written
 
 PIECE = 64 << 20
 """Bytes copied between two looks at the clock."""
@@ -80,7 +80,7 @@ class Cache:
 
         A sweep may take the entry away meanwhile: what is already open stays readable, what is not counts as missing.
         """
-        for output in record.files:
+        for output in members(record):
             if Path(output.path).name != output.path or output.path.startswith("."):
                 return False
             target = folder / output.path
@@ -126,8 +126,13 @@ class Cache:
         found = self.record(kind, key)
         if found is None or contents(found) != contents(record):
             return False
-        own = found.model_copy(update={"files": tuple(output for output in found.files if output.path in sources)})
-        return len(own.files) == len(sources) and intact(self.entry(kind, key), own)
+        own = found.model_copy(
+            update={
+                name: tuple(file for file in getattr(found, name) if file.path in sources)
+                for name in ("files", "parts")
+            }
+        )
+        return len(members(own)) == len(sources) and intact(self.entry(kind, key), own)
 
     def touch(self, kind: str, key: str) -> None:
         """An entry was of use: a sweep counts its age from now on."""
@@ -137,4 +142,4 @@ class Cache:
 
 def contents(record: StageResult) -> frozenset[tuple[str, int, str]]:
     """The very bytes a record speaks of: names, sizes and digests."""
-    return frozenset((output.path, output.size_bytes, output.sha256) for output in record.files)
+    return frozenset((output.path, output.size_bytes, output.sha256) for output in members(record))

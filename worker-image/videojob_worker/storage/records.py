@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from videojob_api.contract import StageResult
+from videojob_api.contract import StageFile, StageResult
+from videojob_api.v1alpha1.status import OutputStatus
 
 from . import files
 
@@ -31,9 +32,14 @@ def recorded(folder: Path) -> StageResult | None:
         return None
 
 
+def members(result: StageResult) -> tuple[OutputStatus | StageFile, ...]:
+    """Every file that a record vouches for."""
+    return (*result.files, *result.parts)
+
+
 def intact(folder: Path, result: StageResult) -> bool:
     """Whether every file the record names lies in the folder with the recorded size and digest."""
-    for output in result.files:
+    for output in members(result):
         if Path(output.path).name != output.path:
             return False
         if not files.matches(folder / output.path, output.size_bytes, output.sha256):

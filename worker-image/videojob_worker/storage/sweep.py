@@ -18,6 +18,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from videojob_api import contract
+from videojob_api.story.tasks import KEPT_SECONDS
 from videojob_api.sweeping import (
     GONE_SECONDS,
     MAX_ASKED,
@@ -221,7 +222,11 @@ class Sweep:
             with self._noting(f"cache/{kind}"), trees.opened(kind, fd) as entries:
                 for name in trees.names(entries):
                     found = trees.measure(name, entries, self._now)
-                    limit = self._leftover() if name.startswith(".") else self._tier("processed")
+                    limit = (
+                        self._leftover()
+                        if name.startswith(".")
+                        else max(self._tier("processed"), KEPT_SECONDS.get(kind, 0))
+                    )
                     if self._now - found.written > limit:
                         self._take(name, entries)
                     else:

@@ -23,6 +23,7 @@ def parse(params: StoryParams, script: str | None) -> SceneManifest:
     """
     try:
         width, height = platforms.size(params)
+        row = platforms.platform(params.platform) if params.platform is not None else None
     except ValueError as error:
         raise Permanent(SCENE_ERROR, str(error), hint="name one of these in story.platform") from None
     given = params.scenes or tuple(SceneInput(text=text) for text in texts(params, script or ""))
@@ -41,7 +42,7 @@ def parse(params: StoryParams, script: str | None) -> SceneManifest:
         pause_ms=fitted.pause_ms,
         notes=(fitted.note,) if fitted.note else (),
     )
-    return manifest.model_copy(update={"notes": manifest.notes + beyond_platform(params, manifest)})
+    return manifest.model_copy(update={"notes": manifest.notes + beyond(row, manifest)})
 
 
 def texts(params: StoryParams, script: str) -> tuple[str, ...]:
@@ -83,12 +84,9 @@ def expected_fit(params: StoryParams, given: tuple[SceneInput, ...]) -> Fit:
     )  # fmt: skip
 
 
-def beyond_platform(params: StoryParams, manifest: SceneManifest) -> tuple[str, ...]:
+def beyond(row: platforms.Platform | None, manifest: SceneManifest) -> tuple[str, ...]:
     """A sentence when the story lasts longer than its platform takes."""
-    if params.platform is None:
-        return ()
-    row = platforms.platform(params.platform)
-    if row.max_duration_ms is None or manifest.duration_ms <= row.max_duration_ms:
+    if row is None or row.max_duration_ms is None or manifest.duration_ms <= row.max_duration_ms:
         return ()
     text = (
         f"the story lasts {manifest.duration_ms / 1000:.1f} s, {row.label} takes {row.max_duration_ms // 1000} s "

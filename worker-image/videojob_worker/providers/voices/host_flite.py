@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes as c
 import json
+import os
 import sys
 import wave
 from pathlib import Path
@@ -103,8 +104,16 @@ def main(request: dict[str, Any]) -> None:
     engine = Flite(request["voice"])
     engine.tune(request["stretch"], request["pitch"])
     for line in request["lines"]:
-        sys.stdout.write(json.dumps(engine.speak(line["text"], Path(line["out"]))) + "\n")
-        sys.stdout.flush()
+        child = (
+            os.fork()
+        )  # every line from the same state: what is kept by its content must not depend on its neighbours
+        if child == 0:
+            sys.stdout.write(json.dumps(engine.speak(line["text"], Path(line["out"]))) + "\n")
+            sys.stdout.flush()
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if status:
+            raise SystemExit(f"the engine failed with status {status} at {line['text'][:60]!r}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,63 @@
+"""SceneParsing: the script becomes a scene manifest (S-007, S-016). Text in, text out: no tool is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from videojob_api.contract import StageFile, StageResult, canonical_json
+from videojob_api.story.scenes import SCENES_FILE, SceneManifest
+from videojob_api.story.tasks import SceneParsingParams
+
+from ..base.errors import BadConfig, Permanent
+from ..storage import files
+from ..text.parsing import SCENE_ERROR, parse
+from .context import Context
+
+MAX_SCRIPT_BYTES = 1 << 20
+
+
+def run(context: Context) -> StageResult:
+    """Write `scenes.json`. Raises Permanent (SceneGenerationError, SourceNotFound, UnsafeInput)."""
+    if not isinstance(context.params, SceneParsingParams):
+        raise BadConfig("BadDocument", "stage scenes got another stage's params")
+    story = context.params.story
+    script = story.script.text
+    if story.script.uri is not None:
+        script = _read(context.store.source(story.script.uri, None))
+    context.progress(10, "Reading the script")
+    manifest = parse(story, script)
+    seconds = manifest.duration_ms / 1000
+    return StageResult(
+        kind=context.kind.kind,
+        message=f"{len(manifest.scenes)} scenes, some {seconds:.0f} s",
+        parts=(written(context.staging, SCENES_FILE, canonical_json(manifest.dump())),),
+        notes=manifest.notes[:8],
+    )
+
+
+def _read(path: Path) -> str:
+    """A script from the store: UTF-8, with or without a mark at its begin."""
+    hint = "save the script as plain text in UTF-8 and submit it again"
+    if path.stat().st_size > MAX_SCRIPT_BYTES:
+        raise Permanent(
+            SCENE_ERROR, f"the script has {path.stat().st_size} bytes, {MAX_SCRIPT_BYTES} are the most", hint=hint
+        )
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Permanent(
+            SCENE_ERROR, f"the script is no text in UTF-8: {error.reason} at byte {error.start}", hint=hint
+        ) from None
+
+
+def written(folder: Path, name: str, data: bytes) -> StageFile:
+    """A file of a stage, with what its record says of it."""
+    path = folder / name
+    path.write_bytes(data)
+    return StageFile(path=name, size_bytes=len(data), sha256=files.sha256_file(path))
+
+
+def manifest_of(context: Context, kind: str) -> SceneManifest:
+    """The scene manifest that an earlier stage left. Raises Recoverable when it is not there."""
+    context.earlier(kind)
+    return SceneManifest.model_validate_json((context.folder(kind) / SCENES_FILE).read_bytes())
