@@ -1,0 +1,58 @@
+"""Where backgrounds come from: an interface, and one file and one row for each provider (S-035 to S-037). Offline ones first.
+
+A provider finds or makes one picture for one wish and writes it as it came. Nothing is decoded here, beside credentials and a
+network: only first bytes are looked at. Which provider is next, what is kept, and the text card at the end are the chain's.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+
+from videojob_api.story.params import Provider
+
+from ...base.errors import Permanent
+from .base import IMAGE_ERROR, ImageProvider
+
+
+@dataclass(frozen=True)
+class Row:
+    """One provider."""
+
+    name: str
+    module: str
+    """Module and class, imported on use."""
+    online: bool
+    """Whether it needs the network, and mostly a Secret."""
+    keys: tuple[str, ...] = ()
+    """Keys of its Secret."""
+
+
+IMAGES: dict[str, Row] = {
+    row.name: row
+    for row in (
+        Row("files", "files:Files", online=False),
+        Row("stock", "files:Files", online=False),
+        Row("solid", "plain:Solid", online=False),
+        Row("gradient", "plain:Gradient", online=False),
+        Row("card", "plain:Card", online=False),
+        Row("pexels", "pexels:Pexels", online=True, keys=("key",)),
+        Row("unsplash", "unsplash:Unsplash", online=True, keys=("key",)),
+        Row("stability", "stability:Stability", online=True, keys=("key",)),
+        Row("openai", "openai:OpenAI", online=True, keys=("key",)),
+    )
+}
+"""Every provider by name."""
+
+
+def provider(choice: Provider) -> ImageProvider:
+    """The provider that a link of the chain names. Raises Permanent listing the known ones."""
+    row = IMAGES.get(choice.name)
+    if row is None:
+        raise Permanent(
+            IMAGE_ERROR, f"unknown image provider {choice.name}; known: {', '.join(IMAGES)}",
+            hint="name one of these in story.images.providers[].name",
+        )  # fmt: skip
+    module, _, kind = row.module.partition(":")
+    found = getattr(importlib.import_module(f"{__name__}.{module}"), kind)
+    return found()  # type: ignore[no-any-return]  # the table's contract, checked by a test over all rows
