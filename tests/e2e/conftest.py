@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -64,9 +65,9 @@ def audit(kube: Kube) -> Audit:
     return Audit(Path(path))
 
 
-@pytest.fixture
-def empty_namespace(kube: Kube) -> Iterator[Callable[[], str]]:
-    """Makes namespaces under the restricted Pod Security profile, without a store."""
+@contextmanager
+def _namespaces(kube: Kube) -> Iterator[Callable[[], str]]:
+    """Makes namespaces under the restricted Pod Security profile; they go with the block."""
     made: list[str] = []
 
     def make() -> str:
@@ -82,17 +83,31 @@ def empty_namespace(kube: Kube) -> Iterator[Callable[[], str]]:
         kube.run("delete", "namespace", name, "--ignore-not-found", "--wait=false")
 
 
+def _init(kube: Kube, name: str) -> str:
+    """Make it ready for VideoJobs as a person would."""
+    done = kube.cli("init", "-n", name, "--size", "2Gi")
+    assert done.code == 0, done.err
+    return name
+
+
+@pytest.fixture
+def empty_namespace(kube: Kube) -> Iterator[Callable[[], str]]:
+    """Makes namespaces under the restricted Pod Security profile, without a store."""
+    with _namespaces(kube) as make:
+        yield make
+
+
 @pytest.fixture
 def ready_namespace(kube: Kube, empty_namespace: Callable[[], str]) -> Callable[[], str]:
     """Makes namespaces ready by `videojob init`, created after the install."""
+    return lambda: _init(kube, empty_namespace())
 
-    def make() -> str:
-        name = empty_namespace()
-        done = kube.cli("init", "-n", name, "--size", "2Gi")
-        assert done.code == 0, done.err
-        return name
 
-    return make
+@pytest.fixture(scope="module")
+def shared_namespace(kube: Kube) -> Iterator[str]:
+    """A ready namespace for all tests of a module that do not get into each other's way."""
+    with _namespaces(kube) as make:
+        yield _init(kube, make())
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""What people ask of a VideoJob that exists, with real pods: cancel, retry, suspend, delete; and what retries do unasked."""
+"""What people ask of a VideoJob that exists, with real pods: cancel, retry, suspend, stop; and what retries do unasked.
+
+All of them share a namespace and one upload. `test_retention` has the one that is deleted while it runs.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,18 @@ import hashlib
 import json
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from audit import Audit
 from kube import Kube
 
-DEAD = "videojob.dev/dead-letter"
+SYSTEM, DEAD = "videojob-system", "videojob.dev/dead-letter"
+DEPTH = 2
 CRASH = """
 import os, pathlib, signal, time
 found = []
@@ -28,11 +35,59 @@ while not found:
 os.kill(found[0], signal.SIGSEGV)
 """
 """Runs in a worker's pod: ffmpeg, once it is there, crashes."""
+RECORDS = """
+import json, pathlib, sys
+base = pathlib.Path(sys.argv[1])
+found = {str(path.relative_to(base)): path.stat().st_mtime for path in base.rglob("stage.json")}
+print(json.dumps(found | {str(path.relative_to(base)): 0 for path in base.glob("videos/*")}))
+"""
+"""Runs in a pod that sees the store: when each stage's record was written, and what was published."""
+
+
+@pytest.fixture
+def namespace(shared_namespace: str) -> str:
+    """One for all."""
+    return shared_namespace
+
+
+@pytest.fixture(scope="module")
+def half_a_minute(
+    kube: Kube, shared_namespace: str, rotated_clip: Path, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """A clip that takes ffmpeg some seconds, uploaded; its URI."""
+    clip = tmp_path_factory.mktemp("half") / "clip.mp4"
+    quiet = ["ffmpeg", "-nostdin", "-v", "error", "-y"]
+    subprocess.run([*quiet, "-i", str(rotated_clip), "-t", "30", "-c", "copy", str(clip)], check=True)
+    done = kube.cli("upload", "-n", shared_namespace, "--file", str(clip))
+    assert done.code == 0, done.out + done.err
+    return done.out.split()[-1]
+
+
+@pytest.fixture
+def create(kube: Kube, namespace: str, half_a_minute: str) -> Callable[..., str]:
+    """Creates a VideoJob that makes one small rendition, unless its spec says otherwise; returns its name."""
+
+    def run(name: str, *, uri: str = half_a_minute, labels: dict[str, str] | None = None, **spec: Any) -> str:
+        work = {"source": {"uri": uri, "filename": "clip.mp4"}, "profiles": ["360p"]}
+        body = {
+            "apiVersion": "videojob.dev/v1alpha1",
+            "kind": "VideoJob",
+            "metadata": {"name": name, "namespace": namespace, "labels": labels or {}},
+            "spec": {"transcode": work, "cache": {"mode": "Off"}, **spec},
+        }
+        kube.run("create", "-f", "-", stdin=json.dumps(body))
+        return name
+
+    return run
 
 
 def _stage(job: dict[str, Any], name: str) -> dict[str, Any]:
     stages: list[dict[str, Any]] = job.get("status", {}).get("stages") or [{"name": name}]
     return next(stage for stage in stages if stage["name"] == name)
+
+
+def _conditions(job: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    return {entry["type"]: (entry["status"], entry["reason"]) for entry in job["status"].get("conditions", ())}
 
 
 def _works(pod: dict[str, Any]) -> bool:
@@ -41,158 +96,222 @@ def _works(pod: dict[str, Any]) -> bool:
     return any(entry["name"] == "work" and "running" in entry["state"] for entry in entries)
 
 
+def _at_work(kube: Kube, name: str, namespace: str, attempt: int = 1) -> str:
+    """Wait until that attempt of Transcode has a pod whose container runs; the pod's name."""
+
+    def begun(seen: dict[str, Any]) -> bool:
+        stage = _stage(seen, "Transcode")
+        return bool(stage.get("attempt") == attempt and stage.get("job"))
+
+    job = kube.watch("videojob", name, namespace, begun, 120)
+    launched = _stage(job, "Transcode")["job"]
+    kube.run("wait", "--for=create", "pod", "-n", namespace, "-l", f"job-name={launched}", "--timeout=30s")
+    pod = kube.list("pods", namespace, f"job-name={launched}")[0]["metadata"]["name"]
+    kube.watch("pod", pod, namespace, _works, 60)
+    return str(pod)
+
+
 def _crash(kube: Kube, name: str, namespace: str, attempt: int) -> dict[str, Any]:
     """Let ffmpeg crash in that attempt of Transcode; returns the VideoJob once that is accounted for."""
-    kube.watch(
-        "videojob", name, namespace,
-        lambda seen: seen.get("status", {}).get("stage") == "Transcode"
-        and (_stage(seen, "Transcode").get("attempt"), _stage(seen, "Transcode").get("state")) == (attempt, "Running"),
-        180,
-    )  # fmt: skip
-    job = kube.get("videojob", name, namespace)
-    selector = f"videojob.dev/attempt={attempt},batch.kubernetes.io/job-name={_stage(job, 'Transcode')['job']}"
-    pod = kube.list("pods", namespace, selector)[0]["metadata"]["name"]
-    kube.watch("pod", pod, namespace, _works, 60)
+    pod = _at_work(kube, name, namespace, attempt)
     kube.run("exec", pod, "-n", namespace, "-c", "work", "--", "timeout", "60", "python3", "-c", CRASH)
-    return kube.watch(
-        "videojob", name, namespace, lambda seen: _stage(seen, "Transcode").get("failures", 0) >= attempt, 60
-    )
+
+    def counted(seen: dict[str, Any]) -> bool:
+        return bool(_stage(seen, "Transcode").get("failures", 0) >= attempt)
+
+    return kube.watch("videojob", name, namespace, counted, 60)
+
+
+def _created(audit: Audit, namespace: str, name: str) -> list[str]:
+    """Group and attempt of the Jobs that were created for the VideoJob, in order."""
+    jobs = [job for job in audit.created_jobs(namespace) if job.startswith(f"{name}-")]
+    return [job.removeprefix(f"{name}-").rsplit("-", 1)[0] for job in jobs]
 
 
 def test_what_fails_twice_succeeds_at_the_third_attempt(
-    kube: Kube, namespace: str, submit: Callable[..., str], rotated_clip: Path, audit: Audit
+    kube: Kube, namespace: str, create: Callable[..., str], audit: Audit
 ) -> None:
-    """X-007: two crashes of ffmpeg, each shown with its reason while the next attempt waits; then the videos."""
-    retry = {"maxAttempts": 3, "backoffSeconds": 1}
-    name = submit(rotated_clip, "shaky", retry=retry, execution={"mode": "Compact"})
+    """X-007, T-010: two crashes of ffmpeg, each shown with its reason while the next attempt waits; then the video."""
+    name = create("shaky", retry={"maxAttempts": 3, "backoffSeconds": 1}, execution={"mode": "Compact"})
     for attempt in (1, 2):
         job = _crash(kube, name, namespace, attempt)
-        assert job["status"]["phase"] in {"Queued", "Running"}
-        assert job["status"]["failure"]["code"] == "FFmpegFailed"
-        assert job["status"]["failure"]["attempt"] == attempt
-    kube.wait("condition=Complete", "videojob", name, namespace, 240)
+        status, failure = job["status"], job["status"]["failure"]
+        assert status["phase"] in {"Queued", "Running"}
+        assert (failure["class"], failure["code"], failure["attempt"]) == ("Recoverable", "FFmpegFailed", attempt)
+        due, failed = (datetime.fromisoformat(time) for time in (status["nextRetryTime"], failure["time"]))
+        assert attempt <= (due - failed).total_seconds() < attempt + 1, "the wait doubles"
+    kube.wait("condition=Complete", "videojob", name, namespace, 120)
     status = kube.get("videojob", name, namespace)["status"]
     assert (status["attempts"], status["redrives"]) == (3, 0)
-    assert status["outputs"]
-    created = [job for job in audit.created_jobs(namespace) if "-report-" not in job]
-    assert len(created) == len(set(created)) == 3
+    assert [output["name"] for output in status["outputs"]] == ["360p"]
+    assert _created(audit, namespace, name) == ["main-a1", "main-a2", "main-a3"]
 
 
-def test_a_dead_letter_is_driven_again_and_earlier_stages_are_not_repeated(
-    kube: Kube, namespace: str, submit: Callable[..., str], rotated_clip: Path, audit: Audit
+def test_a_dead_letter_goes_on_where_it_failed_and_stops_while_it_is_suspended(
+    kube: Kube, namespace: str, create: Callable[..., str], audit: Audit, on_volume: Callable[..., str]
 ) -> None:
-    """T-005, T-010, X-008, case 53: Ingest succeeded, Transcode crashed for good; once it does not crash any more, a retry
-    goes on at Transcode, and every Job was made once.
+    """T-005, T-010, X-008, case 53: Ingest had succeeded, Transcode crashed for good; a retry goes on at Transcode.
+
+    Suspended meanwhile, it ends the stage that runs and starts none, until the resume; nothing is done twice.
     """
-    name = submit(rotated_clip, "crashing", retry={"maxAttempts": 1}, execution={"mode": "Spread"})
+    name = create("crashing", retry={"maxAttempts": 1}, execution={"mode": "Spread"})
     _crash(kube, name, namespace, 1)
     kube.wait("condition=DeadLettered", "videojob", name, namespace, 60)
-    done = kube.cli("dlq", "retry", "--all", "-n", namespace)
+    dead = kube.get("videojob", name, namespace)
+    assert dead["metadata"]["labels"][DEAD] == "true"
+    listed = kube.cli("dlq", "list", "-n", namespace)
+    assert (listed.code, name in listed.out, "FFmpegFailed" in listed.out) == (0, True, True), listed.out + listed.err
+
+    done = kube.cli("retry", name, "-n", namespace)
     assert done.code == 0, done.err
-    kube.wait("condition=Complete", "videojob", name, namespace, 240)
+    _at_work(kube, name, namespace, 2)
+    done = kube.cli("suspend", name, "-n", namespace)
+    assert done.code == 0, done.err
+    job = kube.watch("videojob", name, namespace, lambda seen: seen["status"]["phase"] == "Suspended", 120)
+    assert [stage["state"] for stage in job["status"]["stages"]] == ["Succeeded", "Succeeded", "Waiting", "Waiting"]
+    assert (DEAD in job["metadata"].get("labels", {}), "Failed" in _conditions(job)) == (False, False)
+    pods = kube.list("pods", namespace, f"videojob.dev/uid={job['metadata']['uid']}")
+    assert [pod["metadata"]["name"] for pod in pods if _works(pod)] == []
+    died = datetime.fromisoformat(dead["status"]["completionTime"]).timestamp()
+    written = [(path.split("/")[1], time > died) for path, time in _records(on_volume, job).items()]
+    assert sorted(written) == [("ingest", False), ("transcode", True)], "what Ingest left was taken up as it was"
+
+    done = kube.cli("resume", name, "-n", namespace)
+    assert done.code == 0, done.err
+    kube.wait("condition=Complete", "videojob", name, namespace, 120)
     status = kube.get("videojob", name, namespace)["status"]
     attempts = {stage["name"]: stage["attempt"] for stage in status["stages"]}
     assert attempts == {"Ingest": 1, "Transcode": 2, "Verify": 1, "Commit": 1}
-    created = sorted(job.rsplit("-", 1)[0] for job in audit.created_jobs(namespace) if "-report-" not in job)
-    groups = ("commit-a1", "ingest-a1", "transcode-a1", "transcode-a2", "verify-a1")
-    assert created == [f"{name}-{group}" for group in groups]
+    assert _created(audit, namespace, name) == ["ingest-a1", "transcode-a1", "transcode-a2", "verify-a1", "commit-a1"]
 
 
-def test_a_suspended_job_ends_its_stage_and_goes_on_when_it_is_resumed(
-    kube: Kube, namespace: str, submit: Callable[..., str], rotated_clip: Path, audit: Audit
+def _records(on_volume: Callable[..., str], job: dict[str, Any]) -> dict[str, float]:
+    namespace, uid = job["metadata"]["namespace"], job["metadata"]["uid"]
+    found: dict[str, float] = json.loads(on_volume(namespace, RECORDS, f"/store/{namespace}/jobs/{uid}"))
+    return found
+
+
+def test_a_cancelled_job_runs_anew_from_a_named_stage_and_stops_after_another(
+    kube: Kube, namespace: str, create: Callable[..., str], audit: Audit, on_volume: Callable[..., str]
 ) -> None:
-    """What runs ends first; then nothing starts and no pod is left at work, until the resume; nothing is repeated."""
-    name = submit(rotated_clip, "patient", execution={"mode": "Spread"})
-    job = kube.watch("videojob", name, namespace, lambda seen: seen.get("status", {}).get("stage") == "Transcode", 120)
-    done = kube.cli("suspend", name, "-n", namespace)
-    assert done.code == 0, done.err
-    seen = kube.watch("videojob", name, namespace, lambda seen: seen["status"]["phase"] == "Suspended", 240)
-    assert [stage["state"] for stage in seen["status"]["stages"]] == ["Succeeded", "Succeeded", "Waiting", "Waiting"]
-    selector = f"videojob.dev/uid={job['metadata']['uid']}"
-    active = [pod for pod in kube.list("pods", namespace, selector) if pod["status"]["phase"] in {"Pending", "Running"}]
-    assert [pod["metadata"]["name"] for pod in active if _works(pod)] == []
-    assert len([one for one in audit.created_jobs(namespace) if one.startswith("patient-")]) == 2
-    done = kube.cli("resume", name, "-n", namespace)
-    assert done.code == 0, done.err
-    kube.wait("condition=Complete", "videojob", name, namespace, 180)
-    created = [one for one in audit.created_jobs(namespace) if "-report-" not in one]
-    assert len(created) == len(set(created)) == 4
-
-
-def test_a_delete_while_running_takes_its_pods_along_within_a_minute(
-    kube: Kube, namespace: str, submit: Callable[..., str], rotated_clip: Path
-) -> None:
-    """Case 48: no finalizer holds it, no Job and no pod of it stays."""
-    name = submit(rotated_clip, "deleted")
-    job = kube.watch("videojob", name, namespace, lambda seen: seen.get("status", {}).get("stage") == "Transcode", 120)
-    selector = f"videojob.dev/uid={job['metadata']['uid']}"
-    assert kube.list("pods", namespace, selector), "it has a pod at work"
-    began = time.monotonic()
-    kube.run("delete", "videojob", name, "-n", namespace, "--timeout=10s")
-    kube.run("wait", "--for=delete", "pod", "-n", namespace, "-l", selector, "--timeout=60s")
-    assert time.monotonic() - began < 60
-    assert kube.list("pods", namespace, selector) == []
-    assert kube.list("jobs", namespace, selector) == []
-
-
-def test_a_cancel_while_running_stops_its_pods_within_a_minute(
-    kube: Kube, namespace: str, submit: Callable[..., str], rotated_clip: Path, files: Callable[[str, str], list[str]]
-) -> None:
-    """X-002, case 52: Cancelled, nothing published, the pod and the Job gone; the second cancel is refused."""
-    name = submit(rotated_clip, "unwanted")
-    job = kube.watch("videojob", name, namespace, lambda seen: seen.get("status", {}).get("stage") == "Transcode", 120)
-    began = time.monotonic()
+    """X-002, X-008, case 52: Cancelled while ffmpeg runs, pods and Jobs gone within a minute; `--from Ingest` repeats what
+    had succeeded; after spec.stopAfter it has succeeded, and nothing is published.
+    """
+    name = create("unwanted", execution={"mode": "Spread"}, stopAfter="Transcode")
+    _at_work(kube, name, namespace)
+    job = kube.get("videojob", name, namespace)
+    selector, began = f"videojob.dev/uid={job['metadata']['uid']}", time.monotonic()
     done = kube.cli("cancel", name, "-n", namespace)
     assert done.code == 0, done.err
     kube.wait("condition=Finished", "videojob", name, namespace, 30)
-    selector = f"videojob.dev/uid={job['metadata']['uid']}"
-    kube.run("wait", "--for=delete", "pod", "-n", namespace, "-l", selector, "--timeout=60s")
+    live = f"job-name={_stage(kube.get('videojob', name, namespace), 'Transcode')['job']}"
+    kube.run("wait", "--for=delete", "pod", "-n", namespace, "-l", live, "--timeout=60s")
     assert time.monotonic() - began < 60
-    assert kube.list("pods", namespace, selector) == []
-    assert kube.list("jobs", namespace, selector) == []
-    status = kube.get("videojob", name, namespace)["status"]
-    assert status["phase"] == "Cancelled"
-    assert status["outputs"] == []
-    held = {entry["type"]: entry["status"] for entry in status["conditions"]}
-    assert (held["Complete"], held["Failed"], held["Stalled"], held["Ready"]) == ("False", "False", "False", "False")
-    left = files(namespace, f"jobs/{job['metadata']['uid']}")
-    assert [path for path in left if path.startswith("videos/") or path == "manifest.json"] == []
-    again = kube.cli("cancel", name, "-n", namespace)
-    assert again.code == 1
-    assert "has ended as Cancelled" in again.err
+    assert (kube.list("pods", namespace, live), kube.list("jobs", namespace, live)) == ([], [])
+    assert [pod for pod in kube.list("pods", namespace, selector) if _works(pod)] == []
+    job = kube.get("videojob", name, namespace)
+    assert (job["status"]["phase"], job["status"]["outputs"]) == ("Cancelled", [])
+    assert {kind: status for kind, (status, _) in _conditions(job).items() if kind not in ("Accepted", "Degraded")} == {
+        "Ready": "False", "Reconciling": "False", "Stalled": "False", "Finished": "True", "Complete": "False",
+        "Failed": "False",
+    }  # fmt: skip
+
+    done = kube.cli("retry", name, "--from", "Ingest", "-n", namespace)
+    assert done.code == 0, done.err
+    kube.wait("condition=Complete", "videojob", name, namespace, 120)
+    ended = kube.get("videojob", name, namespace)
+    attempts = {stage["name"]: (stage["state"], stage["attempt"]) for stage in ended["status"]["stages"]}
+    assert attempts == {"Ingest": ("Succeeded", 2), "Transcode": ("Succeeded", 2)}
+    assert (_conditions(ended)["Ready"], ended["status"]["outputs"]) == (("True", "StoppedAfter"), [])
+    assert _created(audit, namespace, name) == ["ingest-a1", "transcode-a1", "ingest-a2", "transcode-a2"]
+    cancelled = datetime.fromisoformat(job["status"]["completionTime"]).timestamp()
+    found = [(path.split("/")[1], time > cancelled) for path, time in _records(on_volume, ended).items()]
+    assert sorted(found) == [("ingest", False), ("ingest", True), ("transcode", True)], "and no video"
 
 
-def test_a_dead_letter_succeeds_when_its_upload_has_been_put_there(
-    kube: Kube, namespace: str, put: Callable[[str, Path], str], small_clip: Path, tmp_path: Path, audit: Audit
+def test_the_second_videojob_with_an_idempotency_key_names_the_first(
+    kube: Kube, namespace: str, create: Callable[..., str], audit: Audit
 ) -> None:
-    """T-005, T-010, X-008, case 53: SourceNotFound, then the upload, then a retry: Succeeded at the second attempt."""
-    clip = tmp_path / "late.mp4"
-    # A container of its own around the same streams: no other test has put these bytes there.
+    """Refused at once and for good, without a Job; once the first is gone, a retry of it is taken up."""
+    first = create("order", idempotencyKey="order-4711", suspend=True)
+    kube.watch("videojob", first, namespace, lambda seen: seen.get("status", {}).get("phase") == "Suspended", 30)
+    second = create("again", idempotencyKey="order-4711", suspend=True)
+    kube.wait("condition=Failed", "videojob", second, namespace, 30)
+    job = kube.get("videojob", second, namespace)
+    assert _conditions(job)["Accepted"] == ("False", "Duplicate")
+    assert job["status"]["failure"]["code"] == "Duplicate"
+    assert f"VideoJob {first} of this namespace" in job["status"]["failure"]["message"]
+    kube.run("delete", "videojob", first, "-n", namespace, "--timeout=30s")
+    done = kube.cli("retry", second, "-n", namespace)
+    assert done.code == 0, done.err
+    job = kube.watch("videojob", second, namespace, lambda seen: seen["status"]["phase"] == "Suspended", 30)
+    assert _conditions(job)["Accepted"][0] == "True"
+    assert _created(audit, namespace, first) == _created(audit, namespace, second) == []
+
+
+@pytest.fixture
+def narrow(kube: Kube) -> Iterator[str]:
+    """A queue of its own with four slots."""
+    spec = {"slots": [{"name": "cpu", "capacity": 4}]}
+    body = {"metadata": {"name": "narrow", "namespace": SYSTEM}, "spec": spec}
+    kube.apply({"apiVersion": "videojob.dev/v1alpha1", "kind": "VideoQueue", **body})
+    yield "narrow"
+    kube.run("delete", "videoqueue", "narrow", "-n", SYSTEM)
+
+
+def test_dead_letters_with_a_label_are_driven_again_at_the_pace_of_their_queue(
+    kube: Kube,
+    namespace: str,
+    create: Callable[..., str],
+    put: Callable[[str, Path], str],
+    narrow: str,
+    small_clip: Path,
+    audit: Audit,
+    tmp_path: Path,
+) -> None:
+    """T-005, T-010, X-008, X-012, S-004: four lacked their upload; with it there, one command drives them again, and never do
+    more than maxDepth wait in the queue. One without the label stays a dead letter.
+    """
+    clip = tmp_path / "clip.mp4"
+    # A container of its own around the same streams: nobody has put these bytes there.
     quiet = ["ffmpeg", "-nostdin", "-v", "error", "-y"]
     subprocess.run([*quiet, "-i", str(small_clip), "-c", "copy", "-metadata", "title=late", str(clip)], check=True)
     uri = f"store://inbox/{hashlib.sha256(clip.read_bytes()).hexdigest()}"
-    spec = {"transcode": {"source": {"uri": uri, "filename": clip.name}, "profiles": ["360p"]}}
-    metadata = {"name": "late", "namespace": namespace}
-    body = {"apiVersion": "videojob.dev/v1alpha1", "kind": "VideoJob", "metadata": metadata, "spec": spec}
-    kube.run("create", "-f", "-", stdin=json.dumps(body))
-    kube.wait("condition=DeadLettered", "videojob", "late", namespace, 120)
-    dead = kube.get("videojob", "late", namespace)
-    assert dead["status"]["failure"]["code"] == "SourceNotFound"
-    assert dead["metadata"]["labels"][DEAD] == "true"
-    listed = kube.cli("dlq", "list", "-n", namespace)
-    assert listed.code == 0, listed.err
-    assert "late" in listed.out
-    assert "SourceNotFound" in listed.out
-    assert put(namespace, clip) == uri
-    done = kube.cli("dlq", "retry", "late", "-n", namespace)
-    assert done.code == 0, done.err
-    kube.wait("condition=Complete", "videojob", "late", namespace, 180)
-    job = kube.get("videojob", "late", namespace)
-    status = job["status"]
-    assert [output["name"] for output in status["outputs"]] == ["360p"]
-    assert (status["redrives"], status["attempts"]) == (1, 2)
-    assert {stage["attemptBase"] for stage in status["stages"]} == {1}
-    assert DEAD not in job["metadata"].get("labels", {})
-    assert not {"Failed", "DeadLettered"} & {entry["type"] for entry in status["conditions"]}
-    created = [job for job in audit.created_jobs(namespace) if "-report-" not in job]
-    assert len(created) == len(set(created)) == 2
+    common = {"uri": uri, "queue": narrow, "stopAfter": "Ingest"}
+    batch = [create(f"late-{number}", labels={"batch": "late"}, **common) for number in range(4)]
+    create("apart", labels={"batch": "other"}, **common)
+    for name in (*batch, "apart"):
+        kube.wait("condition=DeadLettered", "videojob", name, namespace, 120)
+    assert {kube.get("videojob", name, namespace)["status"]["failure"]["code"] for name in batch} == {"SourceNotFound"}
+
+    _configure(kube, narrow, {"paused": True, "maxDepth": DEPTH})
+    with kube.recorded("videojobs", "batch=late", tmp_path / "videojobs.json") as states:
+        done = kube.cli("dlq", "retry", "-l", "batch=late", "-n", namespace)
+        assert done.code == 0, done.err
+        wanted = {"queued": DEPTH, "pending": len(batch) - DEPTH, "failed": 1}
+        kube.watch("videoqueue", narrow, SYSTEM, lambda queue: queue["status"]["jobsByStatus"] == wanted, 60)
+        told = [_conditions(kube.get("videojob", name, namespace))["Accepted"] for name in batch]
+        assert sorted(told) == [("False", "QueueFull")] * 2 + [("True", "Resolved")] * 2
+        assert put(namespace, clip) == uri
+        _configure(kube, narrow, {"paused": False})
+        for name in batch:
+            kube.wait("condition=Complete", "videojob", name, namespace, 120)
+        phases: dict[str, str] = {}
+        for job in states():
+            if job["status"].get("redrives"):
+                phases[job["metadata"]["name"]] = job["status"]["phase"]
+                assert list(phases.values()).count("Queued") <= DEPTH
+    assert phases == dict.fromkeys(batch, "Succeeded")
+    for name in batch:
+        assert _created(audit, namespace, name) == ["main-a1", "main-a2"]
+        assert DEAD not in kube.get("videojob", name, namespace)["metadata"].get("labels", {})
+    left = kube.get("videojob", "apart", namespace)
+    assert (left["status"]["phase"], left["status"]["redrives"], left["metadata"]["labels"][DEAD]) == (
+        "Failed",
+        0,
+        "true",
+    )
+
+
+def _configure(kube: Kube, queue: str, spec: dict[str, Any]) -> None:
+    kube.run("patch", "videoqueue", queue, "-n", SYSTEM, "--type=merge", "-p", json.dumps({"spec": spec}))

@@ -61,7 +61,7 @@ class Cluster(Worker):
         """Manifests of the Jobs that were created."""
         self.history: dict[str, list[VideoJobStatus]] = {}
         self.judge_acceptance: Callable[[VideoJobView], list[str]] = lambda _job: []
-        """What is wrong with accepting that VideoJob now."""
+        """What is wrong with letting that VideoJob into its queue now, for the first time or again."""
         self.late_reports = False
         """Whether a report Job may come after the end: it only reads, so an operator with an old view does no harm."""
         self.told: list[tuple[str, str]] = []
@@ -162,7 +162,13 @@ class Cluster(Worker):
             if len(json.dumps(body)) > 32 * 1024:
                 self.broken.append(f"the status of {uid} exceeds 32 KiB")
             kept = VideoJobStatus.model_validate(body)
-            if stored.value.status.plan is None and kept.plan is not None and kept.phase == names.Phase.QUEUED:
+            outside = stored.value.status.phase in (
+                None,
+                names.Phase.PENDING,
+                names.Phase.FAILED,
+                names.Phase.CANCELLED,
+            )
+            if outside and kept.plan is not None and kept.phase == names.Phase.QUEUED:
                 self.broken.extend(self.judge_acceptance(stored.value))
             self.history.setdefault(uid, []).append(kept)
             return self._put("videojob", uid, uid, replace(stored.value, status=kept))

@@ -25,7 +25,7 @@ from videojob_operator.cluster.cached import Cached
 from videojob_operator.cluster.load import Load
 from videojob_operator.cluster.metrics import Metrics
 from videojob_operator.cluster.settled import is_settled
-from videojob_operator.decide.job import live, plan, retry_wanted
+from videojob_operator.decide.job import at_the_gate, live, plan, retry_wanted
 from videojob_operator.decide.notify import busy
 from videojob_operator.decide.queue import grant
 from videojob_operator.decide.world import (
@@ -193,10 +193,11 @@ class Operator:
         return spec.queue if spec is not None else ""
 
     def _load_of(self, uid: str) -> QueueLoad | None:
-        name = self._queue_of(uid)
-        if name not in self.queues or self.cache["videojob", uid].value.status.plan is not None:
+        name, job = self._queue_of(uid), self.cache["videojob", uid].value
+        if name not in self.queues or not at_the_gate(job):
             return None
-        return self.load.facts(uid, name, self.queues[name], self.cluster.now)
+        again = job.status.plan is not None
+        return self.load.facts(uid, name, self.queues[name], self.cluster.now, again=again)
 
     # ------------------------------------------------------------ working
 
@@ -232,13 +233,13 @@ class Operator:
             self.dirty.add(uid)
 
     def _enter(self, observed: Observed, wanted: Plan) -> None:
-        status = wanted.status
-        if status is None or observed.job.status.plan is not None:
+        status, job = wanted.status, observed.job
+        if status is None or not at_the_gate(job):
             return
-        if status.plan is None or status.queued_time is None:
-            self.load.release(observed.job.uid)
+        if status.plan is None or status.queued_time is None or status.phase in names.TERMINAL_PHASES:
+            self.load.release(job.uid)
         else:
-            self.moved |= self.load.reserve(observed.job.uid, status.queued_time)
+            self.moved |= self.load.reserve(job.uid, status.queued_time, submit=job.status.plan is None)
 
     def _wake(self, uid: str) -> None:
         if not self.dead:

@@ -20,7 +20,7 @@ def queue_of(job: Stored) -> str:
 
 
 def check_acceptance(cluster: Cluster, job: VideoJobView, queues: Mapping[str, VideoQueueSpec]) -> list[str]:
-    """Violations of the limits by the VideoJob that is accepted this moment (S-004, X-012)."""
+    """Violations of the limits by the VideoJob that is let in this moment, or is driven again (S-004, X-012)."""
     spec = job.spec
     if spec is None or spec.queue not in queues:
         return []
@@ -43,7 +43,8 @@ def check_acceptance(cluster: Cluster, job: VideoJobView, queues: Mapping[str, V
         broken.append(f"{job.uid} entered {spec.queue} though {len(waiting)} wait")
     if limits is not None and limits.queued is not None and at_home >= limits.queued:
         broken.append(f"{job.uid} entered {spec.queue} though {at_home} of {job.namespace} wait")
-    if limits is not None and limits.submits_per_minute is not None and len(recent) >= limits.submits_per_minute:
+    rate = limits.submits_per_minute if limits is not None and job.status.plan is None else None
+    if rate is not None and len(recent) >= rate:
         broken.append(f"{job.uid} entered {spec.queue} as number {len(recent) + 1} of a minute")
     return broken
 

@@ -75,7 +75,7 @@ class VideoQueueSpec(ApiModel):
     """Nothing starts while this is set; what runs goes on, and VideoJobs are accepted."""
     max_depth: Annotated[int, Field(ge=1, le=1000000)] = 10000
     """Accepted VideoJobs that may wait at once; further ones stay Pending with reason QueueFull and enter in the order of
-    their creation as others start."""
+    their creation as others start, those that are driven again first."""
     aging_seconds: Annotated[int, Field(ge=0, le=604800)] = 300
     """A VideoJob that waits rises by one priority for every so many seconds since it was accepted, so that Low starts even
     under an endless stream of High; 0 switches that off."""

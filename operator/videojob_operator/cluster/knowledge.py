@@ -14,7 +14,7 @@ from videojob_api.v1alpha1 import MediaStoreSpec, VideoProfileSpec, VideoQueueSp
 from videojob_api.v1alpha1.base import ApiModel
 
 from ..decide.estimate import REMEMBERED, learn_all
-from ..decide.job import live
+from ..decide.job import at_the_gate, live
 from ..decide.rates import Rates
 from ..decide.world import Config, JobView, Observed, ProfileView, QueueLoad, VideoJobView
 from ..runtime.cache import Store, owner_of, uid_of, version
@@ -332,11 +332,11 @@ class Knowledge:
         )
 
     def queue_load(self, view: VideoJobView, now: datetime) -> QueueLoad | None:
-        """How full its queue is for a VideoJob that has not been accepted; None for all others."""
-        if view.spec is None or view.status.plan is not None:
+        """How full its queue is for a VideoJob that comes to its gate; None for all others."""
+        if view.spec is None or not at_the_gate(view):
             return None
-        spec = self.queue(view.spec.queue)
-        return self.load.facts(view.uid, view.spec.queue, spec, now) if spec is not None else None
+        spec, again = self.queue(view.spec.queue), view.status.plan is not None
+        return self.load.facts(view.uid, view.spec.queue, spec, now, again=again) if spec is not None else None
 
     def store_spec(self, raw: Raw | None) -> MediaStoreSpec | None:
         """The spec of a store; None when it is missing or does not fit."""

@@ -26,10 +26,12 @@ RESERVED = timedelta(seconds=30)
 """An acceptance that the cache does not show after this long has failed."""
 _BUCKET_SECONDS = 10
 _WAITING = frozenset({Reason.QUEUE_FULL, Reason.RATE_LIMITED})
+_OUTSIDE = frozenset({Phase.PENDING, Phase.FAILED, Phase.CANCELLED})
+"""Phases from which a VideoJob enters its queue, the last two by a redrive."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
-Place = tuple[datetime, str]
-"""Creation time and UID: the order at the gate."""
+Place = tuple[bool, datetime, str]
+"""False when it is driven again, creation time, UID: the order at the gate."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Load:
         self._gates: dict[str, dict[str, list[Place]]] = {}
         self._submits: dict[tuple[str, str], list[datetime]] = {}
         self._ended: dict[str, dict[int, int]] = {}
-        self._reserved: dict[str, datetime] = {}
+        self._reserved: dict[str, tuple[datetime, str]] = {}
 
     # ------------------------------------------------------------ taking in
 
@@ -66,18 +68,21 @@ class Load:
         before = self._rows.get(uid)
         after = row_of(raw) if raw is not None else None
         reserved = self._reserved.get(uid)
-        if reserved is not None and after is not None and after.phase == Phase.PENDING and now - reserved < RESERVED:
+        if reserved is not None and after is not None and after.phase == reserved[1] and now - reserved[0] < RESERVED:
             return frozenset()  # an older state than our own decision
         self._reserved.pop(uid, None)
         return self._replace(uid, before, after, now)
 
-    def reserve(self, uid: str, at: datetime) -> frozenset[str]:
-        """The VideoJob is about to be accepted. Nothing may be awaited between `facts` and this."""
+    def reserve(self, uid: str, at: datetime, *, submit: bool = True) -> frozenset[str]:
+        """The VideoJob is about to be let in, for the first time or driven again. Nothing may be awaited between `facts` and
+        this.
+        """
         before = self._rows.get(uid)
-        if before is None or before.phase != Phase.PENDING:
+        if before is None or before.phase not in _OUTSIDE:
             return frozenset()
-        self._reserved[uid] = at
-        return self._replace(uid, before, replace(before, phase=Phase.QUEUED, at_gate=False, accepted=at), at)
+        self._reserved[uid] = (at, before.phase)
+        after = replace(before, phase=Phase.QUEUED, at_gate=False, ended=None)
+        return self._replace(uid, before, replace(after, accepted=at) if submit else after, at)
 
     def release(self, uid: str) -> None:
         """It was not accepted after all: what the cache shows next counts."""
@@ -141,22 +146,26 @@ class Load:
 
     # ------------------------------------------------------------ telling
 
-    def facts(self, uid: str, queue: str, spec: VideoQueueSpec, now: datetime) -> QueueLoad | None:
-        """The queue as the VideoJob at its gate finds it; None when the VideoJob is not known."""
+    def facts(
+        self, uid: str, queue: str, spec: VideoQueueSpec, now: datetime, *, again: bool = False
+    ) -> QueueLoad | None:
+        """The queue as the VideoJob at its gate finds it, which is to be driven `again`; None when it is not known."""
         row = self._rows.get(uid)
         if row is None:
             return None
+        place = _again(row.place) if again else row.place
         limits = spec.limits_of(row.namespace)
         own = 1 if row.phase == Phase.QUEUED else 0
         times = list(self._recent((queue, row.namespace), now))
         if own and row.accepted in times:
             times.remove(row.accepted)
-        ahead = in_namespace = 0
+        ahead = in_namespace = redriven = 0
         if not own:  # who has entered already, and only waits for its write, has nobody ahead
             gate = self._gates.get(queue, {})
-            in_namespace = bisect.bisect_left(gate.get(row.namespace, []), row.place)
+            in_namespace = bisect.bisect_left(gate.get(row.namespace, []), place)
+            redriven = min(in_namespace, _driven_again(gate.get(row.namespace, [])))
             for namespace, line in gate.items():
-                ahead += self._let_in(queue, namespace, spec, now, bisect.bisect_left(line, row.place))
+                ahead += self._let_in(queue, namespace, spec, now, line[: bisect.bisect_left(line, place)])
         return QueueLoad(
             queue=queue,
             max_depth=spec.max_depth,
@@ -167,27 +176,29 @@ class Load:
             submits_per_minute=limits.submits_per_minute if limits else None,
             submits=tuple(times),
             ahead_in_namespace=in_namespace,
+            again_in_namespace=redriven,
             allowed_priorities=(limits.allowed_priorities or ()) if limits else (),
         )
 
     def entering(self, queue: str, spec: VideoQueueSpec, now: datetime) -> list[str]:
-        """UIDs at the gate that would be let in now, the oldest first."""
+        """UIDs at the gate that would be let in now, in their order."""
         free = spec.max_depth - self.depth(queue)
         if free <= 0:
             return []
         first: list[Place] = []
         for namespace, line in self._gates.get(queue, {}).items():
-            first += line[: self._let_in(queue, namespace, spec, now, len(line))]
-        return [uid for _, uid in sorted(first)[:free]]
+            first += line[: self._let_in(queue, namespace, spec, now, line)]
+        return [uid for *_, uid in sorted(first)[:free]]
 
-    def _let_in(self, queue: str, namespace: str, spec: VideoQueueSpec, now: datetime, wanted: int) -> int:
-        """How many of that many at the gate the namespace's own limits would let in."""
+    def _let_in(self, queue: str, namespace: str, spec: VideoQueueSpec, now: datetime, line: list[Place]) -> int:
+        """How many of those at the gate the namespace's own limits would let in: the first so many."""
         limits = spec.limits_of(namespace)
-        room = wanted
+        room = len(line)
+        if limits is not None and limits.submits_per_minute is not None:
+            submits = max(0, limits.submits_per_minute - len(self._recent((queue, namespace), now)))
+            room = min(room, _driven_again(line) + submits)
         if limits is not None and limits.queued is not None:
             room = min(room, limits.queued - self._queued.get((queue, namespace), 0))
-        if limits is not None and limits.submits_per_minute is not None:
-            room = min(room, limits.submits_per_minute - len(self._recent((queue, namespace), now)))
         return max(0, room)
 
     def depth(self, queue: str) -> int:
@@ -217,7 +228,11 @@ def row_of(raw: Raw) -> Row:
         queue=str(spec.get("queue") or DEFAULT_QUEUE),
         namespace=str(metadata(raw).get("namespace", "")),
         phase=phase,
-        place=(moment(metadata(raw).get("creationTimestamp")) or _EPOCH, uid_of(raw)),
+        place=(
+            not (status.get("redrives") and status.get("plan")),
+            moment(metadata(raw).get("creationTimestamp")) or _EPOCH,
+            uid_of(raw),
+        ),
         at_gate=phase == Phase.PENDING
         and any(
             isinstance(entry, dict) and entry.get("type") == Condition.ACCEPTED and entry.get("reason") in _WAITING
@@ -226,6 +241,15 @@ def row_of(raw: Raw) -> Row:
         accepted=None if status.get("redrives") else moment(status.get("queuedTime")),
         ended=moment(status.get("completionTime")) if phase in TERMINAL_PHASES else None,
     )
+
+
+def _again(place: Place) -> Place:
+    return False, *place[1:]
+
+
+def _driven_again(line: list[Place]) -> int:
+    """How many of a line at the gate are driven again: they stand in front."""
+    return bisect.bisect_left(line, (True, _EPOCH, ""))
 
 
 def _dict(value: Any) -> dict[str, Any]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from videojob_api.names import TERMINAL_PHASES
+
+from ..decide.job import at_the_gate
 from ..decide.world import Grants, Observed, Plan, QueueView
 from ..runtime.queue import WorkQueue
 from .api import Api
@@ -83,11 +86,11 @@ class Queues:
         self._queue.succeeded(key)
 
     def enter(self, observed: Observed, plan: Plan) -> None:
-        """Keep the place of a VideoJob that is about to be accepted. Nothing was awaited since its queue was looked at."""
-        status, load = plan.status, self._knowledge.load
-        if status is None or observed.job.status.plan is not None:
+        """Keep the place of a VideoJob that is about to be let in. Nothing was awaited since its queue was looked at."""
+        status, load, job = plan.status, self._knowledge.load, observed.job
+        if status is None or not at_the_gate(job):
             return
-        if status.plan is None or status.queued_time is None:
-            load.release(observed.job.uid)
+        if status.plan is None or status.queued_time is None or status.phase in TERMINAL_PHASES:
+            load.release(job.uid)
             return
-        self._knowledge.tell_load(load.reserve(observed.job.uid, status.queued_time))
+        self._knowledge.tell_load(load.reserve(job.uid, status.queued_time, submit=job.status.plan is None))

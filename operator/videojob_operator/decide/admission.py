@@ -1,7 +1,8 @@
 """admit(): whether a VideoJob may enter its queue now (S-004, X-012).
 
 Who may not stays Pending and enters by itself: nobody has to submit again. The order at the gate is that of creation, within
-a namespace and over all of them; a namespace at its own limit holds up nobody else.
+a namespace and over all of them; a namespace at its own limit holds up nobody else. What is driven again comes to the gate, too,
+so that a thousand dead letters flood no queue: it goes before the others, as every retry does (X-003), and is no submit.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Refusal:
     """When the answer may differ though nothing else happens."""
 
 
-def admit(load: QueueLoad, namespace: str, priority: str, now: datetime) -> Refusal | None:
+def admit(load: QueueLoad, namespace: str, priority: str, now: datetime, *, again: bool = False) -> Refusal | None:
     """None when the VideoJob may enter.
 
     Args:
@@ -34,14 +35,15 @@ def admit(load: QueueLoad, namespace: str, priority: str, now: datetime) -> Refu
         namespace: the VideoJob's.
         priority: its spec.priority.
         now: the moment to decide for.
+        again: it was let in before, and is driven again: neither its priority nor the rate of submits is asked about.
     """
     queue = f"queue {load.queue}"
-    if load.allowed_priorities and priority not in load.allowed_priorities:
+    if not again and load.allowed_priorities and priority not in load.allowed_priorities:
         allowed = ", ".join(load.allowed_priorities)
         text = f"{queue} permits namespace {namespace} no spec.priority {priority}; set one of: {allowed}"
         return Refusal(Reason.PRIORITY_NOT_ALLOWED, text)
     rate = load.submits_per_minute
-    if rate is not None and len(load.submits) + load.ahead_in_namespace >= rate:
+    if not again and rate is not None and len(load.submits) + _submits_ahead(load) >= rate:
         text = f"namespace {namespace} may submit {rate} VideoJobs a minute to {queue}; this one enters when its turn comes"
         return Refusal(Reason.RATE_LIMITED, text, _turn(load, rate, now))
     if load.most_queued is not None and load.queued + load.ahead_in_namespace >= load.most_queued:
@@ -56,9 +58,13 @@ def admit(load: QueueLoad, namespace: str, priority: str, now: datetime) -> Refu
     return None
 
 
+def _submits_ahead(load: QueueLoad) -> int:
+    return load.ahead_in_namespace - load.again_in_namespace
+
+
 def _turn(load: QueueLoad, rate: int, now: datetime) -> datetime:
     """When the minute has room again for this one and those before it."""
-    behind = len(load.submits) + load.ahead_in_namespace - rate
+    behind = len(load.submits) + _submits_ahead(load) - rate
     if behind < len(load.submits):
         return load.submits[behind] + MINUTE
     return now + MINUTE * (1 + (behind - len(load.submits)) // rate)

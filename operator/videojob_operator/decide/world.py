@@ -145,7 +145,7 @@ class QueueLoad:
     depth: int = 0
     """Accepted VideoJobs that wait in the queue."""
     ahead: int = 0
-    """Older VideoJobs at the gate that their own namespace's limits would let in."""
+    """VideoJobs before it at the gate that their own namespace's limits would let in."""
     most_queued: int | None = None
     """The namespace's limit of waiting VideoJobs."""
     queued: int = 0
@@ -155,7 +155,9 @@ class QueueLoad:
     submits: tuple[datetime, ...] = ()
     """When the namespace's VideoJobs of the last minute were accepted, the oldest first."""
     ahead_in_namespace: int = 0
-    """Older VideoJobs of the namespace at the gate."""
+    """VideoJobs of the namespace before it at the gate."""
+    again_in_namespace: int = 0
+    """Those of them that are driven again: they are no submits."""
     allowed_priorities: tuple[str, ...] = ()
     """Priorities the namespace may use; empty means all."""
 
@@ -190,7 +192,7 @@ class Observed:
     kueue_queue: str | None = None
     """LocalQueue that the queue hands admission to."""
     load: QueueLoad | None = None
-    """How full that queue is; None where nothing is limited."""
+    """How full that queue is, for a VideoJob that comes to its gate; None for others, and where nothing is limited."""
     profiles: tuple[ProfileView, ...] = ()
     """The job's namespace first, then the operator's."""
     duplicate_of: str | None = None

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from builders import NOW
 from fakeapi import Call
 from shop import SYSTEM, TEAM, Shop
+from videojob_api.names import ANNOTATION_RETRY
 from videojob_api.v1alpha1 import VideoQueueSpec
 from videojob_operator.cluster.api import MEDIASTORES, VIDEOJOBS, VIDEOQUEUES, ApiError, Raw
 from videojob_operator.cluster.load import Load, row_of
@@ -116,6 +117,54 @@ async def test_a_namespace_at_its_limit_holds_up_nobody_else() -> None:
     }  # fmt: skip
 
 
+def driven_again(shop: Shop, name: str) -> None:
+    """Somebody asks for a dead letter once more."""
+    raw = shop.api.objects["videojobs", TEAM, name]
+    meta = raw["metadata"] | {"annotations": {ANNOTATION_RETRY: "once"}}
+    shop.see(VIDEOJOBS, TEAM, name, spec=raw["spec"], status=raw["status"], metadata=meta)
+
+
+def fail(shop: Shop, name: str) -> None:
+    """It ends as a dead letter."""
+    raw = shop.api.objects["videojobs", TEAM, name]
+    ended = {"phase": "Failed", "completionTime": shop.now().strftime("%Y-%m-%dT%H:%M:%SZ")}
+    shop.see(VIDEOJOBS, TEAM, name, spec=raw["spec"], status=raw["status"] | ended, metadata=raw["metadata"])
+
+
+async def test_dead_letters_enter_as_there_is_room_before_those_who_come_for_the_first_time() -> None:
+    """X-003, X-008, X-012, S-004: a bulk redrive keeps to maxDepth and to the namespace's places, but is no submit."""
+    shop = a_shop(maxDepth=2, limits=[{"namespace": TEAM, "submitsPerMinute": 3}])
+    for number in range(3):
+        shop.submit(f"dead-{number}")
+        await shop.settle()
+        fail(shop, f"dead-{number}")
+        shop.clock.now += 1
+    shop.submit("new")
+    await shop.settle()
+    assert phases(shop) == {"dead-0": "Failed", "dead-1": "Failed", "dead-2": "Failed", "new": "Pending"}
+    assert reason(shop, "new") == "RateLimited"
+    for number in (2, 1, 0):
+        driven_again(shop, f"dead-{number}")
+    await shop.settle()
+    assert sorted(phases(shop).values()) == ["Pending", "Pending", "Queued", "Queued"]
+    held = next(name for name, phase in phases(shop).items() if phase == "Pending" and name != "new")
+    assert reason(shop, held) == "QueueFull"
+    await pass_time(shop, 70)
+    assert (reason(shop, "new"), phases(shop)[held]) == ("QueueFull", "Pending"), (
+        "the minute is over, the queue is full"
+    )
+    entered = next(name for name, phase in phases(shop).items() if phase == "Queued")
+    shop.knowledge.lost(VIDEOJOBS, shop.api.drop(VIDEOJOBS, TEAM, entered))
+    await shop.settle()
+    assert (phases(shop)[held], phases(shop)["new"]) == ("Queued", "Pending"), "what is driven again goes first"
+    again = shop.restarted()
+    await again.settle()
+    assert phases(again) == phases(shop)
+    shop.see(VIDEOQUEUES, SYSTEM, "default", spec=NOBODY | {"maxDepth": 3})
+    await shop.settle()
+    assert set(phases(shop).values()) == {"Queued"}
+
+
 async def test_the_numbers_of_a_queue_are_true_and_written_when_they_change() -> None:
     """T-004, X-012: the seeds' words; at most one write in ten seconds; another life writes nothing (I4)."""
     shop = a_shop(slots=[{"name": "cpu", "capacity": 2}], maxDepth=2)
@@ -180,12 +229,14 @@ async def test_the_rate_falls_when_nothing_ends_any_more() -> None:
 
 
 def a_raw(uid: str, namespace: str, state: str, second: int) -> Raw:
-    """A VideoJob in some state, created and accepted in that second."""
+    """A VideoJob in some state, created and accepted in that second; `!`: at the gate, `?`: driven again."""
     time = (NOW + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    status: dict[str, Any] = {"phase": state.removesuffix("!")}
-    if state == "Pending!":
+    status: dict[str, Any] = {"phase": state.removesuffix("?").removesuffix("!")}
+    if state == "Pending!?":
+        status |= {"redrives": 1, "plan": {"groups": []}}
+    if "!" in state:
         status["conditions"] = [{"type": "Accepted", "status": "False", "reason": "QueueFull"}]
-    elif state != "Pending":
+    elif status["phase"] != "Pending":
         status["queuedTime"] = time
     if state in ("Succeeded", "Failed"):
         status["completionTime"] = time
@@ -193,7 +244,7 @@ def a_raw(uid: str, namespace: str, state: str, second: int) -> Raw:
 
 
 STATES = st.sampled_from(
-    ["Pending", "Pending!", "Queued", "Running", "Suspended", "Succeeded", "Failed", "gone", "reserve"]
+    ["Pending", "Pending!", "Pending!?", "Queued", "Running", "Suspended", "Succeeded", "Failed", "gone", "reserve"]
 )
 STEPS = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(["x", "y"]), STATES), max_size=40)
 
@@ -212,8 +263,8 @@ def test_counts_kept_in_passing_equal_counts_taken_anew(steps: list[tuple[str, s
             homes.pop(uid)
             kept.note(uid, None, now)
         elif state == "reserve":
-            if uid in world and world[uid]["status"]["phase"] == "Pending":
-                kept.reserve(uid, now)
+            if uid in world and world[uid]["status"]["phase"] in ("Pending", "Failed"):
+                kept.reserve(uid, now, submit=world[uid]["status"]["phase"] == "Pending")
                 world[uid] = a_raw(uid, namespace, "Queued", second)
                 kept.note(uid, world[uid], now)
         else:
@@ -227,11 +278,11 @@ def test_counts_kept_in_passing_equal_counts_taken_anew(steps: list[tuple[str, s
     assert kept.entering("default", spec, now) == fresh.entering("default", spec, now)
     gate = sorted(row.place for row in map(row_of, world.values()) if row.at_gate)
     free = max(0, 3 - sum(raw["status"]["phase"] == "Queued" for raw in world.values()))
-    assert kept.entering("default", spec, now) == [uid for _, uid in gate[:free]]
+    assert kept.entering("default", spec, now) == [uid for *_, uid in gate[:free]]
     for uid in world:
         one, other = kept.facts(uid, "default", spec, now), fresh.facts(uid, "default", spec, now)
         assert one is not None
         assert other is not None
-        assert (one.depth, one.ahead, one.queued, one.ahead_in_namespace) == (
-            other.depth, other.ahead, other.queued, other.ahead_in_namespace,
+        assert (one.depth, one.ahead, one.queued, one.ahead_in_namespace, one.again_in_namespace) == (
+            other.depth, other.ahead, other.queued, other.ahead_in_namespace, other.again_in_namespace,
         )  # fmt: skip

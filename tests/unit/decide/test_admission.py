@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from builders import NOW, Scene, seen
+from builders import NOW, Scene, a_failure, seen
 from videojob_api.names import Phase, Reason
 from videojob_operator.decide.admission import Refusal, admit
 from videojob_operator.decide.job import plan
@@ -63,6 +63,11 @@ CASES = (
         load(submits_per_minute=2, submits=ago(50, 20), ahead_in_namespace=5),
         Refusal(Reason.RATE_LIMITED, FAST, within(120)),
     ),
+    Case(
+        "within the rate, behind some that are driven again",
+        load(submits_per_minute=2, submits=ago(20), ahead_in_namespace=3, again_in_namespace=3),
+        None,
+    ),
     Case("a priority that is permitted", load(allowed_priorities=("Normal", "Low")), None),
     Case(
         "a priority that is not (X-003)",
@@ -73,6 +78,20 @@ CASES = (
         ),
     ),
 )
+
+
+AGAIN = (
+    Case("room for what is driven again (X-008)", load(depth=9), None),
+    Case("no place left for it either (X-012)", load(depth=10), Refusal(Reason.QUEUE_FULL, FULL)),
+    Case("nor in the namespace", load(most_queued=3, queued=3), Refusal(Reason.QUEUE_FULL, CROWDED)),
+    Case("it is no submit (S-004)", load(submits_per_minute=2, submits=ago(50, 20)), None),
+    Case("its priority was permitted", load(allowed_priorities=("High", "Low")), None),
+)
+
+
+@pytest.mark.parametrize("case", AGAIN, ids=lambda case: case.name)
+def test_who_may_enter_again(case: Case) -> None:
+    assert admit(case.given, "a", "Normal", NOW, again=True) == case.expect
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -94,6 +113,32 @@ def test_a_full_queue_keeps_a_videojob_pending_and_lets_it_in_later() -> None:
     scene.set(load=load(depth=9)).look()
     assert scene.status.phase == Phase.QUEUED
     assert scene.condition("Accepted") == ("True", "Resolved")
+
+
+def test_a_dead_letter_waits_at_the_gate_of_a_full_queue() -> None:
+    """X-008, X-012: no dead letter any more, nothing launched; in as there is room, without a second word."""
+    scene = Scene.of().settle().fail("main-a1", 65, a_failure()).settle()
+    scene.ask(retry="once").set(load=load(depth=10)).settle()
+    assert (scene.status.phase, scene.status.redrives, scene.status.queued_time) == (Phase.PENDING, 1, None)
+    assert scene.condition("Accepted") == ("False", "QueueFull")
+    assert scene.condition("Stalled") == ("False", "QueueFull")
+    assert (scene.condition("Failed"), scene.condition("DeadLettered")) == (None, None)
+    assert "videojob.dev/dead-letter" not in dict(scene.seen.job.labels)
+    assert scene.told()[-2:] == ["Redriven", "QueueFull"]
+    assert scene.tick(60).look().status is None
+    scene.set(load=load(depth=9)).look()
+    assert (scene.status.phase, scene.status.queued_time) == (Phase.QUEUED, scene.seen.now)
+    assert scene.condition("Accepted") == ("True", "Resolved")
+    scene.settle()
+    assert (scene.status.phase, scene.status.attempts, scene.status.redrives) == (Phase.RUNNING, 2, 1)
+
+
+def test_a_cancel_at_the_gate_ends_what_was_driven_again() -> None:
+    """X-002, case 52."""
+    scene = Scene.of().settle().fail("main-a1", 65, a_failure()).settle()
+    scene.ask(retry="once").set(load=load(depth=10)).settle().ask(cancel="now").settle()
+    assert scene.status.phase == Phase.CANCELLED
+    assert scene.ask(retry="twice").set(load=load()).settle().status.phase == Phase.RUNNING
 
 
 def test_a_priority_that_is_not_allowed_needs_a_person() -> None:

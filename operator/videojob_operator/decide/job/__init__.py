@@ -7,6 +7,6 @@ POLICIES is part of the specification.
 from .judge import ended, live
 from .phases import TRANSITIONS, legal
 from .plan import POLICIES, plan
-from .redrive import retry_wanted
+from .redrive import at_the_gate, retry_wanted
 
-__all__ = ["POLICIES", "TRANSITIONS", "ended", "legal", "live", "plan", "retry_wanted"]
+__all__ = ["POLICIES", "TRANSITIONS", "at_the_gate", "ended", "legal", "live", "plan", "retry_wanted"]

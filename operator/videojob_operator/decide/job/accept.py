@@ -27,9 +27,7 @@ def accept(seen: Observed, draft: Draft) -> None:
         return
     draft.update(type=spec.type)
     if draft.status.plan is not None:
-        draft.accepted = True
-        if draft.redriven:
-            _take_class(seen, draft, spec, draft.status.plan)
+        _enter_again(seen, draft, spec, draft.status.plan)
         return
     if seen.duplicate_of is not None:
         text = f"VideoJob {seen.duplicate_of} of this namespace has the idempotencyKey {spec.idempotency_key} already"
@@ -39,14 +37,37 @@ def accept(seen: Observed, draft: Draft) -> None:
         return
     problem = _missing(seen, spec) or _at_the_gate(seen, draft, spec)
     if problem is not None:
-        draft.problem = problem
-        draft.held = True
-        draft.update(phase=Phase.PENDING)
-        before = next((c for c in draft.status.conditions if c.type == "Accepted"), None)
-        if before is None or before.reason != problem[0]:
-            draft.events.append(Event(problem[0], problem[1], "Warning"))
+        _wait(draft, problem)
         return
     _record(seen, draft, spec)
+
+
+def _enter_again(seen: Observed, draft: Draft, spec: VideoJobSpec, plan: PlanStatus) -> None:
+    """What was accepted once stays accepted; when it is driven again, its queue needs room for it, as for any other."""
+    waits = draft.status.phase == Phase.PENDING
+    if not draft.redriven and not waits:
+        draft.accepted = True
+        return
+    problem = _at_the_gate(seen, draft, spec, again=True)
+    if problem is not None:
+        _wait(draft, problem)
+        draft.update(queued_time=None)
+        return
+    draft.accepted = True
+    _take_class(seen, draft, spec, plan)
+    if waits:
+        draft.update(phase=Phase.QUEUED, queued_time=seen.now)
+        draft.message = "Queued again"
+
+
+def _wait(draft: Draft, problem: tuple[Reason, str]) -> None:
+    """Pending, with the reason; told once."""
+    draft.problem = problem
+    draft.held = True
+    draft.update(phase=Phase.PENDING)
+    before = next((c for c in draft.status.conditions if c.type == "Accepted"), None)
+    if before is None or before.reason != problem[0]:
+        draft.events.append(Event(problem[0], problem[1], "Warning"))
 
 
 def _missing(seen: Observed, spec: VideoJobSpec) -> tuple[Reason, str] | None:
@@ -85,11 +106,11 @@ def _take_class(seen: Observed, draft: Draft, spec: VideoJobSpec, plan: PlanStat
     )  # fmt: skip
 
 
-def _at_the_gate(seen: Observed, draft: Draft, spec: VideoJobSpec) -> tuple[Reason, str] | None:
+def _at_the_gate(seen: Observed, draft: Draft, spec: VideoJobSpec, *, again: bool = False) -> tuple[Reason, str] | None:
     """Why the queue does not let it in yet (S-004)."""
     if seen.load is None:
         return None
-    refusal = admit(seen.load, seen.job.namespace, spec.priority, seen.now)
+    refusal = admit(seen.load, seen.job.namespace, spec.priority, seen.now, again=again)
     if refusal is None:
         return None
     if refusal.again_at is not None:

@@ -31,6 +31,11 @@ def retry_wanted(job: VideoJobView) -> bool:
     return _asked(job.annotations, job.status) is not None and job.status.phase in REDRIVES
 
 
+def at_the_gate(job: VideoJobView) -> bool:
+    """Whether a look at the job asks its queue for room: it has not been let in, or is to be driven again."""
+    return job.status.plan is None or job.status.phase == Phase.PENDING or retry_wanted(job)
+
+
 def _asked(annotations: tuple[tuple[str, str], ...], status: VideoJobStatus) -> str | None:
     wanted = nonce(dict(annotations), names.ANNOTATION_RETRY)
     return None if wanted == status.observed_retry else wanted
@@ -64,7 +69,7 @@ def redrive(seen: Observed, draft: Draft) -> None:
         draft.stages(
             group.name, state="Waiting", attempt=spent, attempt_base=spent, failures=0, disruptions=0, out_of_memory=0,
             out_of_disk=0, progress=0,
-            start_time=None, completion_time=None, message=None, cpu_seconds=None, next_retry_time=None,
+            start_time=None, completion_time=None, message=None, cpu_seconds=None, gpu_seconds=None, next_retry_time=None,
             fan_out=None if lost else group.fan_out,
         )  # fmt: skip
     draft.update(
