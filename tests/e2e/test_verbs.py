@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -131,7 +132,9 @@ def _created(audit: Audit, namespace: str, name: str) -> list[str]:
 def test_what_fails_twice_succeeds_at_the_third_attempt(
     kube: Kube, namespace: str, create: Callable[..., str], audit: Audit
 ) -> None:
-    """X-007, T-010: two crashes of ffmpeg, each shown with its reason while the next attempt waits; then the video."""
+    """X-007, T-010, T-017: two crashes of ffmpeg, each shown with its reason while the next attempt waits; then the video.
+    What it cost is in the status, and counted by namespace.
+    """
     name = create("shaky", retry={"maxAttempts": 3, "backoffSeconds": 1}, execution={"mode": "Compact"})
     for attempt in (1, 2):
         job = _crash(kube, name, namespace, attempt)
@@ -145,6 +148,14 @@ def test_what_fails_twice_succeeds_at_the_third_attempt(
     assert (status["attempts"], status["redrives"]) == (3, 0)
     assert [output["name"] for output in status["outputs"]] == ["360p"]
     assert _created(audit, namespace, name) == ["main-a1", "main-a2", "main-a3"]
+    spent = _stage({"status": status}, "Transcode")["cpuSeconds"]
+    assert spent > 0
+    text = kube.run("get", "--raw", f"/api/v1/namespaces/{SYSTEM}/services/videojob-operator:8080/proxy/metrics").out
+    counted = re.search(rf'^videojob_cpu_seconds_total{{namespace="{namespace}",stage="Transcode"}} (\S+)$', text, re.M)
+    assert counted is not None
+    assert float(counted[1]) >= spent
+    assert 'videojob_retries_total{class="Recoverable"}' in text
+    assert 'video_jobs_processed_total{profile="360p",status="success"}' in text
 
 
 def test_a_dead_letter_goes_on_where_it_failed_and_stops_while_it_is_suspended(
@@ -285,6 +296,12 @@ def test_dead_letters_with_a_label_are_driven_again_at_the_pace_of_their_queue(
     assert {kube.get("videojob", name, namespace)["status"]["failure"]["code"] for name in batch} == {"SourceNotFound"}
 
     _configure(kube, narrow, {"paused": True, "maxDepth": DEPTH})
+    assert put(namespace, clip) == uri
+
+    def known(queue: dict[str, Any]) -> bool:
+        return bool(queue["status"]["observedGeneration"] == queue["metadata"]["generation"])
+
+    kube.watch("videoqueue", narrow, SYSTEM, known, 60)
     with kube.recorded("videojobs", "batch=late", tmp_path / "videojobs.json") as states:
         done = kube.cli("dlq", "retry", "-l", "batch=late", "-n", namespace)
         assert done.code == 0, done.err
@@ -292,7 +309,6 @@ def test_dead_letters_with_a_label_are_driven_again_at_the_pace_of_their_queue(
         kube.watch("videoqueue", narrow, SYSTEM, lambda queue: queue["status"]["jobsByStatus"] == wanted, 60)
         told = [_conditions(kube.get("videojob", name, namespace))["Accepted"] for name in batch]
         assert sorted(told) == [("False", "QueueFull")] * 2 + [("True", "Resolved")] * 2
-        assert put(namespace, clip) == uri
         _configure(kube, narrow, {"paused": False})
         for name in batch:
             kube.wait("condition=Complete", "videojob", name, namespace, 120)
