@@ -151,7 +151,9 @@ def test_what_fails_twice_succeeds_at_the_third_attempt(
     spent = _stage({"status": status}, "Transcode")["cpuSeconds"]
     assert spent > 0
     text = kube.run("get", "--raw", f"/api/v1/namespaces/{SYSTEM}/services/videojob-operator:8080/proxy/metrics").out
-    counted = re.search(rf'^videojob_cpu_seconds_total{{namespace="{namespace}",stage="Transcode"}} (\S+)$', text, re.M)
+    counted = re.search(
+        rf'^videojob_cpu_seconds_total{{namespace="{namespace}",stage="Transcode"}} (\S+)$', text, re.MULTILINE
+    )
     assert counted is not None
     assert float(counted[1]) >= spent
     assert 'videojob_retries_total{class="Recoverable"}' in text
