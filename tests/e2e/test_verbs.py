@@ -22,20 +22,21 @@ from kube import Kube
 
 SYSTEM, DEAD = "videojob-system", "videojob.dev/dead-letter"
 DEPTH = 2
-CRASH = """
-import os, pathlib, signal, time
+SIGNAL = """
+import os, pathlib, signal, sys, time
 found = []
 while not found:
     time.sleep(0.02)
     for entry in pathlib.Path("/proc").iterdir():
         try:
-            if entry.name.isdecimal() and (entry / "comm").read_text().strip() == "ffmpeg":
+            if (entry / "comm").read_text() == "ffmpeg\\n" and b"-i" in (entry / "cmdline").read_bytes().split(bytes(1)):
                 found.append(int(entry.name))
-        except OSError:
+        except (OSError, ValueError):
             pass
-os.kill(found[0], signal.SIGSEGV)
+for pid in found:
+    os.kill(pid, signal.Signals[sys.argv[1]])
 """
-"""Runs in a worker's pod: ffmpeg, once it is there, crashes."""
+"""Runs in a worker's pod: ffmpeg, once it is there, gets a signal. SIGSEGV is a crash; SIGSTOP keeps it at work."""
 RECORDS = """
 import json, pathlib, sys
 base = pathlib.Path(sys.argv[1])
@@ -97,25 +98,22 @@ def _works(pod: dict[str, Any]) -> bool:
     return any(entry["name"] == "work" and "running" in entry["state"] for entry in entries)
 
 
-def _at_work(kube: Kube, name: str, namespace: str, attempt: int = 1) -> str:
-    """Wait until that attempt of Transcode has a pod whose container runs; the pod's name."""
-
-    def begun(seen: dict[str, Any]) -> bool:
-        stage = _stage(seen, "Transcode")
-        return bool(stage.get("attempt") == attempt and stage.get("job"))
-
-    job = kube.watch("videojob", name, namespace, begun, 120)
-    launched = _stage(job, "Transcode")["job"]
-    kube.run("wait", "--for=create", "pod", "-n", namespace, "-l", f"job-name={launched}", "--timeout=30s")
-    pod = kube.list("pods", namespace, f"job-name={launched}")[0]["metadata"]["name"]
-    kube.watch("pod", pod, namespace, _works, 60)
-    return str(pod)
+def _at_work(kube: Kube, name: str, namespace: str, attempt: int = 1, group: str = "transcode") -> str:
+    """Wait until that attempt has a pod whose container runs; the pod's name."""
+    labels = {"name": name, "group": group, "attempt": attempt}
+    selector = ",".join(f"videojob.dev/{label}={value}" for label, value in labels.items())
+    pod = kube.watch("pods", f"--selector={selector}", namespace, _works, 120)
+    return str(pod["metadata"]["name"])
 
 
-def _crash(kube: Kube, name: str, namespace: str, attempt: int) -> dict[str, Any]:
+def _signal(kube: Kube, pod: str, namespace: str, signal: str) -> None:
+    """Send ffmpeg in the pod a signal, as soon as it is there."""
+    kube.run("exec", pod, "-n", namespace, "-c", "work", "--", "timeout", "60", "python3", "-c", SIGNAL, signal)
+
+
+def _crash(kube: Kube, name: str, namespace: str, attempt: int, group: str = "transcode") -> dict[str, Any]:
     """Let ffmpeg crash in that attempt of Transcode; returns the VideoJob once that is accounted for."""
-    pod = _at_work(kube, name, namespace, attempt)
-    kube.run("exec", pod, "-n", namespace, "-c", "work", "--", "timeout", "60", "python3", "-c", CRASH)
+    _signal(kube, _at_work(kube, name, namespace, attempt, group), namespace, "SIGSEGV")
 
     def counted(seen: dict[str, Any]) -> bool:
         return bool(_stage(seen, "Transcode").get("failures", 0) >= attempt)
@@ -137,7 +135,7 @@ def test_what_fails_twice_succeeds_at_the_third_attempt(
     """
     name = create("shaky", retry={"maxAttempts": 3, "backoffSeconds": 1}, execution={"mode": "Compact"})
     for attempt in (1, 2):
-        job = _crash(kube, name, namespace, attempt)
+        job = _crash(kube, name, namespace, attempt, "main")
         status, failure = job["status"], job["status"]["failure"]
         assert status["phase"] in {"Queued", "Running"}
         assert (failure["class"], failure["code"], failure["attempt"]) == ("Recoverable", "FFmpegFailed", attempt)
@@ -177,9 +175,11 @@ def test_a_dead_letter_goes_on_where_it_failed_and_stops_while_it_is_suspended(
 
     done = kube.cli("retry", name, "-n", namespace)
     assert done.code == 0, done.err
-    _at_work(kube, name, namespace, 2)
+    pod = _at_work(kube, name, namespace, 2)
+    _signal(kube, pod, namespace, "SIGSTOP")
     done = kube.cli("suspend", name, "-n", namespace)
     assert done.code == 0, done.err
+    _signal(kube, pod, namespace, "SIGCONT")
     job = kube.watch("videojob", name, namespace, lambda seen: seen["status"]["phase"] == "Suspended", 120)
     assert [stage["state"] for stage in job["status"]["stages"]] == ["Succeeded", "Succeeded", "Waiting", "Waiting"]
     assert (DEAD in job["metadata"].get("labels", {}), "Failed" in _conditions(job)) == (False, False)
@@ -211,7 +211,7 @@ def test_a_cancelled_job_runs_anew_from_a_named_stage_and_stops_after_another(
     had succeeded; after spec.stopAfter it has succeeded, and nothing is published.
     """
     name = create("unwanted", execution={"mode": "Spread"}, stopAfter="Transcode")
-    _at_work(kube, name, namespace)
+    _signal(kube, _at_work(kube, name, namespace), namespace, "SIGSTOP")
     job = kube.get("videojob", name, namespace)
     selector, began = f"videojob.dev/uid={job['metadata']['uid']}", time.monotonic()
     done = kube.cli("cancel", name, "-n", namespace)
