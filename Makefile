@@ -66,7 +66,7 @@ demo: $(STAMP) ## From nothing to VideoJobs on a real cluster; the videos land i
 test: $(STAMP) ## All layers: unit, golden, contract, simulate, media, cluster, e2e (root or an engine)
 	@$(CLUSTER) ready
 	@$(MAKE) --no-print-directory packages
-	@$(BIN)/pytest -q --cov --cov-report=term $(LAYERS:%=tests/%)
+	@$(BIN)/pytest -q -n 2 --dist loadgroup --no-loadscope-reorder --cov --cov-report=term $(LAYERS:%=tests/%)
 
 simulate: $(STAMP) ## The long simulation
 	@$(BIN)/pytest -q tests/simulate --seeds 20000

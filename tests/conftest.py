@@ -1,4 +1,4 @@
-"""What all layers share: the count of tests per layer at the end."""
+"""What all layers share: which tests keep to one process, and the count of tests per layer at the end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+TOGETHER = ("e2e", "cluster")
+"""Layers whose tests share one cluster each, in the order in which they start."""
 _layers: Counter[str] = Counter()
 
 
@@ -18,10 +20,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seeds", type=int, default=200, help="simulate: number of seeds")
 
 
+def _layer(path: str) -> str:
+    return path.removeprefix("tests/").split("/", 1)[0]
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Layers that share one cluster stay in one process and start first; all other tests go beside them."""
+    for item in items:
+        if (layer := _layer(item.nodeid)) in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(layer))
+    turn = {layer: number for number, layer in enumerate(TOGETHER)}
+    items.sort(key=lambda item: turn.get(_layer(item.nodeid), len(TOGETHER)))
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Count each test once, by the folder it lies in."""
     if report.when == "call" or (report.when == "setup" and report.outcome != "passed"):
-        _layers[report.nodeid.removeprefix("tests/").split("/", 1)[0]] += 1
+        _layers[_layer(report.nodeid)] += 1
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
