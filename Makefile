@@ -47,8 +47,9 @@ fix: $(STAMP) ## Format and mend what can be mended by itself
 generate: $(STAMP) ## Write everything that is generated: CRDs, reference, chart copies
 	@$(BIN)/python hack/generate.py
 
-packages: ## Install FFmpeg and fonts from Debian packages if they are missing
+packages: ## Install FFmpeg, voices and fonts from Debian packages if they are missing
 	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null && test -d /usr/share/fonts/truetype/vlgothic \
+	  && ls /usr/lib/*/espeak-ng-data >/dev/null 2>&1 \
 	  || $(PYTHON) hack/cluster packages
 
 cluster: $(STAMP) ## Start a real Kubernetes: kind where an engine answers, else on this host (root)

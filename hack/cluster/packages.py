@@ -22,8 +22,12 @@ NODE = (
     "iproute2",
 )
 IMAGES = ("buildah", "mmdebstrap")
-MEDIA = ("ffmpeg", "fonts-liberation", "fonts-noto-core", "fonts-vlgothic", "fonts-droid-fallback", "fonts-nanum")
-"""FFmpeg, and letters for most scripts: what the worker's image has too."""
+MEDIA = (
+    "ffmpeg", "libespeak-ng1", "espeak-ng-data", "fonts-liberation", "fonts-noto-core", "fonts-vlgothic",
+    "fonts-droid-fallback", "fonts-nanum",
+)  # fmt: skip
+"""FFmpeg (which brings the voice flite), a voice for other languages, and letters for most scripts: what the worker's image
+has too."""
 _PROGRAMS = {"containerd": ("containerd", "ctr", "containerd-shim-runc-v2"), "runc": ("runc",)}
 """Programs that make up for the package: Docker's own package of containerd brings them, and the two exclude each other."""
 _POLICY = Path("/usr/sbin/policy-rc.d")

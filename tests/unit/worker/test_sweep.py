@@ -473,3 +473,15 @@ def test_nobody_answers() -> None:
     assert isinstance(answer, str)
     assert "nothing is deleted" in answer
     assert slept == list(WAITS)
+
+
+def test_s_034_and_s_035_sentences_and_pictures_stay_longer_than_other_entries(bench: Bench) -> None:
+    """30 days for speech, 7 for pictures, whatever the processed tier says; from their last use."""
+    entries = (("voice", 29), ("voice", 31), ("picture", 6), ("picture", 8), ("transcode", 6))
+    files = [(bench.write(f"cache/{kind}/{age}/file"), age) for kind, age in entries]
+    for file, age in files:
+        stamp = time.time() - age * DAY
+        for place in (file, file.parent):
+            os.utime(place, (stamp, stamp))
+    bench.sweep()
+    assert bench.left() == {"cache/voice/29/file", "cache/picture/6/file"}
