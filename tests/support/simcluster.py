@@ -16,8 +16,9 @@ from typing import Any, Literal, Protocol
 from builders import NOW
 from simcache import check_slot
 from simobjects import Kind, Outcome, Script, Stored
-from simworker import Worker
+from simworker import Worker, item_of
 from videojob_api import names
+from videojob_api.fanout import read_indexes, write_indexes
 from videojob_api.v1alpha1 import VideoJobStatus
 from videojob_operator.decide.world import ContainerView, JobView, PodView, VideoJobView
 
@@ -65,6 +66,8 @@ class Cluster(Worker):
         self.late_reports = False
         """Whether a report Job may come after the end: it only reads, so an operator with an old view does no harm."""
         self.told: list[tuple[str, str]] = []
+        self.begun: dict[str, set[int]] = {}
+        """Indexes of Indexed Jobs that had a pod, by the Job's UID."""
         self._heap: list[tuple[datetime, int, Callable[[], None]]] = []
 
     # ------------------------------------------------------------ the clock
@@ -130,11 +133,13 @@ class Cluster(Worker):
             view = JobView(
                 name=name, uid=f"job-{next(self._numbers)}", group=labels[names.LABEL_GROUP],
                 attempt=int(labels[names.LABEL_ATTEMPT]), created=self.now, slot=labels.get(names.LABEL_SLOT),
+                parallelism=manifest["spec"]["parallelism"],
+                completions=manifest["spec"]["completions"] if "completionMode" in manifest["spec"] else None,
             )  # fmt: skip
             self.created.append(name)
             self.launched.append(manifest)
             stored = self._put("job", name, owner.uid, view, manifest=manifest)
-            self.after(0.1, lambda: self._make_pod(view))
+            self.after(0.1, lambda: self._make_pods(view))
             return stored
 
         stored = self._write(f"create {name}", perform)
@@ -231,14 +236,31 @@ class Cluster(Worker):
             for watcher in tuple(self.watchers):
                 watcher.event(kind, key, None)
 
-    def _make_pod(self, job: JobView) -> None:
+    def _make_pods(self, job: JobView) -> None:
+        """One pod, or as many indexes of an Indexed Job as may work at once."""
+        if job.completions is None:
+            self._make_pod(job)
+            return
+        stored = self.get("job", job.name)
+        if stored is None or stored.value.uid != job.uid:
+            return
+        now: JobView = stored.value
+        ended = {*read_indexes(now.completed), *read_indexes(now.failed)}
+        begun = self.begun.setdefault(job.uid, set())
+        for index in range(job.completions):
+            if len(begun - ended) < job.parallelism and index not in begun:
+                begun.add(index)
+                self._make_pod(job, index)
+
+    def _make_pod(self, job: JobView, index: int | None = None) -> None:
         stored = self.get("job", job.name)
         if stored is None or stored.value.uid != job.uid:
             return
         spec = stored.manifest["spec"]["template"]["spec"]
         parts = [*spec.get("initContainers", []), *spec["containers"]]
-        key = f"{job.name}-{job.uid}"
-        pod = PodView(key, f"uid-{key}", "Pending", tuple(ContainerView(c["name"], "Waiting") for c in parts))
+        key = f"{job.name}-{job.uid}" + ("" if index is None else f"-{index}")
+        waiting = tuple(ContainerView(c["name"], "Waiting") for c in parts)
+        pod = PodView(key, f"uid-{key}", "Pending", waiting, index=index)
         self._put("pod", key, stored.owner, pod, job=job.name)
         self.after(0.4, lambda: self._start(key, 0))
 
@@ -260,7 +282,9 @@ class Cluster(Worker):
         stored = self.objects["pod", key]
         manifest = self.objects["job", stored.job].manifest
         document = self.document(stored.job)
-        outcome = self.script(stored.owner, document.group, document.attempt, pod.containers[index].name)
+        item = item_of(document, pod)
+        name = pod.containers[index].name + ("" if item is None else f"-{item}")
+        outcome = self.script(stored.owner, document.group, document.attempt, name)
         if outcome.how == "hang":
             limit = document.limits.timeout_seconds
             seconds: float = manifest["spec"]["template"]["spec"]["activeDeadlineSeconds"]
@@ -320,7 +344,29 @@ class Cluster(Worker):
                 "matching FailJob rule at index 1"
             )
         gone = outcome.gone or outcome.how in ("disrupted", "pod-deleted")
+        if pod.index is not None:
+            self.after(1, lambda: self._index(key, stored.job, succeeded=code == 0, gone=gone))
+            return
         self.after(1, lambda: self._condition(key, stored.job, text, gone=gone))
+
+    def _index(self, key: str, job: str, *, succeeded: bool, gone: bool) -> None:
+        """An index of an Indexed Job has ended, the others go on; the next one starts."""
+        stored, pod = self.get("job", job), self.get("pod", key)
+        if stored is None or pod is None:
+            return
+        view: JobView = stored.value
+        field = "completed" if succeeded else "failed"
+        text = write_indexes({*read_indexes(getattr(view, field)), pod.value.index})
+        view = replace(view, completed=text) if succeeded else replace(view, failed=text)
+        self._put("job", job, stored.owner, view)
+        if gone:
+            self._drop("pod", key)
+        ended = len(read_indexes(view.completed)) + len(read_indexes(view.failed))
+        if ended == view.completions:
+            text = "Job has failed indexes" if view.failed else ""
+            self.after(1, lambda: self._condition("", job, text or None, gone=False))
+        else:
+            self.after(0.1, lambda: self._make_pods(view))
 
     def _condition(self, key: str, job: str, text: str | None, *, gone: bool) -> None:
         stored = self.get("job", job)

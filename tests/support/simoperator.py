@@ -60,6 +60,12 @@ class Faults:
     skipped_progress: float = 0.0
 
 
+def _runs(job: Stored, pod: Stored) -> bool:
+    """Whether it is a pod of that very Job."""
+    own = f"{job.key}-{job.value.uid}"
+    return pod.key == (own if pod.value.index is None else f"{own}-{pod.value.index}")
+
+
 class Operator:
     """One process of the operator, from its first list to its crash."""
 
@@ -159,9 +165,7 @@ class Operator:
         """Jobs of a VideoJob with their pods, oldest first."""
         pods = self._of("pod", uid)
         views = [
-            replace(
-                stored.value, pods=tuple(pod.value for pod in pods if pod.key == f"{stored.key}-{stored.value.uid}")
-            )
+            replace(stored.value, pods=tuple(pod.value for pod in pods if _runs(stored, pod)))
             for stored in self._of("job", uid)
         ]
         return tuple(sorted(views, key=lambda view: (view.created, view.name)))

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from builders import SHA, a_stage
 from simcache import SimCache
 from simobjects import Kind, Outcome, Stored
 from videojob_api import names
-from videojob_api.contract import CommitParams, ReportParams, RunResult, TaskDocument, canonical_json, result_path
+from videojob_api.contract import (
+    CommitParams,
+    ReportParams,
+    RunResult,
+    StageInput,
+    StageTask,
+    TaskDocument,
+    canonical_json,
+    result_path,
+)
+from videojob_api.fanout import WorkList, list_uri, read_indexes, write_indexes
+from videojob_api.noop import NoopParams
 from videojob_api.notices import NotifyParams
 from videojob_api.v1alpha1 import FailureStatus, PlannedOutput
+from videojob_operator.decide.world import PodView
 
 EXITS = {
     "permanent": 65,
@@ -27,6 +38,24 @@ CLASSES = {
     "permanent": "Permanent", "external": "External", "resource": "Resource", "stalled": "Stalled",
     "recoverable": "Recoverable", "config": "Permanent", "stopped": "Disruption",
 }  # fmt: skip
+
+
+def item_of(document: TaskDocument, pod: PodView) -> int | None:
+    """The work item of a pod of an Indexed Job."""
+    return None if pod.index is None else read_indexes(document.indexes)[pod.index]
+
+
+def outputs_of(
+    owner: str, given: StageInput, document: TaskDocument, item: int | None = None
+) -> set[tuple[str, str, str]]:
+    """What a stage leaves: VideoJob's UID, kind and key; of a fan-out, one for each of its items, or for one alone."""
+    if given.items_of is None:
+        return {(owner, given.stage, given.key)}
+    if item is not None:
+        return {(owner, given.stage, f"{given.key}/{item}")}
+    lists = (NoopParams.model_validate(task.params).items for task in document.stages if task.kind == given.items_of)
+    count = given.work_list.items if given.work_list is not None else next(lists)
+    return {(owner, given.stage, f"{given.key}/{number}") for number in range(count)}
 
 
 class Worker:
@@ -44,6 +73,10 @@ class Worker:
         self.post: Callable[[RunResult], None] = lambda _result: None
         self.received: dict[tuple[str, str], list[tuple[str, str]]] = {}
         """What each webhook of each VideoJob has heard: event ids and names, in order."""
+        self.finished_items: set[tuple[str, str, int]] = set()
+        """Items of fan-outs that ended with success: VideoJob's UID, key of the stage, item."""
+        self.accidents = False
+        """Whether anything may be lost, so that an item is rightly worked on again."""
         self._numbers = itertools.count(1)
 
     def document(self, job: str) -> TaskDocument:
@@ -73,9 +106,11 @@ class Worker:
             return (143, None, None) if how == "disrupted" else (137, "OOMKilled" if how == "oom" else None, None)
         if how == "oom-hidden" and document.stages[0].kind != "notify":  # which starts no child that could be killed
             return 0, "OOMKilled", None
-        missing = [
-            i.stage for s in mine for i in s.inputs if (pod.owner, i.stage, i.key) not in self.produced_by(mine, pod)
-        ]
+        item = item_of(document, pod.value)
+        made = self.produced_by(mine, pod)
+        missing = [i.stage for s in mine for i in s.inputs if not made.issuperset(outputs_of(pod.owner, i, document))]
+        if item is not None:
+            self._twice(pod, document, item)
         if missing:
             self.broken.append(f"{pod.job}: {name} reads {missing}, which no stage has made")
         for source in (s.params["source"]["uri"] for s in mine if s.kind in ("ingest", "transcode")):
@@ -93,6 +128,8 @@ class Worker:
                 log_tail="x" * 500,
             )
             return EXITS[how], None, self._leave(pod, document, name, EXITS[how], failure=failure)
+        if item is not None and how == "lost":
+            return 0, None, "\ufffd{not json"
         if document.stages[0].kind == "notify":
             params = NotifyParams.model_validate(document.stages[0].params)
             for event in params.events:
@@ -104,7 +141,8 @@ class Worker:
             failure = FailureStatus(failure_class="Disruption", code="NotCached", message="gone from the cache")
             return 66, None, self._leave(pod, document, name, 66, failure=failure)
         for stage in mine:
-            self.produced.add((pod.owner, stage.kind, stage.key))
+            own = StageInput(stage=stage.kind, key=stage.key, items_of=stage.items_of, work_list=stage.work_list)
+            self.produced |= outputs_of(pod.owner, own, document, item)
             if stage.kind == "fetch":
                 self.fetched.add((pod.owner, SHA))
             self.cache.keep(document, stage)
@@ -112,7 +150,7 @@ class Worker:
         if how in ("garbage", "lost"):
             return 0, None, "\ufffd{not json"
         if how in ("stub", "stub-unposted"):
-            whole = self.store[pod.owner, result_path(document.group, document.attempt, name)]
+            whole = self.store[pod.owner, result_path(document.group, document.attempt, name, item)]
             digest = f"{next(self._numbers):064x}"
             if how == "stub":
                 self.post(whole.model_copy(update={"sha256": digest}))
@@ -120,9 +158,17 @@ class Worker:
             return 0, None, canonical_json(stub.dump()).decode()
         return 0, None, result
 
-    def produced_by(self, mine: Iterable[Any], pod: Stored) -> set[tuple[str, str, str]]:
+    def produced_by(self, mine: Iterable[StageTask], pod: Stored) -> set[tuple[str, str, str]]:
         """What a stage of this container finds: everything made before, and what its own container makes."""
-        return self.produced | {(pod.owner, stage.kind, stage.key) for stage in mine}
+        document = self.document(pod.job)
+        own = (StageInput(stage=s.kind, key=s.key, items_of=s.items_of, work_list=s.work_list) for s in mine)
+        return self.produced.union(*(outputs_of(pod.owner, one, document) for one in own))
+
+    def _twice(self, pod: Stored, document: TaskDocument, item: int) -> None:
+        """An item that was seen to succeed is never worked on again, unless people or accidents took what it left."""
+        mark = (pod.owner, document.stages[0].key, item)
+        if mark in self.finished_items and not self.accidents:
+            self.broken.append(f"{pod.job}: item {item} is worked on again")
 
     def _leave(
         self,
@@ -142,19 +188,36 @@ class Worker:
             planned = CommitParams.model_validate(task.params).outputs if task.kind == "commit" else ()
             outputs = [PlannedOutput(profile=o.profile, name=o.name, spec=o.spec.dump()) for o in planned]
             made = a_stage(task.kind, pod.owner, outputs)
+            if task.kind == "nooplist":
+                uri, count = list_uri(task.kind, task.key), NoopParams.model_validate(task.params).items
+                made = made.model_copy(update={"work_list": WorkList(uri=uri, sha256=SHA, size_bytes=100, items=count)})
             stages.append(made.model_copy(update={"cached": task.kind in hits}))
             if task.kind == "commit":
                 self.published.setdefault(pod.owner, []).append(tuple(output.name for output in outputs))
         result = RunResult(
             uid=pod.owner, group=document.group, attempt=document.attempt, container=name, exit_code=code,
-            stages=tuple(stages), failure=failure,
+            stages=tuple(stages), failure=failure, index=item_of(document, pod.value),
         )  # fmt: skip
         if keep:
-            self.store[pod.owner, result_path(document.group, document.attempt, name)] = result
+            self.store[pod.owner, result_path(document.group, document.attempt, name, result.index)] = result
+        if code == 0 and result.index is not None:
+            self.finished_items.add((pod.owner, document.stages[0].key, result.index))
+        return canonical_json(result.dump()).decode()
+
+    def _present(self, pod: Stored, document: TaskDocument, name: str, fan: StageInput) -> str:
+        """Which items of a fan-out are there."""
+        assert fan.work_list is not None
+        there = [n for n in range(fan.work_list.items) if (pod.owner, fan.stage, f"{fan.key}/{n}") in self.produced]
+        result = RunResult(
+            uid=pod.owner, group=document.group, attempt=document.attempt, container=name, exit_code=0,
+            present=write_indexes(there),
+        )  # fmt: skip
         return canonical_json(result.dump()).decode()
 
     def _report(self, pod: Stored, document: TaskDocument, name: str) -> tuple[int, str | None, str | None]:
         wanted = ReportParams.model_validate(document.stages[0].params)
+        if wanted.fan_out is not None:
+            return 0, None, self._present(pod, document, name, wanted.fan_out)
         prefix = result_path(wanted.group, wanted.attempt, "")
         folder = prefix.rpartition("/")[0]
         found = [

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
 from builders import Scene, a_result, ended
@@ -110,29 +108,11 @@ def test_a_permanent_failure_of_one_item_ends_the_job_at_once() -> None:
     assert f"{ITEM}-a1" not in scene.jobs, "the other items are stopped"
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What is left of the pods."""
-
-    name: str
-    gone: tuple[int, ...]
-    counted: bool
-    left: str
-
-
-@pytest.mark.parametrize(
-    "case",
-    [
-        Evidence("counted as completed", (0, 1, 2), counted=True, left=""),
-        Evidence("counted as failed", (0, 1, 2), counted=False, left="0-2"),
-    ],
-    ids=lambda case: case.name,
-)
-def test_pods_that_are_gone_are_judged_by_what_the_job_controller_counts(case: Evidence) -> None:
+def test_pods_that_are_gone_have_failed_where_the_job_controller_says_so() -> None:
     """Case 4: the Job's own indexes say what became of each."""
-    scene = Graph.fanned(3)
-    scene.gone(*case.gone, completed=case.counted)
-    assert counts(scene)[4] == case.left
+    scene = Graph.fanned(3).gone(0, 1, 2, completed=False)
+    assert counts(scene) == (3, 0, 3, 0, "0-2")
+    assert scene.stage(ITEM).failures == 1
 
 
 def report(scene: Graph, present: str | None, code: int = 0) -> Graph:
@@ -178,6 +158,20 @@ def test_a_job_deleted_behind_our_back_is_looked_for_in_the_store(
     if left:
         assert (scene.stage(ITEM).failures, scene.stage(ITEM).disruptions) == (0, 1)
         assert scene.launched(ITEM).document.indexes == left
+
+
+@pytest.mark.parametrize(
+    ("present", "code", "left"),
+    [("0-2", 0, ""), ("0", 0, "1"), (None, 75, "")],
+    ids=["all are there", "one is not", "nobody can tell, and the Job counts them"],
+)
+def test_pods_that_are_gone_with_success_are_looked_for_in_the_store(present: str | None, code: int, left: str) -> None:
+    """Case 4: an operator that was away finds the counts of the Job, and what is in the store."""
+    scene = Graph.fanned(3).item(2).gone(0, 1)
+    assert counts(scene) == (3, 3, 0, 0, "0-2")
+    report(scene, present, code)
+    assert counts(scene)[4] == left
+    assert scene.stage(ITEM).done == (not left)
 
 
 def test_an_item_without_a_readable_result_is_looked_for_in_the_store() -> None:
@@ -251,6 +245,7 @@ def test_status_stays_small_whatever_is_left() -> None:
     failed = ",".join(str(index) for index in range(0, 1000, 2))
     done = ",".join(str(index) for index in range(1, 1000, 2))
     scene.change(f"{ITEM}-a1", failed=failed, completed=done).settle()
+    report(scene, done)
     assert counts(scene)[:3] == (1000, 500, 500)
     assert len(str(scene.status.dump())) < 12_000
     scene.tick(60).settle()

@@ -1,8 +1,9 @@
 """What became of one attempt of a fan-out: an Indexed Job in which each work item succeeds or fails by itself.
 
-An index is judged by its pod; when that is gone, by what the Job controller counts; when that says nothing, by what a report
-finds in the store. What did not succeed is left for the next attempt, which is a smaller Indexed Job. An attempt that lost
-items to disruptions alone counts as a disruption; one in which an item failed counts as a failure, once.
+An index is judged by its pod. When that is gone, a failure is one that the Job controller counts, and a success is what a
+report finds in the store; without a report that can be read, what the Job controller counts. What did not succeed is left
+for the next attempt, which is a smaller Indexed Job. An attempt that lost items to disruptions alone counts as a
+disruption; one in which an item failed counts as a failure, once.
 """
 
 from __future__ import annotations
@@ -74,6 +75,8 @@ class _Items:
     pending: set[int] = field(default_factory=set)
     lost: set[int] = field(default_factory=set)
     """Whose Job says nothing, or whose result cannot be read."""
+    counted: set[int] = field(default_factory=set)
+    """Whose pods are gone, and which the Job controller counts as completed: the store has the last word."""
     failures: dict[int, FailureStatus] = field(default_factory=dict)
     results: list[StageResult] = field(default_factory=list)
 
@@ -115,10 +118,11 @@ def judge_items(seen: Observed, group: Group, attempt: int) -> Verdict:
     span = worked(seen.now, job, *job.pods)
     fatal = next((f for _, f in sorted(found.failures.items()) if f.failure_class == FailureClass.PERMANENT), None)
     if fatal is not None:
+        found.good |= found.counted
         return Verdict("Failed", job, failure=fatal, span=span, fan_out=_after(before, found))
     if found.active or found.pending:
         return Verdict("Live", job, _stuck(job), span=span, fan_out=now)
-    if found.lost:
+    if found.lost or found.counted:
         return _after_report(of, found, job=job)
     return _concluded(of, found, job=job)
 
@@ -139,7 +143,7 @@ def _sort(of: _Attempt, job: JobView) -> _Items:
             text = f"the pod of item {item} was disrupted"
             found.failures[item] = of.failure(FailureClass.DISRUPTION, text)
         elif index in completed:
-            found.good.add(item)
+            found.counted.add(item)
         elif index in failed:
             text = f"item {item} failed, and its pod is gone"
             found.failures[item] = of.failure(FailureClass.RECOVERABLE, text)
@@ -221,14 +225,15 @@ def _after_report(
         return Verdict("Reading", job, needs_report=True, confirm=confirm, fan_out=_counted(of.before, found))
     if report is not None and live(report):
         return Verdict("Reading", report, fan_out=_counted(of.before, found))
-    present = present_in(of.seen, of.group, of.number, report) & found.lost
+    told = present_in(of.seen, of.group, of.number, report)
+    present = found.counted if told is None else told & (found.lost | found.counted)
     found.good |= present
-    for item in found.lost - present:
+    for item in (found.lost | found.counted) - present:
         text = f"item {item} ended without a result that could be read, and its outputs are not in the store"
         found.failures[item] = failure or of.failure(
             FailureClass.RECOVERABLE, text, exit_code=0, default_code="ResultInvalid"
         )
-    found.lost = set()
+    found.lost, found.counted = set(), set()
     return _concluded(of, found, job=job, confirm=confirm or gone)
 
 
@@ -278,7 +283,7 @@ def _counted(before: FanOutStatus, found: _Items) -> FanOutStatus:
     """The counts; `left` stays what the attempt was begun with while it is alive."""
     return FanOutStatus(
         total=before.total,
-        succeeded=before.total - len(read_indexes(before.left)) + len(found.good),
+        succeeded=before.total - len(read_indexes(before.left)) + len(found.good | found.counted),
         failed=len(found.failures),
         active=len(found.active),
         left=before.left,

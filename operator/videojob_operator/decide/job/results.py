@@ -45,17 +45,17 @@ def read_report(seen: Observed, group: Group, attempt: int, container: Container
     return told if len({result.container for result in told}) == len(told) else ()
 
 
-def present_in(seen: Observed, group: Group, attempt: int, report: JobView | None) -> set[int]:
-    """Work items of a fan-out that a report Job found in the store; none if it failed, or says nothing that can be read."""
+def present_in(seen: Observed, group: Group, attempt: int, report: JobView | None) -> set[int] | None:
+    """Work items of a fan-out that a report Job found in the store; None if it failed, or says nothing that can be read."""
     for pod in report.pods if report is not None else ():
         for container in pod.containers:
             if container.state != "Terminated" or container.exit_code != 0:
                 continue
             found = _addressed(seen, report_group(group.name), attempt, container)
             with suppress(ValueError):
-                if found is not None:
+                if found is not None and found.present is not None:
                     return set(read_indexes(found.present))
-    return set()
+    return None
 
 
 def _addressed(seen: Observed, group: str, attempt: int, container: ContainerView) -> RunResult | None:
