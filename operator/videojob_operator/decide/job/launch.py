@@ -39,6 +39,8 @@ def launch(seen: Observed, draft: Draft) -> None:
             action = report(seen, draft.status, spec, group, attempt)
             if _create(seen, draft, action):
                 draft.stages(group.name, job=action.name)
+        elif verdict.state == "Reading" and verdict.job is not None:
+            draft.stages(group.name, job=verdict.job.name)  # also when a crash came between the Job and its record
     if draft.held:
         return
     flying = {group.name for group, _, _ in draft.flights}
