@@ -84,6 +84,9 @@ figures-estimate: $(STAMP) packages ## Print how far status.estimate is off over
 bench-story: $(STAMP) packages ## Print how fast a story is made, beside the encoder alone (PEERS=1: beside MoviePy and zoompan too)
 	@$(BIN)/python hack/bench/story.py $(if $(PEERS),--peers)
 
+bench-motion: $(STAMP) packages ## Print what a moving frame costs by each way to make it
+	@$(BIN)/python hack/bench/motion.py
+
 clean: ## Remove what was built in this checkout (caches outside it stay)
 	@$(CLUSTER_STOP) || true
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build demo-output .cluster
