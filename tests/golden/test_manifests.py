@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from builders import CONFIG, Scene, a_url
+from graphs import ITEM, Graph
 from videojob_api.v1alpha1 import NotifyTarget, WorkerClass
 from videojob_operator.decide.notify import group_of
 from videojob_operator.decide.world import CreateJob
@@ -42,6 +43,9 @@ def created(mode: str, group: str) -> tuple[CreateJob, Scene]:
     if group == "main-gpu":
         scene = Scene.of(mode, config=replace(CONFIG, classes=(("gpu", GPU),)), workerClass="gpu").settle()
         return next(a for plan in scene.plans for a in plan.actions if isinstance(a, CreateJob)), scene
+    if group == "fan-out":
+        graph = Graph.fanned(5, slots=2)
+        return graph.launched(ITEM), graph
     fields: dict[str, Any] = {"transcode": a_url(secretName="media-key")} if group == "fetch" else {}
     if group == "notify":
         fields = {"notify": [{"url": HOOK, "secretName": "hook-signing"}]}
@@ -69,6 +73,7 @@ def created(mode: str, group: str) -> tuple[CreateJob, Scene]:
         ("Spread", "transcode"),
         ("Spread", "commit"),
         ("Compact", "notify"),
+        ("Spread", "fan-out"),
     ],
 )
 def test_the_manifest_is_the_golden_one(mode: str, group: str, request: pytest.FixtureRequest) -> None:
@@ -91,6 +96,7 @@ def test_every_golden_file_is_used() -> None:
         "spread-transcode.yaml",
         "spread-commit.yaml",
         "compact-notify.yaml",
+        "spread-fan-out.yaml",
     }
     assert {path.name for path in GOLDEN.iterdir()} == used
     assert CONFIG.worker_image in (GOLDEN / "compact-main.yaml").read_text(encoding="utf-8")

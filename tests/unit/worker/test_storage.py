@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,12 @@ def test_a_staging_folder_replaces_an_older_final_one(tmp_path: Path) -> None:
     files.publish_folder(tmp_path / "staging", tmp_path / "final")
     assert (tmp_path / "final/file").read_text() == "new"
     assert not (tmp_path / "staging").exists()
+
+
+def test_pods_that_write_the_same_file_at_once_leave_a_whole_one(tmp_path: Path) -> None:
+    """Every item of a fan-out writes the folder's policy when it starts; process ids are the same in every pod."""
+    bodies = [bytes([number]) * 200_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda body: files.write_atomic(tmp_path / "kept", body), bodies))
+    assert (tmp_path / "kept").read_bytes() in bodies
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
