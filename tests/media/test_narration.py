@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import wave
+from array import array
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pocketsphinx import Decoder
 
 import voices as support
 from videojob_api.contract import RunResult
@@ -114,6 +117,22 @@ def test_s_064_every_sentence_has_the_same_loudness_and_begins_at_once(bench: Wo
     for level in loudness.measure(paths, lengths, run):
         assert level.lufs == pytest.approx(-16, abs=1.0)
         assert level.peak_db <= -1.0
+
+
+def test_a_recogniser_hears_the_words(bench: Workbench) -> None:
+    """An ear of its own: pocketsphinx, without being told what to expect, finds most words of the English voice."""
+    found = told(bench, bench.run(document=document(bench, script={"text": ENGLISH})))
+    decoder = Decoder(samprate=16_000)
+    heard: list[str] = []
+    for scene in found.scenes:
+        samples = array("h", sound(bench, scene).data)
+        thirds = [sum(samples[at : at + 3]) // 3 for at in range(0, len(samples) - 2, 3)]
+        decoder.start_utt()
+        decoder.process_raw(array("h", thirds).tobytes(), full_utt=True)
+        decoder.end_utt()
+        heard += decoder.hyp().hypstr.split()
+    words = re.findall("[a-z]+", ENGLISH.lower())
+    assert sum(word in heard for word in words) >= 0.7 * len(words), heard
 
 
 def test_words_begin_where_the_sound_does_after_a_pause(bench: Workbench) -> None:

@@ -58,7 +58,7 @@ def manner(name: str, language: str = "en-US", **choice: Any) -> Manner:
 
 
 def means(folder: Path, *, secrets: dict[str, str] | None = None, retries: int = 0) -> Means:
-    """Means in a folder; waits are not waited, they are noted in `means.waited`."""
+    """Means in a folder; waits are not waited."""
     (folder / "secrets" / "tts").mkdir(parents=True, exist_ok=True)
     for name, value in (secrets or {}).items():
         (folder / "secrets" / "tts" / name).write_text(value)
@@ -68,7 +68,7 @@ def means(folder: Path, *, secrets: dict[str, str] | None = None, retries: int =
 
     return Means(
         run=run, scratch=folder, stock=folder, secrets=folder / "secrets", policy=LOOPBACK, check=lambda: None,
-        wait=lambda _: None, retries=retries,
+        wait=lambda _: None, retries=retries, threads=2,
     )  # fmt: skip
 
 

@@ -11,6 +11,21 @@ KEPT_SECONDS: dict[str, int] = {VOICE_PARTS: 30 * 86_400, PICTURE_PARTS: 7 * 86_
 """How long these are kept at least after their last use (S-034, S-035)."""
 
 
+VOICE_KEYS: dict[str, tuple[str, ...]] = {
+    "openai": ("key",),
+    "elevenlabs": ("key",),
+    "azure": ("key",),
+    "google": ("key",),
+    "polly": ("accessKeyId", "secretAccessKey", "sessionToken"),
+}
+"""Voices that need the network, each with the keys that its Secret may hold; every other one is offline."""
+
+
+def online(voice: Voice) -> bool:
+    """Whether a chain of voices needs a pod with a network."""
+    return any(choice.name in VOICE_KEYS for choice in voice.providers)
+
+
 class SceneParsingParams(StatusModel):
     """Make scenes of a script."""
 

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 import voices as support
+from videojob_api.story.params import Provider, Voice
+from videojob_api.story.tasks import VOICE_KEYS, online
 from videojob_worker.base.errors import External, Permanent, Recoverable, WorkerError
 from videojob_worker.providers.sigv4 import Credentials, signed
 from videojob_worker.providers.voices import VOICES, voice
@@ -274,7 +276,7 @@ def test_case_60_a_voice_goes_nowhere_it_may_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", PATHS)
 def test_without_its_secret_a_voice_says_what_is_missing(name: str, tmp_path: Path) -> None:
     more = {**MORE.get(name, {}), "region": "eu-central-1"}
-    keys = VOICES[name].keys
+    keys = VOICE_KEYS[name]
     for choice, text in (
         ({}, "needs credentials"),
         ({"secretName": "tts"}, f"no Secret tts with a usable key {keys[0]}"),
@@ -339,3 +341,10 @@ def test_s_033_silent_says_nothing(tmp_path: Path) -> None:
     manner = support.manner("silent")
     assert list(voice(manner.choice).speak([support.line(TEXT)] * 2, manner, support.means(tmp_path))) == [None, None]
     assert voice(manner.choice).chosen(manner) == "silent"
+
+
+def test_the_contract_knows_which_voices_need_a_network() -> None:
+    """The operator chooses pod and Secrets by it; these are the rows whose modules call a service."""
+    assert set(VOICE_KEYS) == set(PATHS) <= set(VOICES)
+    assert not online(Voice())
+    assert online(Voice(providers=(Provider(name="flite"), Provider(name="azure"))))

@@ -57,6 +57,8 @@ class Means:
     """Sleeps, and wakes for a stop."""
     retries: int = 2
     """Further tries of one request."""
+    threads: int = 1
+    """Lines an engine may speak at a time."""
     exchange: Callable[..., Reply] = exchange.exchange
     """The HTTP client."""
 

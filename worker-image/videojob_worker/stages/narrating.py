@@ -258,7 +258,7 @@ class Narrator:
         return Means(
             run=self._tool("a voice"), scratch=context.store.scratch, stock=Path(context.document.store.stock),
             secrets=context.secrets, policy=context.document.fetch or FetchPolicy(), check=context.check, wait=wait,
-            retries=self._params.voice.retries,
+            retries=self._params.voice.retries, threads=context.document.limits.threads,
         )  # fmt: skip
 
 

@@ -22,25 +22,21 @@ class Row:
     name: str
     module: str
     """Module and class, imported on use."""
-    online: bool
-    """Whether it needs the network, and mostly a Secret."""
-    keys: tuple[str, ...] = ()
-    """Keys of its Secret."""
 
 
 VOICES: dict[str, Row] = {
     row.name: row
     for row in (
-        Row("flite", "flite:Flite", online=False),
-        Row("espeak", "espeak:Espeak", online=False),
-        Row("offline", "offline:Offline", online=False),
-        Row("piper", "piper:Piper", online=False),
-        Row("silent", "silent:Silent", online=False),
-        Row("openai", "openai:OpenAI", online=True, keys=("key",)),
-        Row("elevenlabs", "elevenlabs:ElevenLabs", online=True, keys=("key",)),
-        Row("azure", "azure:Azure", online=True, keys=("key",)),
-        Row("google", "google:Google", online=True, keys=("key",)),
-        Row("polly", "polly:Polly", online=True, keys=("accessKeyId", "secretAccessKey", "sessionToken")),
+        Row("flite", "flite:Flite"),
+        Row("espeak", "espeak:Espeak"),
+        Row("offline", "offline:Offline"),
+        Row("piper", "piper:Piper"),
+        Row("silent", "silent:Silent"),
+        Row("openai", "openai:OpenAI"),
+        Row("elevenlabs", "elevenlabs:ElevenLabs"),
+        Row("azure", "azure:Azure"),
+        Row("google", "google:Google"),
+        Row("polly", "polly:Polly"),
     )
 }
 """Every provider by name."""

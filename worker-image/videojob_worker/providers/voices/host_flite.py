@@ -100,20 +100,36 @@ class Flite:
 
 
 def main(request: dict[str, Any]) -> None:
-    """Speak every line of a request `{voice, stretch, pitch, lines: [{text, out}]}`."""
+    """Speak every line of a request `{voice, stretch, pitch, atOnce, lines: [{text, out}]}`."""
     engine = Flite(request["voice"])
     engine.tune(request["stretch"], request["pitch"])
-    for line in request["lines"]:
-        child = (
-            os.fork()
-        )  # every line from the same state: what is kept by its content must not depend on its neighbours
-        if child == 0:
-            sys.stdout.write(json.dumps(engine.speak(line["text"], Path(line["out"]))) + "\n")
-            sys.stdout.flush()
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        if status:
-            raise SystemExit(f"the engine failed with status {status} at {line['text'][:60]!r}")
+    lines = request["lines"]
+    waiting: list[tuple[int, dict[str, Any]]] = []
+    for place in range(len(lines) + request["atOnce"]):
+        if place >= request["atOnce"] and waiting:
+            _collect(*waiting.pop(0))
+        if place < len(lines):
+            waiting.append((_begin(engine, lines[place]), lines[place]))
+
+
+def _begin(engine: Flite, line: dict[str, Any]) -> int:
+    """Every line in a fork: each from the same state, since speech is kept by its content, and several at a time."""
+    child = os.fork()
+    if child == 0:
+        told = engine.speak(line["text"], Path(line["out"]))
+        Path(line["out"] + ".json").write_text(json.dumps(told), encoding="utf-8")
+        os._exit(0)
+    return child
+
+
+def _collect(child: int, line: dict[str, Any]) -> None:
+    _, status = os.waitpid(child, 0)
+    if status:
+        raise SystemExit(f"the engine failed with status {status} at {line['text'][:60]!r}")
+    told = Path(line["out"] + ".json")
+    sys.stdout.write(told.read_text(encoding="utf-8") + "\n")
+    sys.stdout.flush()
+    told.unlink()
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def _batch(
         out.unlink(missing_ok=True)
     ask = folder / f"{name}.json"
     lines = [{"text": text, "out": str(out)} for text, out in zip(texts, outs, strict=True)]
-    ask.write_text(json.dumps({**request, "lines": lines}), encoding="utf-8")
+    ask.write_text(json.dumps({**request, "atOnce": means.threads, "lines": lines}), encoding="utf-8")
     told: list[str] = []
     finished = means.run([sys.executable, "-I", "-S", str(Path(__file__).with_name(host)), str(ask)], told.append)
     if finished.code != 0 or len(told) != len(texts):
