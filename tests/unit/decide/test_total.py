@@ -47,6 +47,7 @@ JOBS = st.builds(
     attempt=st.integers(0, 4), created=TIMES.map(lambda time: time or NOW), slot=st.sampled_from([None, "cpu"]),
     finished=st.sampled_from([None, "Complete", "Failed"]), condition_message=st.one_of(st.none(), st.text(max_size=9)),
     finished_at=TIMES, deleting=st.booleans(), pods=st.lists(PODS, max_size=2).map(tuple), blocked=WORDS,
+    suspended=st.booleans(),
 )  # fmt: skip
 
 
@@ -66,6 +67,11 @@ def starts() -> list[VideoJobView]:
         found.append(scene.seen.job)
         found.append(Scene.of(mode).settle().ask(cancel="before").settle().seen.job)
         found.append(Scene.of(mode).settle().fail(first, 65, a_failure()).settle().seen.job)
+        hungry = Scene.of(mode, retry={"maxAttempts": 9}).settle().fail(first, 137).settle().seen.job
+        found.append(hungry)
+        if hungry.status.plan is not None:  # of a version that knows more fields of a worker class
+            strange = hungry.status.plan.model_copy(update={"worker": {"hologram": 1}})
+            found.append(replace(hungry, status=hungry.status.model_copy(update={"plan": strange})))
     return found
 
 
@@ -79,6 +85,7 @@ def worlds(draw: st.DrawFn) -> Observed:
         ), max_size=2))),
         "queue_found": draw(st.booleans()),
         "waiting_message": draw(WORDS),
+        "refused": draw(WORDS),
         "progress": tuple(draw(st.lists(st.builds(
             Progress, uid=st.just(UID), group=GROUPS, attempt=st.integers(0, 3),
             stage=st.sampled_from(["ingest", "transcode", "commit", "x"]), percent=st.integers(0, 100),
