@@ -120,7 +120,7 @@ class Bench:
     def film(self, manifest: SceneManifest) -> Film:
         """Our film, by the same code as the worker's stage."""
         asked = StoryParams.model_validate({"script": Script(text="x"), "encoding": Asked(preset=self.preset, crf=23)})
-        code = Encoding.of(asked, manifest.width, manifest.height, manifest.fps)
+        code = Encoding.of(asked, (manifest.width, manifest.height), manifest.fps, "bench")
 
         def run(argv: list[str], stdin: int | None = None) -> Finished:
             return run_process(argv, cwd=self.folder, stop=Stop(), deadline=Deadline(None), stdin=stdin)
@@ -138,12 +138,14 @@ class Bench:
         out.mkdir(exist_ok=True)
         wanted = [piece for piece in film.pieces if not (out / piece.name).exists()]
         film.make(out, wanted, lambda _done, _total: None, workers=os.cpu_count() or 2)
-        sound.lay(
-            manifest, sound.passages(manifest, lambda spoken: self.folder / spoken.file.path), out / "s.wav", None
-        )
-        subprocess.run(["rm", "-f", out / "s.m4a", out / "film.mp4"], check=True)
-        subprocess.run(encoding.sound(ffmpeg(), out / "s.wav", out / "s.m4a"), check=True, stdin=subprocess.DEVNULL)
-        film.join(out, lambda piece: out / piece.name, out / "s.m4a", out / "film.mp4")
+        heard = out / f"{sound.key(manifest, -16, None)}.m4a"
+        if not heard.exists():
+            sound.lay(
+                manifest, sound.passages(manifest, lambda spoken: self.folder / spoken.file.path), out / "s.wav", None
+            )
+            subprocess.run(encoding.sound(ffmpeg(), out / "s.wav", heard), check=True, stdin=subprocess.DEVNULL)
+        (out / "film.mp4").unlink(missing_ok=True)
+        film.join(out, lambda piece: out / piece.name, heard, out / "film.mp4")
         return time.monotonic() - since
 
     def frames(self, manifest: SceneManifest, target: Path) -> float:

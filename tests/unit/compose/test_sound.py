@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stories import manifest, scene, spoken
+from stories import manifest, plain, scene, spoken
 from videojob_api.story.looks import Music
 from videojob_api.story.scenes import SceneManifest
 from videojob_worker.base.errors import Recoverable
@@ -101,3 +101,17 @@ def test_music_that_ends_early_leaves_silence(tmp_path: Path) -> None:
 )
 def test_loudness_is_read_from_the_summary(text: str, value: float) -> None:
     assert sound.integrated(text) == value
+
+
+def test_another_picture_leaves_the_sound_as_it_is_and_another_word_does_not() -> None:
+    """M2: the sound's key says what is heard when, and nothing of what is seen."""
+    one, scenes = story(), list(story().scenes)
+    scenes[0] = scenes[0].model_copy(update={"background": plain("#000000"), "effects": ("ken_burns",)})
+    seen = one.model_copy(update={"scenes": tuple(scenes)})
+    assert sound.key(seen, -16, None) == sound.key(one, -16, None)
+    later = scene("one two", 31, speech=spoken("one two", word_ms=250, offset_ms=10))
+    others = {
+        sound.key(manifest([later, *scenes[1:]]), -16, None), sound.key(one, -14, None), sound.key(one, -16, "0" * 64),
+        sound.key(one.model_copy(update={"music": Music(uri="store://stock/m.mp3")}), -16, None),
+    }  # fmt: skip
+    assert len(others | {sound.key(one, -16, None)}) == 5

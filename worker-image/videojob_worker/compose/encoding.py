@@ -24,6 +24,17 @@ TIMESCALE = 1000
 """Ticks a frame: MP4 holds times in whole ticks."""
 AUDIO_BITRATE = "128k"
 _COLOURS = ("-color_range", "tv", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709")
+_STRANGERS = (
+    "-max_pixels",
+    str(8192 * 4352),
+    "-max_streams",
+    "64",
+    "-probesize",
+    "10000000",
+    "-analyzeduration",
+    "10000000",
+)
+"""Bounds for what strangers made: no header makes a decoder ask for more (case 66)."""
 _PLAIN = ("-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact")
 
 
@@ -37,16 +48,21 @@ class Encoding:
     width: int
     height: int
     fps: int
+    build: str = ""
+    """Version of FFmpeg: another one makes other bytes, and pieces of two do not join."""
 
     @classmethod
-    def of(cls, params: StoryParams, width: int, height: int, fps: int) -> Encoding:
+    def of(cls, params: StoryParams, size: tuple[int, int], fps: int, build: str) -> Encoding:
         """What a story asks for."""
         row = quality(params)
-        return cls(row.crf, row.maxrate, row.preset, width, height, fps)
+        return cls(row.crf, row.maxrate, row.preset, *size, fps, build)
 
     def dump(self) -> dict[str, Any]:
         """All that shapes a piece's bytes, for its key."""
-        return {"crf": self.crf, "maxrate": self.maxrate, "preset": self.preset, "gop": GOP_SECONDS, "codec": "libx264"}
+        return {
+            "crf": self.crf, "maxrate": self.maxrate, "preset": self.preset, "gop": GOP_SECONDS, "codec": "libx264",
+            "build": self.build,
+        }  # fmt: skip
 
 
 def _head(program: str) -> list[str]:
@@ -109,8 +125,9 @@ def sound(program: str, source: Path, target: Path) -> list[str]:
 def music(program: str, source: Path, demuxer: str, target: Path, seconds: float) -> list[str]:
     """A stranger's music to plain PCM, repeated until it is long enough."""
     return [
-        *_head(program), "-stream_loop", "-1", "-f", demuxer, "-protocol_whitelist", "file", "-format_whitelist", demuxer,
-        "-i", file(source), "-map", "0:a:0", *_PLAIN, "-t", f"{seconds:.3f}", "-ac", "2", "-ar", str(SAMPLE_RATE),
+        *_head(program), *_STRANGERS, "-stream_loop", "-1", "-f", demuxer, "-protocol_whitelist", "file",
+        "-format_whitelist", demuxer, "-i", file(source), "-map", "0:a:0", *_PLAIN, "-t", f"{seconds:.3f}",
+        "-ac", "2", "-ar", str(SAMPLE_RATE),
         "-c:a", "pcm_s16le", "-f", "wav", file(target),
     ]  # fmt: skip
 
@@ -126,7 +143,7 @@ def clip(  # noqa: PLR0917 - a passage of a file, in a shape, to a pipe
         f"trim=start_frame={first_frame}:end_frame={first_frame + frames}"
     )
     return [
-        *_head(program), "-y", "-stream_loop", "-1", "-threads", "1", "-f", demuxer, "-protocol_whitelist", "file",
+        *_head(program), "-y", *_STRANGERS, "-stream_loop", "-1", "-threads", "1", "-f", demuxer, "-protocol_whitelist", "file",
         "-format_whitelist", demuxer, "-i", file(source), "-map", "0:v:0", "-an", "-vf", fill, "-frames:v", str(frames),
         "-f", "rawvideo", file(target),
     ]  # fmt: skip

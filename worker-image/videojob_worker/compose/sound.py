@@ -15,11 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from videojob_api.contract import content_key
 from videojob_api.story.looks import SAMPLE_RATE, Music
 from videojob_api.story.scenes import SceneManifest, Speech
 
 from ..base.errors import Recoverable
 
+SOUND_VERSION = 1
+"""Raise it when the same key would give another sound."""
 BLOCK = SAMPLE_RATE
 """Samples worked on at a time."""
 ATTACK, RELEASE = SAMPLE_RATE // 4, SAMPLE_RATE // 2
@@ -63,6 +66,24 @@ class Bed:
     look: Music
     voice_lufs: float
     """Loudness of the narration that `look.gain_db` counts from."""
+
+
+def key(manifest: SceneManifest, voice_lufs: float, music_sha256: str | None) -> str:
+    """Content key of a film's sound: what is heard when. Another picture leaves it as it is (M2)."""
+    heard = [
+        [
+            scene.frames,
+            *(
+                [scene.speech.file.sha256, scene.speech.offset_ms, scene.speech.samples]
+                if scene.speech is not None
+                else []
+            ),
+        ]
+        for scene in manifest.scenes
+    ]
+    music = manifest.music.dump() if manifest.music is not None else None
+    params = {"fps": manifest.fps, "heard": heard, "music": music, "lufs": voice_lufs}
+    return content_key("sound", SOUND_VERSION, params, (music_sha256,) if music_sha256 is not None else ())
 
 
 def lay(manifest: SceneManifest, spoken: Sequence[Passage], target: Path, bed: Bed | None) -> None:

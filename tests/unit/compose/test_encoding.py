@@ -1,0 +1,89 @@
+"""The exact commands of pieces and joins: one thread, closed groups, bounds for what strangers made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stories import film, manifest, plain, scene
+from videojob_api.story.looks import Captions
+from videojob_api.story.looks import Encoding as Asked
+from videojob_api.story.params import Script, StoryParams
+from videojob_api.story.segments import Segment
+from videojob_worker.compose import encoding
+from videojob_worker.compose.encoding import Encoding
+from videojob_worker.compose.fonts import FontBook
+
+
+def after(argv: list[str], option: str) -> str:
+    return argv[argv.index(option) + 1]
+
+
+def test_qualities_and_compression_options() -> None:
+    """S-024, S-058, S-059, C2: the quality's values unless the user's own stand."""
+
+    def code(**asked: object) -> Encoding:
+        params = StoryParams(script=Script(text="x"), encoding=Asked.model_validate(asked))
+        return Encoding.of(params, (1080, 1920), 30, "7")
+
+    assert (code().crf, code().maxrate, code().preset) == (23, "8000k", "superfast")
+    assert (code(quality="Draft").crf, code(quality="Draft").maxrate) == (28, "2000k")
+    assert (code(quality="High").crf, code(quality="High").preset) == (18, "medium")
+    assert code(quality="High", crf=30, maxrate="900k", preset="veryfast") == Encoding(
+        30, "900k", "veryfast", 1080, 1920, 30, "7"
+    )
+
+
+def test_a_piece_is_encoded_by_one_thread_with_headers_that_join() -> None:
+    argv = encoding.piece("ffmpeg", Encoding(23, "8000k", "superfast", 1920, 1080, 25), Path("/a/b.mp4"))
+    assert argv[argv.index("pipe:0") - 1] == "-i"
+    assert [after(argv, name) for name in ("-threads", "-crf", "-maxrate", "-bufsize", "-g")] == [
+        "1",
+        "23",
+        "8000k",
+        "16000k",
+        "100",
+    ]
+    assert after(argv, "-x264-params") == "stitchable=1:scenecut=0"
+    assert "+cgop" in after(argv, "-flags:v")
+    assert after(argv, "-video_track_timescale") == "25000"
+    assert argv[-1] == "file:/a/b.mp4"
+
+
+def test_a_list_for_the_join_survives_any_path_and_states_exact_durations() -> None:
+    text = encoding.concat_list(
+        [Path("/it's/a.mp4"), Path("/b.mp4")], [Segment("scene", 0, 0, 0, 31), Segment("scene", 1, 0, 31, 1)], 30
+    )
+    assert text == (
+        "ffconcat version 1.0\nfile 'file:/it'\\''s/a.mp4'\nduration 1.033333\nfile 'file:/b.mp4'\nduration 0.033333\n"
+    )
+
+
+def test_what_strangers_made_is_read_within_bounds() -> None:
+    """Case 66: pinned demuxer, files only, no more pixels and streams than allowed."""
+    code = Encoding(23, "8000k", "superfast", 1920, 1080, 30)
+    for argv in (
+        encoding.music("ffmpeg", Path("/m"), "mp3", Path("/o.wav"), 3.5),
+        encoding.clip("ffmpeg", Path("/m"), "mp3", code, 0, 9, Path("/p")),
+    ):
+        at = argv.index("-i")
+        before = argv[:at]
+        assert after(before, "-f") == after(before, "-format_whitelist") == "mp3"
+        assert after(before, "-protocol_whitelist") == "file"
+        assert {"-max_pixels", "-max_streams"} <= set(before)
+
+
+def test_the_key_of_a_piece_follows_from_what_is_seen_and_by_whom_it_is_encoded(tmp_path: Path) -> None:
+    """M2, S-056: position, title and sound are not seen."""
+    fonts = FontBook([tmp_path])
+    first, second = scene("", 30, background=plain("#111111")), scene("", 40, background=plain("#222222"))
+
+    def keys(*scenes: object, crf: int = 12, **more: object) -> list[str]:
+        found = manifest(scenes, **more)  # type: ignore[arg-type]  # scenes all the same
+        return [piece.key for piece in film(found, tmp_path, crf=crf, fonts=fonts).pieces]
+
+    one = keys(first, second)
+    assert keys(second, first) == one[::-1]
+    assert keys(first, second, title="Another") == one
+    assert set(keys(first, second, crf=13)).isdisjoint(one)
+    assert set(keys(first, second, captions=Captions(size=50))).isdisjoint(one)
+    assert keys(first.model_copy(update={"frames": 31}), second)[1] == one[1]
