@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import voices as support
 from videojob_api.story.params import Provider, Voice
 from videojob_api.story.tasks import VOICE_KEYS, online
 from videojob_worker.base.errors import External, Permanent, Recoverable, WorkerError
+from videojob_worker.net.exchange import exchange
 from videojob_worker.providers.sigv4 import Credentials, signed
 from videojob_worker.providers.voices import VOICES, voice
 from videojob_worker.providers.voices.base import Utterance
@@ -196,12 +197,12 @@ def test_a_slow_service_is_not_waited_for(name: str, tmp_path: Path) -> None:
         endpoint = server.url("/v1" if name == "openai" else "")
         wanted = {"endpoint": endpoint, "secretName": "tts", "timeoutSeconds": 1, **MORE.get(name, {})}
         manner = support.manner(name, **wanted)
+        mine = replace(
+            support.means(tmp_path, secrets=support.SECRETS),
+            exchange=lambda request, *rest, **more: exchange(replace(request, seconds=0.2), *rest, **more),
+        )
         with pytest.raises(External, match="did not answer in time"):
-            list(
-                voice(manner.choice).speak(
-                    [support.line(TEXT)], manner, support.means(tmp_path, secrets=support.SECRETS)
-                )
-            )
+            list(voice(manner.choice).speak([support.line(TEXT)], manner, mine))
         server.ended.set()
 
 
