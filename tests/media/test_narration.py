@@ -198,6 +198,17 @@ def test_s_002_pauses_meet_the_target_exactly_enough(bench: Workbench) -> None:
     assert found.duration_ms == pytest.approx(18_000, abs=900)
 
 
+@pytest.mark.parametrize(("target_ms", "hurried"), [(9_500, True), (22_000, False)])
+def test_s_002_speech_is_measured_before_it_is_hurried_or_slowed(
+    bench: Workbench, target_ms: int, hurried: bool
+) -> None:
+    """By counting, the story lasts longer than this voice takes: rate follows the sound, not the count."""
+    found = told(bench, bench.run(document=document(bench, script={"text": ENGLISH}, targetDurationMs=target_ms)))
+    assert (found.rate_percent > 100) is hurried
+    assert 80 <= found.rate_percent <= 125
+    assert found.notes or found.duration_ms == pytest.approx(target_ms, abs=max(600, target_ms // 20))
+
+
 def test_c4_speech_longer_than_the_limit_is_divided_at_a_clause(bench: Workbench) -> None:
     text = "In 1987654321 and 1234567890, the numbers went on and on; nobody who counted them came to an end of them."
     found = told(bench, bench.run(document=document(bench, script={"text": text})))

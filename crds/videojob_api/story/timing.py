@@ -102,22 +102,23 @@ class Fit:
 
 def fit(
     speech_ms: Sequence[int], fixed_ms: int, *, rate_percent: int, pause_ms: int, target_ms: int | None,
-    rate_open: bool = True,
+    rate_open: bool = True, asked_percent: int | None = None,
 ) -> Fit:  # fmt: skip
     """Bring scenes that speak for so long at `rate_percent`, and silent ones of `fixed_ms` in all, to `target_ms` (S-002).
 
     Pauses give way first, then the rate; each within its limits, so that speech stays speech. `rate_open=False` is for
-    speech that has been recorded: then pauses alone can give way.
+    speech that has been recorded: then pauses alone can give way. The limits of the rate are those of `asked_percent`, where that
+    is another than the one it was measured at.
     """
     count, spoken = len(speech_ms), sum(speech_ms)
     as_asked = Fit(rate_percent, pause_ms, fixed_ms + spoken + count * pause_ms)
     if target_ms is None or not count or as_asked.expected_ms == target_ms:
         return as_asked if target_ms is None or count else _missed(as_asked, target_ms)
     pause = _clamp((target_ms - fixed_ms - spoken) // count, *_around(pause_ms, PAUSES))
-    rate, said = rate_percent, spoken
+    rate, said, asked = rate_percent, spoken, asked_percent or rate_percent
     left = target_ms - fixed_ms - count * pause
     if rate_open and left != spoken:
-        low, high = (max(50, rate_percent * RATES[0] // 100), min(200, rate_percent * RATES[1] // 100))
+        low, high = (max(50, asked * RATES[0] // 100), min(200, asked * RATES[1] // 100))
         rate = _clamp(-(-spoken * rate_percent // left) if left > 0 else high, low, high)
         said = spoken * rate_percent // rate
         pause = _clamp((target_ms - fixed_ms - said) // count, *_around(pause_ms, PAUSES))

@@ -116,6 +116,13 @@ def test_a_fit(case: Fits) -> None:
     assert (case.note in found.note) if case.note and found.note else found.note == case.note
 
 
+def test_s_002_limits_of_the_rate_are_those_of_what_was_asked() -> None:
+    found = timing.fit((3000, 3000), 0, rate_percent=120, pause_ms=300, target_ms=3000, asked_percent=100)
+    assert (found.rate_percent, found.pause_ms) == (125, 100)
+    slow = timing.fit((3000, 3000), 0, rate_percent=120, pause_ms=0, target_ms=20_000, asked_percent=100)
+    assert slow.rate_percent == 80
+
+
 @given(st.lists(st.integers(200, 20_000), min_size=1, max_size=40), st.integers(0, 30_000), st.integers(1000, 400_000))
 def test_s_002_a_fit_keeps_its_limits_and_tells_what_it_missed(speech: list[int], fixed: int, target: int) -> None:
     found = timing.fit(speech, fixed, rate_percent=100, pause_ms=300, target_ms=target)

@@ -8,8 +8,8 @@ from videojob_api.contract import StageFile, StageResult, canonical_json
 from videojob_api.story import platforms
 from videojob_api.story.looks import SAMPLE_RATE
 from videojob_api.story.scenes import SCENES_FILE, AssetRef, Scene, SceneManifest, Speech, Word
-from videojob_api.story.tasks import AudioParams
-from videojob_api.story.timing import fit, laid_out, scene_ms, whole_frames, words_ms
+from videojob_api.story.tasks import AudioParams, online
+from videojob_api.story.timing import Fit, fit, laid_out, scene_ms, whole_frames, words_ms
 
 from ..base.errors import BadConfig
 from ..base.words import Piece
@@ -33,13 +33,16 @@ def run(context: Context) -> StageResult:
     if not isinstance(params, AudioParams):
         raise BadConfig("BadDocument", "stage audio got another stage's params")
     manifest = manifest_of(context, "scenes")
-    narrator = Narrator(context, params, manifest.language, manifest.rate_percent)
+    # What is counted is a guess: voices that cost nothing speak at the rate asked for first, and are measured.
+    first = manifest.rate_percent if online(params.voice) else params.voice.rate_percent
+    narrator = Narrator(context, params, manifest.language, first)
     scenes, narration = _narrated(narrator, manifest, params)
     made: dict[str, StageFile] = {}
     speeches = [
         _speech(context, spoken, scene, manifest.language, made)
         for scene, spoken in zip(scenes, narration.spoken, strict=True)
     ]
+    manifest = manifest.model_copy(update={"rate_percent": narrator.rate_percent})
     found = timed(manifest, scenes, speeches, params, silent=narration.silent)
     found = found.model_copy(update={"degraded": degraded(narration, speeches)})
     made[SCENES_FILE] = written(context.staging, SCENES_FILE, canonical_json(found.dump()))
@@ -57,6 +60,10 @@ def _narrated(narrator: Narrator, manifest: SceneManifest, params: AudioParams) 
     """The scenes, spoken; those of a script whose speech turned out longer than the limit divided and spoken anew."""
     scenes = list(manifest.scenes)
     narration = narrator.narrate([scene.spoken for scene in scenes])
+    rate = better_rate(scenes, narration, params, narrator.rate_percent)
+    if rate != narrator.rate_percent:
+        narrator.rate_percent = rate
+        narration = narrator.narrate([scene.spoken for scene in scenes])
     for _ in range(0 if params.explicit else ROUNDS):
         parts = [
             _divided(scene, spoken, params, manifest.language)
@@ -67,6 +74,26 @@ def _narrated(narrator: Narrator, manifest: SceneManifest, params: AudioParams) 
         scenes = [scene for part in parts for scene in part]
         narration = narrator.narrate([scene.spoken for scene in scenes])
     return scenes, narration
+
+
+def better_rate(scenes: Sequence[Scene], narration: Narration, params: AudioParams, spoken_at: int) -> int:
+    """The rate that meets the target with what was measured; the same one while pauses alone can meet it (S-002)."""
+    speech_ms = [one.tells.samples * 1000 // SAMPLE_RATE for one in narration.spoken if one is not None]
+    if params.target_duration_ms is None or not speech_ms:
+        return spoken_at
+    fixed_ms = sum(
+        scene_ms(scene.spoken, params.splitting, speech_ms=None, pause_ms=0, given_ms=scene.given_ms).duration_ms
+        for scene, one in zip(scenes, narration.spoken, strict=True)
+        if one is None
+    )
+
+    def fitted(*, rate_open: bool) -> Fit:
+        return fit(
+            speech_ms, fixed_ms, rate_percent=spoken_at, pause_ms=params.voice.pause_ms,
+            target_ms=params.target_duration_ms, rate_open=rate_open, asked_percent=params.voice.rate_percent,
+        )  # fmt: skip
+
+    return spoken_at if fitted(rate_open=False).note is None else fitted(rate_open=True).rate_percent
 
 
 def _divided(scene: Scene, spoken: Spoken | None, params: AudioParams, language: str) -> list[Scene]:

@@ -89,7 +89,7 @@ class Narrator:
         self._context = context
         self._params = params
         self._language = language
-        self._rate = rate_percent
+        self.rate_percent = rate_percent
         self._own = Cache(context.store.processed, context.check)
         shared = context.document.cache
         self._shared = Cache(Path(context.document.store.cache), context.check) if shared is not None else None
@@ -113,7 +113,7 @@ class Narrator:
 
     def _by(self, choice: Provider, lines: Sequence[Line]) -> list[Spoken | None]:
         provider = voice(choice)
-        manner = Manner(self._language, self._rate, self._params.voice.pitch_semitones, choice)
+        manner = Manner(self._language, self.rate_percent, self._params.voice.pitch_semitones, choice)
         name = provider.chosen(manner)
         keys = [self._key(provider, name, manner, line) for line in lines]
         missing = {key: line for key, line in zip(keys, lines, strict=True) if line.pieces and self._kept(key) is None}
@@ -138,7 +138,7 @@ class Narrator:
             if utterance is None:
                 yield key, None
                 continue
-            plausible(service(manner.choice.name), line, utterance.sound, self._rate)
+            plausible(service(manner.choice.name), line, utterance.sound, self.rate_percent)
             yield key, hurried(trimmed(timed(line, utterance, manner, means)))
 
     # ------------------------------------------------------------ what is kept
