@@ -297,7 +297,7 @@ def moviepy_python(folder: Path) -> Path:
 def vmaf(bench: Bench, manifest: SceneManifest, film: Path) -> str:
     """Quality of two scenes against the same motion drawn from the photograph with Lanczos, where an FFmpeg with libvmaf is."""
     try:
-        import imageio_ffmpeg  # type: ignore[import-untyped]  # noqa: PLC0415 - an optional tool of this bench alone
+        import imageio_ffmpeg  # noqa: PLC0415 - an optional tool of this bench alone
     except ImportError:
         return "not measured: pip install imageio-ffmpeg for an FFmpeg with libvmaf"
     reference = bench.folder / "reference.yuv"
