@@ -225,7 +225,7 @@ def test_a_cancelled_job_runs_anew_from_a_named_stage_and_stops_after_another(
     job = kube.get("videojob", name, namespace)
     assert (job["status"]["phase"], job["status"]["outputs"]) == ("Cancelled", [])
     assert {kind: status for kind, (status, _) in _conditions(job).items() if kind not in ("Accepted", "Degraded")} == {
-        "Ready": "False", "Reconciling": "False", "Stalled": "False", "Finished": "True", "Complete": "False",
+        "Ready": "False", "Reconciling": "False", "Stalled": "True", "Finished": "True", "Complete": "False",
         "Failed": "False",
     }  # fmt: skip
 

@@ -136,3 +136,38 @@ def test_a_retry_goes_before_those_who_have_not_started(others: int, priority: s
     cluster, _ = play(crowd, slots(1, agingSeconds=0))
     owners = [name.split("-")[1] for name in cluster.created if "-report-" not in name]
     assert owners[:3] == ["0", owners[1], "0"]
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    count=st.integers(2, 7),
+    depth=st.integers(1, 3),
+    homes=st.lists(st.sampled_from(["team-a", "team-b"]), min_size=9, max_size=9),
+    fresh=st.integers(0, 2),
+)
+def test_dead_letters_driven_again_together_enter_as_there_is_room(
+    count: int, depth: int, homes: list[str], fresh: int
+) -> None:
+    """X-008, X-012, S-004: all at once, with some that are new; each entrance is judged, each is served in the end."""
+    cluster = Cluster(lambda _uid, _group, attempt, _part: Outcome("permanent" if attempt == 1 else "ok", 10))
+    queues = {"default": slots(1, maxDepth=depth, limits=[{"namespace": "*", "submitsPerMinute": 3}])}
+    cluster.judge_acceptance = lambda job: check_acceptance(cluster, job, queues)
+    operator = Operator(cluster, config=CONFIG, queues=queues)
+
+    def submit(number: int) -> None:
+        job = a_videojob(name=f"job-{number}", uid=f"uid-{number}", cache={"mode": "Off"})
+        cluster.apply(replace(job, namespace=homes[number], created=cluster.now))
+
+    for number in range(count):
+        submit(number)
+    operator = drive(cluster, operator)
+    assert {stored.value.status.phase for stored in cluster.all("videojob")} == {"Failed"}
+    for number in range(count + fresh):
+        if number < count:
+            cluster.annotate(f"uid-{number}", "retry", "once")
+        else:
+            submit(number)
+    drive(cluster, operator)
+    ends = {stored.key: stored.value.status for stored in cluster.all("videojob")}
+    assert {ends[f"uid-{n}"].phase for n in range(count)} == {"Succeeded"}
+    assert {ends[f"uid-{n}"].redrives for n in range(count)} == {1}
