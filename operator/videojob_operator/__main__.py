@@ -8,38 +8,107 @@ import asyncio
 import logging
 import signal
 import sys
+from collections.abc import Collection
+from typing import Protocol
 
 import kopf
 from pydantic import ValidationError
 
 from . import handlers
-from .cluster.operator import StartError
+from .cluster.operator import Operator
+from .cluster.serving import StartError
+from .runtime.ending import die
 from .runtime.logs import setup
 
 log = logging.getLogger("videojob_operator")
 
 
-async def run() -> None:
+class Watching(Protocol):
+    """kopf, as far as it is used here."""
+
+    async def __call__(
+        self,
+        *,
+        namespaces: Collection[str],
+        clusterwide: bool,
+        standalone: bool,
+        stop_flag: asyncio.Event,
+        ready_flag: asyncio.Event,
+    ) -> None:
+        """Watch until the flag is set or a watch fails."""
+
+
+async def run(operator: Operator, watch: Watching) -> None:
     """Come up, then let kopf watch until a signal or a dead stream ends it.
 
-    A process 1 without a handler never hears SIGTERM, and coming up can take minutes where the CRDs or the Lease are
-    missing. kopf puts its own handlers in our handlers' place.
+    When the list of namespaces has changed, and when one of them refuses a watch, the watches start again with those that
+    are left: the operator itself goes on.
     """
-    operator = handlers.operator()
-    stop = asyncio.current_task().cancel  # type: ignore[union-attr]  # a coroutine that runs has its task
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
+    ending = Ending()
+    operator.outlives_watches = True
     try:
         await operator.start()
+        while not ending.asked:
+            regroup, up = operator.regroup(), asyncio.Event()
+            ending.flag = regroup
+            taking_over = asyncio.create_task(ending.take_over(up))
+            try:
+                await watch(
+                    namespaces=operator.namespaces,
+                    clusterwide=not operator.namespaces,
+                    standalone=True,
+                    stop_flag=regroup,
+                    ready_flag=up,
+                )
+            except Exception as error:
+                if getattr(error, "status", None) not in {403, 404} or not await operator.refused(error):
+                    raise
+            else:
+                if not regroup.is_set():
+                    return
+            finally:
+                taking_over.cancel()
+                ending.listen()
+            log.info("the watches start again", extra={"namespaces": list(operator.namespaces) or "all"})
     except asyncio.CancelledError:
+        if not ending.asked:
+            raise
         log.info("stopped before it was up")
+    finally:
         await operator.stop()
-        return
-    await kopf.operator(
-        namespaces=operator.namespaces,
-        clusterwide=not operator.namespaces,
-        standalone=True,
-    )
+
+
+class Ending:
+    """What a signal does, from the first moment on: a process 1 without a handler never hears SIGTERM, and coming up can
+    take minutes where the CRDs or the Lease are missing.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.flag: asyncio.Event | None = None
+        """Ends the watches; None as long as there are none."""
+        self._task = asyncio.current_task()
+        self.listen()
+
+    def listen(self) -> None:
+        """Put our handlers in the place of whose there are."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._end)
+
+    async def take_over(self, up: asyncio.Event) -> None:
+        """After kopf is up: it has put its own handlers in place, and its end is not always ours."""
+        await up.wait()
+        self.listen()
+
+    def _end(self) -> None:
+        if self.asked:
+            return
+        self.asked = True
+        asyncio.get_running_loop().call_later(handlers.EXIT_SECONDS, die, "it did not stop in time after a signal")
+        if self.flag is not None:
+            self.flag.set()
+        elif self._task is not None:
+            self._task.cancel()
 
 
 def main() -> int:
@@ -51,9 +120,7 @@ def main() -> int:
         print(f"the settings (environment VIDEOJOB_*) do not fit: {error}", file=sys.stderr)
         return 2
     try:
-        asyncio.run(run())
-    except asyncio.CancelledError:
-        return 0  # told to stop between our handlers and kopf's
+        asyncio.run(run(handlers.operator(), kopf.operator))
     except StartError as error:
         log.critical("cannot start", extra={"reason": str(error)})
         return 1

@@ -15,11 +15,15 @@ import kopf
 
 from .cluster.api import JOBS, MEDIASTORES, PODS, VIDEOJOBS, VIDEOPROFILES, VIDEOQUEUES, Resource
 from .cluster.knowledge import MANAGED, SELECTOR
-from .cluster.operator import Operator, StartError
+from .cluster.operator import Operator
+from .cluster.serving import StartError
 from .runtime.logs import json_formatter
 from .settings import Settings
 
 __all__ = ["json_formatter", "operator"]
+
+EXIT_SECONDS = 9
+"""After a signal the process ends within this time, whatever hangs."""
 
 _operators: list[Operator] = []
 
@@ -47,7 +51,9 @@ async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.peering.standalone = True
-    settings.watching.server_timeout = 300
+    ours = operator().settings
+    # a watch is asked for again as often as everything is listed: rights that were withdrawn show then, not hours later
+    settings.watching.server_timeout = min(300, ours.resync_seconds)
     settings.watching.connect_timeout = 5
     settings.watching.initial_streaming = True
     settings.networking.connect_timeout = 5
@@ -55,10 +61,11 @@ async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
     settings.networking.error_backoffs = Backoffs()
     settings.queueing.idle_timeout = 2
     settings.queueing.exit_timeout = 1
-    settings.process.ultimate_exiting_timeout = 9
+    # kopf would also kill a process that only starts its watches again
+    settings.process.ultimate_exiting_timeout = None if operator().outlives_watches else EXIT_SECONDS
     for resource in MANAGED:
         settings.watching.label_selectors[resource.group, resource.version, resource.plural] = SELECTOR
-    everywhere = not operator().settings.watch_namespaces
+    everywhere = not ours.watch_namespaces
     if settings.peering.clusterwide != everywhere:
         raise kopf.PermanentError(
             "kopf's namespaces and VIDEOJOB_WATCH_NAMESPACES differ: leave the variable empty with -A, or give the same "
@@ -72,8 +79,9 @@ async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
 
 @kopf.on.cleanup()
 async def stop(**_: Any) -> None:
-    """Go down."""
-    await operator().stop()
+    """Go down, unless the watches alone end."""
+    if not operator().outlives_watches:
+        await operator().stop()
 
 
 @kopf.on.login()

@@ -301,14 +301,20 @@ def test_rights_over_all_namespaces_are_those_of_the_table(kube: Kube, install: 
     assert not allowed(kube, account, "patch", "videoqueues.videojob.dev", OTHER)
 
 
-def test_rights_over_a_list_of_namespaces_are_roles_there(kube: Kube, install: Callable[..., None]) -> None:
-    install(f"watch.namespaces={{{SERVED}}}")
+@pytest.mark.parametrize("listed", [(SYSTEM,), (SERVED,), (SERVED, OTHER)], ids=["its own", "one", "several"])
+def test_rights_over_a_list_of_namespaces_are_roles_there(
+    kube: Kube, install: Callable[..., None], listed: tuple[str, ...]
+) -> None:
+    """The one right over the cluster is to have workers' tokens judged; the release's own namespace always belongs to them."""
+    install(f"watch.namespaces={{{','.join(listed)}}}")
     assert roles(kube, "ClusterRole") == table("cluster")
-    assert roles(kube, "Role", SERVED) == table("watched")
-    assert roles(kube, "Role", SYSTEM) == table("watched", "own")
+    assert set(table("cluster")) == {("authentication.k8s.io", "tokenreviews")}
     account = f"{SYSTEM}:videojob-operator"
-    assert allowed(kube, account, "list", "videojobs.videojob.dev", SERVED)
-    assert not allowed(kube, account, "list", "videojobs.videojob.dev", OTHER)
+    for namespace in (SYSTEM, SERVED, OTHER):
+        served = namespace in {*listed, SYSTEM}
+        own = ("own",) if namespace == SYSTEM else ()
+        assert roles(kube, "Role", namespace) == (table("watched", *own) if served else {})
+        assert allowed(kube, account, "list", "videojobs.videojob.dev", namespace) == served
 
 
 def test_a_worker_may_do_no_more_than_any_account(kube: Kube, install: Callable[..., None]) -> None:

@@ -5,52 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
-
 from audit import Audit
 from controlplane import ControlPlane
-from operated import ACCOUNTS, SYSTEM, Cluster, OperatorProcess, finished
-from videojob_operator.cluster.api import VIDEOJOBS, Resource
-from videojob_operator.cluster.rbac import Scope, rules
+from operated import SYSTEM, Cluster, OperatorProcess, finished
+from rights import credentials, grant
+from videojob_operator.cluster.api import VIDEOJOBS
 
 Operators = Callable[..., OperatorProcess]
-RBAC = ("rbac.authorization.k8s.io", "v1")
-CLUSTER_ROLES = Resource(*RBAC, "clusterroles", "ClusterRole", namespaced=False)
-CLUSTER_BINDINGS = Resource(*RBAC, "clusterrolebindings", "ClusterRoleBinding", namespaced=False)
-ROLES = Resource(*RBAC, "roles", "Role")
-BINDINGS = Resource(*RBAC, "rolebindings", "RoleBinding")
-
-
-async def grant(cluster: Cluster, account: str, namespace: str | None, *scopes: Scope) -> None:
-    """Give the account the rights of these scopes, in a namespace or everywhere."""
-    name = "-".join((account, *scopes))
-    role, binding = (ROLES, BINDINGS) if namespace else (CLUSTER_ROLES, CLUSTER_BINDINGS)
-    found = [rule for scope in scopes for rule in rules(scope)]
-    await cluster.ensure(role, namespace, {"metadata": {"name": name}, "rules": found})
-    await cluster.ensure(
-        binding,
-        namespace,
-        {
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": RBAC[0], "kind": role.kind, "name": name},
-            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": SYSTEM}],
-        },
-    )
-
-
-async def credentials(cluster: Cluster, plane: ControlPlane, account: str, path: Path) -> Path:
-    """A kubeconfig that speaks for the account only."""
-    await cluster.ensure(ACCOUNTS, SYSTEM, {"metadata": {"name": account}})
-    token = await cluster.token(SYSTEM, account)
-    config = yaml.safe_load(plane.kubeconfig.read_text())
-    for user in config["users"]:
-        user["user"] = {"token": token}
-    return _written(path, yaml.safe_dump(config))
-
-
-def _written(path: Path, text: str) -> Path:
-    path.write_text(text)
-    return path
 
 
 async def run_one(cluster: Cluster, operator: OperatorProcess, namespace: str) -> None:

@@ -89,6 +89,14 @@ class OperatorProcess:
         """Wait until `/metrics` holds that text: a count follows the answer to the write, which a watch may overtake."""
         await self._probe("metrics", seconds, lambda _, body: text in body)
 
+    async def logs(self, words: str, *, namespace: str, seconds: float = 40) -> None:
+        """Wait until its log has a record about that namespace that begins so."""
+
+        def found() -> bool:
+            return any(r["message"].startswith(words) and r.get("namespace") == namespace for r in self.records())
+
+        await self._probe("metrics", seconds, lambda *_: found())
+
     async def _probe(
         self, route: str, seconds: float, wanted: Callable[[int, str], bool] = lambda status, _: status == 200
     ) -> None:

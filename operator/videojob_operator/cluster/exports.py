@@ -17,7 +17,15 @@ from .sweeper import read_store_status
 from .wants import Key
 
 
-def export(metrics: Metrics, known: Knowledge, slots: Slots, queue: WorkQueue[Key], health: Health) -> None:
+def export(
+    metrics: Metrics,
+    known: Knowledge,
+    slots: Slots,
+    queue: WorkQueue[Key],
+    health: Health,
+    *,
+    closed: Callable[[], int],
+) -> None:
     """Register the gauges (T-017: `processing_queue_size`; those by kind of work: see census)."""
     export_census(metrics, known, slots)
     metrics.gauge("processing_queue_size", "Stages that wait for a slot.", lambda: sum(slots.depth().values()))
@@ -66,6 +74,7 @@ def export(metrics: Metrics, known: Knowledge, slots: Slots, queue: WorkQueue[Ke
         lambda: _stores(known, lambda status: {(tier.name,): tier.size_bytes for tier in status.tiers}),
     )
     metrics.gauge("videojob_workqueue_depth", "Keys that wait to be looked at.", lambda: len(queue))
+    metrics.gauge("videojob_namespaces_closed", "Namespaces of the list that refuse the operator.", closed)
     metrics.gauge("videojob_resync_age_seconds", "Seconds since the last whole list.", health.age)
 
 

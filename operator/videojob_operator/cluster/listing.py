@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from videojob_api import names
 
 from ..runtime.cache import Raw as CacheRaw
+from ..runtime.cache import uid_of
 from ..runtime.resync import Drift, repair
-from .api import VIDEOJOBS, Api, ApiError, Raw, Resource, metadata
+from .api import MEDIASTORES, VIDEOJOBS, Api, ApiError, Raw, Resource, metadata
 from .knowledge import MANAGED, SELECTOR, WATCHED, Knowledge
 from .metrics import Metrics
 from .observe import trim
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 5.0
 """Events under way have arrived by then."""
+REFUSED = frozenset({403, 404})
+CLOSED = "namespace closed and dropped until it opens again: grant the operator's Role there, or take it off"
 
 
 class Lister:
@@ -47,56 +50,104 @@ class Lister:
         self._api = api
         self._knowledge = knowledge
         self._metrics = metrics
-        self._namespaces = tuple(dict.fromkeys((own, *namespaces))) if namespaces else ()
+        self._wanted = tuple(dict.fromkeys((own, *namespaces))) if namespaces else ()
+        self.closed: frozenset[str] = frozenset()
+        """Namespaces of the list that refuse us."""
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Namespaces to watch, in the list's order; empty means all."""
+        return tuple(namespace for namespace in self._wanted if namespace not in self.closed)
+
+    # ------------------------------------------------------------ which namespaces
 
     async def reachable(self) -> tuple[str, ...]:
-        """The namespaces to watch. One that answers 403 or 404 is dropped and reported, the others go on.
+        """The namespaces to watch at the start. One that answers 403 or 404 is dropped and reported, the others go on.
 
         Raises:
             ApiError: when none is left, or the server fails in another way.
         """
-        left: list[str] = []
-        refused: ApiError | None = None
-        for namespace in self._namespaces:
+        refused = await self._refusals(self._wanted)
+        if refused and len(refused) == len(self._wanted):
+            raise next(iter(refused.values()))
+        self._close(refused, "namespace dropped: grant the operator's Role there, or take it off")
+        return self.namespaces
+
+    async def let_go(self) -> bool:
+        """Drop the watched namespaces that refuse by now. False when all do, then none is dropped: it is the server, or our own
+        rights.
+        """
+        watched = self.namespaces or (None,)
+        refused = await self._refusals(watched)
+        if len(refused) == len(watched):
+            return False
+        self._close(refused, CLOSED)
+        return True
+
+    async def reopen(self) -> None:
+        """Take back the namespaces that no longer refuse, with all that happened there meanwhile."""
+        still = await self._refusals(tuple(sorted(self.closed)))
+        for namespace in sorted(self.closed - set(still)):
+            self.closed -= {namespace}
+            await self._repair_namespace(namespace, first=True)
+            for resource in (
+                MEDIASTORES,
+                VIDEOJOBS,
+            ):  # only now: a VideoJob without its pods looks as if it had lost them
+                for raw in list(self._knowledge.stores[resource]):
+                    if metadata(raw).get("namespace") == namespace:
+                        self._knowledge.changed(resource, raw)
+            log.info("namespace open again", extra={"namespace": namespace})
+
+    async def _refusals(self, namespaces: Sequence[str | None]) -> dict[str, ApiError]:
+        """Those of the namespaces (None: all together) in which something that is watched may not be listed, and why."""
+        found: dict[str, ApiError] = {}
+        for namespace in namespaces:
             try:
-                async for _ in self._api.pages(VIDEOJOBS, namespace, limit=1):
-                    break
+                for resource in WATCHED:
+                    async for _ in self._api.pages(resource, namespace, limit=1):
+                        break
             except ApiError as error:
-                if error.status not in {403, 404}:
+                if error.status not in REFUSED:
                     raise
-                refused = error
-                log.error(  # noqa: TRY400 - the sentence is the whole story, a trace would hide it
-                    "namespace dropped: grant the operator's Role there, or take it off VIDEOJOB_WATCH_NAMESPACES",
-                    extra={"namespace": namespace, "error": str(error)},
-                )
-            else:
-                left.append(namespace)
-        if refused is not None and not left:
-            raise refused
-        self._namespaces = tuple(left)
-        return self._namespaces
+                found[namespace or ""] = error
+        return found
+
+    def _close(self, refused: Mapping[str, ApiError], words: str) -> None:
+        for namespace, error in refused.items():
+            log.error("%s VIDEOJOB_WATCH_NAMESPACES", words, extra={"namespace": namespace, "error": str(error)})
+        self.closed |= set(refused)
+        self._forget()
+
+    def _forget(self) -> None:
+        """What is not seen cannot be told from what is gone: nothing in a closed namespace holds a slot or is worked on."""
+        for resource in WATCHED:
+            store = self._knowledge.stores[resource]
+            for raw in [raw for raw in store if metadata(raw).get("namespace") in self.closed]:
+                self._knowledge.lost(resource, raw)
+                store.revive(uid_of(raw))  # it may well be there when the namespace opens again
+
+    # ------------------------------------------------------------ listing
 
     async def repair(self, *, first: bool) -> int:
         """List all and repair the cache; returns what had been missed. The first list fills it and counts nothing.
 
-        A namespace that has been closed to the operator since the start is reported and left as it was known; the others go
-        on, and it is tried again the next time.
+        A namespace that has been closed to the operator since the start is dropped and reported, the others go on.
 
         Raises:
             ApiError: when all namespaces refuse, or the server fails in another way.
         """
-        total = refused = 0
-        for namespace in self._namespaces or (None,):
+        total = 0
+        refused: dict[str, ApiError] = {}
+        watched = self.namespaces
+        for namespace in watched or (None,):
             try:
                 total += await self._repair_namespace(namespace, first=first)
             except ApiError as error:
-                refused += 1
-                if first or error.status not in {403, 404} or refused >= len(self._namespaces):
+                if first or namespace is None or error.status not in REFUSED or len(refused) + 1 >= len(watched):
                     raise
-                log.error(  # noqa: TRY400 - the sentence is the whole story, a trace would hide it
-                    "namespace closed: grant the operator's Role there again, or take it off VIDEOJOB_WATCH_NAMESPACES",
-                    extra={"namespace": namespace, "error": str(error)},
-                )
+                refused[namespace] = error
+        self._close(refused, CLOSED)
         return 0 if first else total
 
     async def _repair_namespace(self, namespace: str | None, *, first: bool) -> int:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
-import sys
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,18 +17,18 @@ from ..decide.recipes.noop import by_external_id
 from ..decide.world import Config
 from ..render import RenderConfig, job_manifest
 from ..runtime.budget import Budget
-from ..runtime.http import Server, health_app
+from ..runtime.ending import die
 from ..runtime.lease import Lease
 from ..runtime.queue import WorkQueue, work
 from ..runtime.resync import Health
 from ..settings import Settings
 from . import classes
-from .api import JOBS, VIDEOJOBS, Api, ApiError, Raw, Resource
+from .api import JOBS, VIDEOJOBS, Api, ApiError, Raw, Resource, metadata
 from .apply import Applier
 from .client import connect
 from .defaults import ensure, load
 from .discovery import KindsMissingError, wait_for_kinds
-from .endpoint import CONNECTION_SECONDS, MAX_CONNECTIONS, Endpoint
+from .endpoint import Endpoint
 from .events import Recorder
 from .exports import export
 from .inbox import Inbox
@@ -39,23 +37,19 @@ from .lease import LeaseObject
 from .listing import Lister
 from .metrics import Metrics
 from .reconciler import Minds, Reconciler
+from .serving import Ports, StartError
 from .slots import Slots
+from .upkeep import Upkeep
 from .wants import Key, Wants
 
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 15
-FIRST_RESYNC_SECONDS = 20.0
-"""The first repair comes soon: what was deleted between our list and kopf's first one is told by nobody."""
 
 
 def utc_now() -> datetime:
     """Wall time."""
     return datetime.now(UTC)
-
-
-class StartError(RuntimeError):
-    """The operator cannot start; the message says why and what to do."""
 
 
 @dataclass
@@ -75,13 +69,13 @@ class Operator:
     def __init__(self, settings: Settings, api: Api | None = None) -> None:
         self.settings = settings
         self.metrics = Metrics()
-        self.namespaces: tuple[str, ...] = ()
-        """Namespaces to watch, the operator's own included; empty means all. Known after `start`."""
+        self.outlives_watches = False
+        """Whether somebody else than kopf's clean-up stops it: then the watches can end and start again."""
         self._api = api
         self._state = _State()
         self._health = Health(settings.resync_seconds)
         self._tasks: list[asyncio.Task[Any]] = []
-        self._servers: list[Server] = []
+        self._ports = Ports(settings)
         self._started = False
         self._lease: Lease | None = None
         self._queue: WorkQueue[Key] = WorkQueue()
@@ -90,6 +84,8 @@ class Operator:
         self._inbox = Inbox()
         self._knowledge: Knowledge | None = None
         self._reconciler: Reconciler | None = None
+        self._lister: Lister | None = None
+        self._upkeep: Upkeep | None = None
         self._recorder: Recorder | None = None
 
     # ------------------------------------------------------------ life
@@ -103,7 +99,7 @@ class Operator:
         if self._started:
             return
         self._started = True
-        await self._serve_health()
+        await self._ports.probes(self._not_alive, lambda: self._state.problem, self.metrics.exposition)
         try:
             await self._come_up()
         except (ApiError, KindsMissingError, ValueError) as error:
@@ -125,16 +121,25 @@ class Operator:
         self._build(api)
         if settings.defaults_file:
             await ensure(api, settings.namespace, load(settings.defaults_file), settings.deployment)
-        lister = Lister(api, self._known, self.metrics, settings.watch_namespaces, settings.namespace)
-        self.namespaces = await lister.reachable()
+        lister = self._lister = Lister(api, self._known, self.metrics, settings.watch_namespaces, settings.namespace)
+        await lister.reachable()
         await lister.repair(first=True)
         self._health.succeeded(0)
-        await self._serve_workers(api)
+        endpoint = Endpoint(
+            api,
+            self._inbox,
+            sender=self._known.sender,
+            taken=self._reconciling.want_progress,
+            sweeps=self._reconciling.sweeper,
+            metrics=self.metrics,
+        )
+        await self._ports.workers(endpoint)
         self._known.remember()
         self._reconciling.first_pass(self._known.unsettled())
         for number in range(settings.workers):
             self._spawn(work(self._queue, self._reconciling.handle), f"worker {number}")
-        self._spawn(self._resync(lister), "resync")
+        self._upkeep = Upkeep(lister, self._health, period=float(settings.resync_seconds), die=die)
+        self._spawn(self._upkeep.run(), "upkeep")
         self._state.problem = None
         log.info(
             "ready",
@@ -163,8 +168,7 @@ class Operator:
                 log.warning("events were left untold")
         if self._lease is not None:
             await self._lease.release()
-        for server in self._servers:
-            await server.stop()
+        await self._ports.close()
         if self._api is not None:
             await self._api.close()
 
@@ -172,7 +176,9 @@ class Operator:
 
     def saw(self, resource: Resource, kind: str | None, raw: Raw) -> None:
         """A watch event: `kind` is ADDED, MODIFIED, DELETED, or None in the first list."""
-        if self._knowledge is None:
+        if self._knowledge is None or (
+            self._lister is not None and metadata(raw).get("namespace") in self._lister.closed
+        ):
             return
         self.metrics.events_seen.labels(resource.kind).inc()
         if kind == "DELETED":
@@ -180,7 +186,23 @@ class Operator:
         else:
             self._knowledge.saw(resource, raw)
 
-    # ------------------------------------------------------------ parts
+    # ------------------------------------------------------------ namespaces
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Namespaces to watch now; empty means all. Known after `start`."""
+        return self._lister.namespaces if self._lister is not None else ()
+
+    def regroup(self) -> asyncio.Event:
+        """Set from now on when the watches have to start again, because the namespaces are others."""
+        event = asyncio.Event()
+        if self._upkeep is not None:
+            self._upkeep.regroup = event
+        return event
+
+    async def refused(self, error: Exception) -> bool:
+        """A watch was refused. Whether the watches can start again, without the namespaces that refuse."""
+        return self._upkeep is not None and await self._upkeep.refused(error)
 
     @property
     def _known(self) -> Knowledge:
@@ -243,42 +265,14 @@ class Operator:
             render=render,
         )
         self._spawn(self._recorder.run(), "events")
-        export(self.metrics, self._knowledge, self._slots, self._queue, self._health)
-
-    async def _serve_health(self) -> None:
-        server = Server(
-            health_app(self._not_alive, lambda: self._state.problem, self.metrics.exposition),
-            self.settings.host,
-            self.settings.http_port,
+        export(
+            self.metrics,
+            self._knowledge,
+            self._slots,
+            self._queue,
+            self._health,
+            closed=lambda: len(self._lister.closed) if self._lister is not None else 0,
         )
-        await self._listen(server, "VIDEOJOB_HTTP_PORT")
-
-    async def _serve_workers(self, api: Api) -> None:
-        endpoint = Endpoint(
-            api,
-            self._inbox,
-            sender=self._known.sender,
-            taken=self._reconciling.want_progress,
-            sweeps=self._reconciling.sweeper,
-            metrics=self.metrics,
-        )
-        server = Server(
-            endpoint.app(),
-            self.settings.host,
-            self.settings.worker_port,
-            max_connections=MAX_CONNECTIONS,
-            max_seconds=CONNECTION_SECONDS,
-        )
-        await self._listen(server, "VIDEOJOB_WORKER_PORT")
-
-    async def _listen(self, server: Server, setting: str) -> None:
-        try:
-            await server.start()
-        except OSError as error:
-            raise StartError(
-                f"{self.settings.host}:{server.port} cannot be listened on: {error}; set {setting}"
-            ) from error
-        self._servers.append(server)
 
     def _not_alive(self) -> str | None:
         if self._state.problem is not None or self._health.alive():
@@ -302,30 +296,6 @@ class Operator:
         reason = await lease.keep()
         die(f"the Lease is lost: {reason}")
 
-    async def _resync(self, lister: Lister) -> None:
-        period = float(self.settings.resync_seconds)
-        await asyncio.sleep(min(FIRST_RESYNC_SECONDS, period))
-        first = True
-        while True:
-            try:
-                drift = await lister.repair(first=False)
-            except ApiError as error:
-                self._health.failed()
-                log.warning("resync failed", extra={"error": str(error)})
-            else:
-                self._health.succeeded(0 if first else drift)
-                first = False
-            if verdict := self._health.verdict():
-                die(verdict)
-            await asyncio.sleep(period)
-
 
 def _render(config: RenderConfig, action: Any, owner: Any) -> Raw:
     return job_manifest(action, owner, config)
-
-
-def die(reason: str) -> None:
-    """End the process at once: a restart costs nothing, going on without the fence would."""
-    log.critical("the operator ends", extra={"reason": reason})
-    sys.stderr.flush()
-    os._exit(1)
