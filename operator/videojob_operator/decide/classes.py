@@ -37,8 +37,10 @@ def unknown(config: Config, name: str, namespace: str) -> tuple[Reason, str] | N
 
 
 def planned(plan: PlanStatus | None) -> WorkerClass:
-    """The class on record. Raises ValidationError for one that this version cannot read."""
-    return WorkerClass.model_validate(plan.worker if plan is not None else {})
+    """The class on record; what another version wrote beside it is left out. Raises ValidationError for one that this version
+    cannot read.
+    """
+    return WorkerClass.model_validate(plan.worker if plan is not None else {}, extra="ignore")
 
 
 # ---------------------------------------------------------------- what an attempt may use

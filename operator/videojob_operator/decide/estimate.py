@@ -52,7 +52,7 @@ def _rate(seen: InputStatus) -> Fraction | None:
 
 def _megapixels(raw: Mapping[str, object], seen: InputStatus, rate: Fraction, seconds: Fraction) -> float:
     """Megapixel-frames of one output."""
-    spec = VideoProfileSpec.model_validate(raw)
+    spec = VideoProfileSpec.model_validate(raw, extra="ignore")
     if spec.rendition is None:
         return spec.thumbnail.width * spec.thumbnail.height / 1e6 if spec.thumbnail is not None else 0.0
     shape = profiles.fit(spec.rendition.video, seen.width, seen.height, rate)

@@ -48,7 +48,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def parse(value: dict[str, Any]) -> TaskDocument:
-    """Check version and form. Raises BadConfig naming the first wrong field."""
+    """Check version and form; fields of a later operator are left out. Raises BadConfig naming the first wrong field."""
     version = value.get("version", 1)
     if version != contract.DOCUMENT_VERSION:
         raise BadConfig(
@@ -57,7 +57,7 @@ def parse(value: dict[str, Any]) -> TaskDocument:
             hint=HINT,
         )
     try:
-        return TaskDocument.model_validate(value)
+        return TaskDocument.model_validate(value, extra="ignore")
     except ValidationError as error:
         raise BadConfig("BadDocument", f"the task document is not as agreed: {_first(error)}", hint=HINT) from error
 
@@ -82,7 +82,7 @@ def _resolve(task: StageTask) -> Work:
     if not task.key or not set(task.key) <= set("0123456789abcdefghijklmnopqrstuvwxyz-"):
         raise BadConfig("BadDocument", f"the key {task.key!r} of stage {task.kind} is no content key", hint=HINT)
     try:
-        return Work(task, kind, kind.params.model_validate(task.params))
+        return Work(task, kind, kind.params.model_validate(task.params, extra="ignore"))
     except ValidationError as error:
         raise BadConfig("BadDocument", f"params of stage {task.kind}: {_first(error)}", hint=HINT) from error
 

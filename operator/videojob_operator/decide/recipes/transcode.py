@@ -16,7 +16,9 @@ def transcode(spec: VideoJobSpec, plan: PlanStatus) -> tuple[Step, ...]:
     if work is None:
         return ()
     outputs = tuple(
-        contract.OutputPlan(name=o.name, profile=o.profile, spec=VideoProfileSpec.model_validate(o.spec))
+        contract.OutputPlan(
+            name=o.name, profile=o.profile, spec=VideoProfileSpec.model_validate(o.spec, extra="ignore")
+        )
         for o in plan.outputs
     )
     source = stored(work, plan)
