@@ -23,7 +23,7 @@ from operated import (
     install_crds,
     phase_is,
 )
-from videojob_operator.cluster.api import JOBS, LEASES, PODS, VIDEOJOBS, VIDEOQUEUES
+from videojob_operator.cluster.api import JOBS, PODS, VIDEOJOBS, VIDEOQUEUES
 from videojob_operator.decide.naming import job_name
 
 Operators = Callable[..., OperatorProcess]
@@ -254,30 +254,6 @@ async def test_the_api_server_may_go_away(
     assert ended["status"]["phase"] == "Succeeded"
     assert operator.process is not None
     assert operator.process.poll() is None
-
-
-async def test_the_lease_admits_one_operator(cluster: Cluster, operators: Operators, namespace: str) -> None:
-    """Cases 6 and 10: the second waits while the holder's pod is there, and goes on at once when it is gone."""
-    await cluster.namespace(SYSTEM, store=False)
-    pod_spec = {"containers": [{"name": "operator", "image": "operator"}]}
-    holder = await cluster.ensure(
-        PODS,
-        SYSTEM,
-        {"metadata": {"name": f"holder-{namespace}"}, "spec": pod_spec | {"serviceAccountName": "videojob-worker"}},
-    )
-    lease = f"lease-{namespace}"
-    first = await operators(pod_uid=holder["metadata"]["uid"], lease_name=lease).start().ready()
-    second = operators(pod_uid="another-pod", lease_name=lease).start()
-    await second.waits_for("another operator holds it")
-    assert (await second.fetch("healthz"))[0] == 200
-    first.kill()
-    await cluster.api.delete(PODS, SYSTEM, f"holder-{namespace}", uid=holder["metadata"]["uid"])
-    await second.ready(seconds=12)
-    raw = await cluster.api.get(LEASES, SYSTEM, lease)
-    assert raw["spec"]["holderIdentity"] == "another-pod"
-    assert second.stop() == 0
-    raw = await cluster.api.get(LEASES, SYSTEM, lease)
-    assert raw["spec"].get("holderIdentity", "") == ""
 
 
 async def test_the_defaults_are_created_once_and_an_edit_stays(

@@ -80,13 +80,19 @@ class Lease:
         return self._seen.holder if self._seen else None
 
     async def try_acquire(self) -> bool:
-        """One try to get or to renew the lease. Errors of the backend pass through."""
+        """One try to get or to renew the lease. Errors of the backend pass through.
+
+        Who held it and finds another's name there has lost it, even if that one is gone by now: what was known is out of date.
+        """
         began = self._clock()
         record = await self._backend.read()
         if record != self._seen:
             self._seen, self._seen_at = record, began
         ours = record is not None and record.holder == self._holder
         free = record is None or not record.holder
+        if self.held and not (ours or free):
+            self.held = False
+            return False
         expired = began - self._seen_at >= self._duration
         if not (ours or free or expired) and not (record and await self._backend.holder_gone(record.holder)):
             self.held = False

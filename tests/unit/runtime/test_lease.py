@@ -118,6 +118,21 @@ async def test_a_thief_is_noticed() -> None:
     assert "held by thief" in await lease.keep()
 
 
+async def test_who_hung_while_another_held_it_has_lost_it_even_if_that_one_is_gone() -> None:
+    """Case 10: it is not taken back in passing; a new process begins with a list of its own."""
+    shelf, clock = Shelf(), Clock()
+    lease = a_lease(shelf, "one", clock)
+    await lease.acquire()
+    clock.now += 60
+    await a_lease(shelf, "two", clock).try_acquire()
+    clock.now += 60
+    shelf.record, shelf.gone = Record("two", "99"), {"two"}
+    assert "held by two" in await lease.keep()
+    assert shelf.record.holder == "two"
+    await a_lease(shelf, "one", clock).acquire()
+    assert shelf.record.holder == "one", "its next container may have it"
+
+
 async def test_an_unreachable_server_is_waited_for() -> None:
     shelf, clock = Shelf(), Clock()
     shelf.broken = True
