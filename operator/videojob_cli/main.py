@@ -17,7 +17,7 @@ import typer
 from videojob_api.names import API_VERSION, DEFAULT_QUEUE, Phase
 
 from . import init as make_ready
-from . import manifests, planning, repro_command, show, sources, stats, verbs
+from . import manifests, planning, repro_command, show, sources, stats, storage, verbs
 from . import run as local
 from .client import VideoJobs, is_finished, phase_of
 from .errors import CliError, Exit
@@ -362,6 +362,7 @@ def run(
 
 app.command("repro")(repro_command.command)
 app.command("plan")(planning.command)
+app.add_typer(storage.app, name="storage")
 
 
 @app.command()

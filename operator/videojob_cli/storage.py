@@ -1,0 +1,82 @@
+"""`videojob storage stats`: how full a namespace's store is, from MediaStore.status in the seeds' words (A-018)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from videojob_api.names import DEFAULT_STORE
+from videojob_api.v1alpha1 import MediaStoreStatus
+
+from . import show
+from .client import VideoJobs
+from .errors import ApiError, CliError
+from .kube import Api, Json, objects
+from .options import Context, Form, Kubeconfig, Namespace, Output
+
+app = typer.Typer(no_args_is_help=True, help="What a namespace's store holds.")
+
+
+def statistics(api: Api, namespace: str, store: str = DEFAULT_STORE) -> Json:
+    """The numbers of a store: free space is at most a minute old while VideoJobs run.
+
+    Args:
+        api: the cluster.
+        namespace: the store's.
+        store: name of the MediaStore.
+
+    Raises:
+        CliError: when there is no such store, or no operator has looked at it.
+    """
+    try:
+        found = api.request("GET", objects(namespace, "mediastores", store))
+    except ApiError as error:
+        if error.status != 404 or error.reason != "NotFound":
+            raise
+        raise CliError(
+            f"No MediaStore {store} in namespace {namespace}: `kubectl get mediastores -A` lists them; "
+            f"`videojob init -n {namespace}` makes one named {DEFAULT_STORE}."
+        ) from error
+    raw = found.get("status") or {}
+    if raw.get("observedGeneration", -1) < 0:
+        raise CliError(f"No operator has looked at MediaStore {namespace}/{store} yet: is it running?")
+    status = MediaStoreStatus.model_validate(raw)
+    disk = status.disk
+    return {
+        "total_files": status.total_files,
+        "total_size_mb": status.total_size_mb,
+        "disk": {"free_gb": disk.free_gb, "percent_used": disk.percent_used} if disk is not None else None,
+        "tiers": {tier.name: {"files": tier.files, "size_bytes": tier.size_bytes} for tier in status.tiers},
+    }
+
+
+def table(found: Json) -> str:
+    """The same for people."""
+    rows = [(f"  {name}", tier["files"], _mb(tier["size_bytes"])) for name, tier in found["tiers"].items()]
+    rows.append(("in all", found["total_files"], f"{found['total_size_mb']:.1f}"))
+    disk = found["disk"]
+    space = (
+        f"{disk['free_gb']:.1f} GB free, {disk['percent_used']:.0f} % used"
+        if disk is not None
+        else "free space is not known: no worker has reported it yet"
+    )
+    return f"{show.columns(('TIER', 'FILES', 'MB'), rows)}\n{space}"
+
+
+def _mb(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.1f}"
+
+
+@app.command("stats")
+def command(
+    store: Annotated[str, typer.Option(help="The MediaStore.")] = DEFAULT_STORE,
+    output: Output = Form.JSON,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Print a store's numbers as JSON: files, megabytes, free space, and what each retention tier holds."""
+    jobs = VideoJobs.connect(namespace=namespace, kubeconfig=kubeconfig, context=context)
+    found = statistics(jobs.api, jobs.namespace, store)
+    print(table(found) if output is Form.TABLE else show.dump(found, output))
