@@ -8,8 +8,8 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Collection
-from typing import Protocol
+from collections.abc import Collection, Coroutine
+from typing import Any, Protocol
 
 import kopf
 from pydantic import ValidationError
@@ -23,10 +23,13 @@ from .runtime.logs import setup
 log = logging.getLogger("videojob_operator")
 
 
+GRACE_SECONDS = 0.5
+
+
 class Watching(Protocol):
     """kopf, as far as it is used here."""
 
-    async def __call__(
+    def __call__(
         self,
         *,
         namespaces: Collection[str],
@@ -34,7 +37,7 @@ class Watching(Protocol):
         standalone: bool,
         stop_flag: asyncio.Event,
         ready_flag: asyncio.Event,
-    ) -> None:
+    ) -> Coroutine[Any, Any, None]:
         """Watch until the flag is set or a watch fails."""
 
 
@@ -44,27 +47,28 @@ async def run(operator: Operator, watch: Watching) -> None:
     When the list of namespaces has changed, and when one of them refuses a watch, the watches start again with those that
     are left: the operator itself goes on.
     """
-    ending = Ending()
     operator.outlives_watches = True
+    ending = Ending(operator)
     try:
         await operator.start()
         while not ending.asked:
             regroup, up = operator.regroup(), asyncio.Event()
             ending.flag = regroup
             taking_over = asyncio.create_task(ending.take_over(up))
+            watching = watch(
+                namespaces=operator.namespaces,
+                clusterwide=not operator.namespaces,
+                standalone=True,
+                stop_flag=regroup,
+                ready_flag=up,
+            )
             try:
-                await watch(
-                    namespaces=operator.namespaces,
-                    clusterwide=not operator.namespaces,
-                    standalone=True,
-                    stop_flag=regroup,
-                    ready_flag=up,
-                )
+                await until_stopped(asyncio.create_task(watching), operator.stopped)
             except Exception as error:
                 if getattr(error, "status", None) not in {403, 404} or not await operator.refused(error):
                     raise
             else:
-                if not regroup.is_set():
+                if ending.asked or not regroup.is_set():
                     return
             finally:
                 taking_over.cancel()
@@ -78,13 +82,30 @@ async def run(operator: Operator, watch: Watching) -> None:
         await operator.stop()
 
 
+async def until_stopped(watching: asyncio.Task[None], stopped: asyncio.Event) -> None:
+    """Wait for the watches' end, but no longer than for the operator's: for tasks of its own that it has forgotten kopf waits
+    five seconds more.
+    """
+    over = asyncio.create_task(stopped.wait())
+    try:
+        await asyncio.wait({watching, over}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({watching}, timeout=GRACE_SECONDS)
+        watching.cancel()
+        await asyncio.wait({watching})
+    finally:
+        over.cancel()
+    if not watching.cancelled():
+        watching.result()
+
+
 class Ending:
     """What a signal does, from the first moment on: a process 1 without a handler never hears SIGTERM, and coming up can
     take minutes where the CRDs or the Lease are missing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, operator: Operator) -> None:
         self.asked = False
+        self._operator = operator
         self.flag: asyncio.Event | None = None
         """Ends the watches; None as long as there are none."""
         self._task = asyncio.current_task()
@@ -104,6 +125,7 @@ class Ending:
         if self.asked:
             return
         self.asked = True
+        self._operator.outlives_watches = False  # kopf's clean-up stops it, as soon as the watches have ended
         asyncio.get_running_loop().call_later(handlers.EXIT_SECONDS, die, "it did not stop in time after a signal")
         if self.flag is not None:
             self.flag.set()

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import socket
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -45,17 +44,12 @@ from .wants import Key, Wants
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 15
+STOPPING = "stopping"
 
 
 def utc_now() -> datetime:
     """Wall time."""
     return datetime.now(UTC)
-
-
-@dataclass
-class _State:
-    problem: str | None = "starting"
-    """What keeps it from being ready."""
 
 
 class Operator:
@@ -72,11 +66,13 @@ class Operator:
         self.outlives_watches = False
         """Whether somebody else than kopf's clean-up stops it: then the watches can end and start again."""
         self._api = api
-        self._state = _State()
+        self._problem: str | None = "starting"
+        """What keeps it from being ready."""
         self._health = Health(settings.resync_seconds)
         self._tasks: list[asyncio.Task[Any]] = []
         self._ports = Ports(settings)
         self._started = False
+        self.stopped = asyncio.Event()
         self._lease: Lease | None = None
         self._queue: WorkQueue[Key] = WorkQueue()
         self._wants = Wants(self._queue, self.metrics)
@@ -99,7 +95,7 @@ class Operator:
         if self._started:
             return
         self._started = True
-        await self._ports.probes(self._not_alive, lambda: self._state.problem, self.metrics.exposition)
+        await self._ports.probes(self._not_alive, lambda: self._problem, self.metrics.exposition)
         try:
             await self._come_up()
         except (ApiError, KindsMissingError, ValueError) as error:
@@ -108,16 +104,16 @@ class Operator:
     async def _come_up(self) -> None:
         settings = self.settings
         api = self._api = self._api or await connect(self.metrics)
-        self._state.problem = "waiting for the CRDs"
+        self._problem = "waiting for the CRDs"
         await wait_for_kinds(api, settings.crd_wait_seconds)
         if settings.pod_uid:
-            self._state.problem = "waiting for the Lease: another operator holds it"
+            self._problem = "waiting for the Lease: another operator holds it"
             keeper = LeaseObject(api, settings.namespace, settings.lease_name, seconds=LEASE_SECONDS, now=utc_now)
             self._lease = Lease(keeper, settings.pod_uid, duration=float(LEASE_SECONDS))
             await self._lease.acquire()
             log.info("the Lease is held", extra={"holder": settings.pod_uid})
             self._spawn(self._guard(self._lease), "lease")
-        self._state.problem = "listing"
+        self._problem = "listing"
         self._build(api)
         if settings.defaults_file:
             await ensure(api, settings.namespace, load(settings.defaults_file), settings.deployment)
@@ -140,7 +136,7 @@ class Operator:
             self._spawn(work(self._queue, self._reconciling.handle), f"worker {number}")
         self._upkeep = Upkeep(lister, self._health, period=float(settings.resync_seconds), die=die)
         self._spawn(self._upkeep.run(), "upkeep")
-        self._state.problem = None
+        self._problem = None
         log.info(
             "ready",
             extra={
@@ -151,8 +147,10 @@ class Operator:
         )
 
     async def stop(self) -> None:
-        """Go down within seconds: what is in flight may end, the Lease is given up."""
-        self._state.problem = "stopping"
+        """Go down within seconds: what is in flight may end, the Lease is given up. Does nothing the second time."""
+        if self._problem == STOPPING:
+            return
+        self._problem = STOPPING
         self._queue.close()
         workers = [task for task in self._tasks if task.get_name().startswith("worker")]
         if workers:
@@ -171,6 +169,7 @@ class Operator:
         await self._ports.close()
         if self._api is not None:
             await self._api.close()
+        self.stopped.set()
 
     # ------------------------------------------------------------ news
 
@@ -275,7 +274,7 @@ class Operator:
         )
 
     def _not_alive(self) -> str | None:
-        if self._state.problem is not None or self._health.alive():
+        if self._problem is not None or self._health.alive():
             return None
         return f"no whole list for {self._health.age():.0f} s"
 

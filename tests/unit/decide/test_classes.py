@@ -124,7 +124,7 @@ def test_a_class_of_another_version_that_cannot_be_read_fails_with_a_reason() ->
     given.look()
     status = given.status
     assert status.plan is not None
-    strange = status.plan.model_copy(update={"worker": {"hologram": True}})
+    strange = status.plan.model_copy(update={"worker": {"resources": "plenty"}})
     given.set(job=replace(given.seen.job, status=status.model_copy(update={"plan": strange}))).settle()
     assert given.status.phase == "Failed"
     assert given.status.failure is not None
