@@ -142,7 +142,9 @@ kubectl get videojobs -A
     cheap: {spot: Tolerate, disruptionBudget: 50}
   ```
 - **Rights.** `files/rbac.yaml` is written from the table in the operator's code. With `watch.namespaces` the operator needs
-  Roles only, in those namespaces and its own, and one cluster-wide right: to create tokenreviews.
+  Roles only, in those namespaces and its own, and one cluster-wide right: to create tokenreviews. A namespace of the list that
+  refuses (its Role is gone, or it is) is let go and reported (`videojob_namespaces_closed`, one line of the log), the others go
+  on; it is asked again every half minute.
 - **People** get VideoJobs through the built-in roles view, edit and admin. File transfer by the `videojob` command needs
   `videojob-uploader` besides: `kubectl create rolebinding -n NS up --clusterrole videojob-uploader --user WHO`.
 - **GitOps.** The conditions follow kstatus: Flux and `helm --wait` wait for VideoJobs as they are. For Argo CD put
