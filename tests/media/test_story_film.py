@@ -254,6 +254,7 @@ def test_sound_picture_gates_thumbnail_and_mark(pictures: Path) -> None:
         listener.feed(line)
     found = gates.measured(
         listener, done.stderr, frames=int(streams["video"]["nb_frames"]),
+        synthetic=marks.read(path),
         video_ms=round(float(streams["video"]["duration"]) * 1000), audio_ms=round(float(streams["audio"]["duration"]) * 1000),
     )  # fmt: skip
     wanted = gates.Wanted(one.total_frames, 30, narrated=True, lufs=spoken_lufs)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stories import film, manifest, plain, scene
-from videojob_api.story.looks import Captions
+from stories import film, manifest, plain, scene, spoken
+from videojob_api.story.looks import Captions, Transition, TransitionKind
 from videojob_api.story.looks import Encoding as Asked
 from videojob_api.story.params import Script, StoryParams
 from videojob_api.story.segments import Segment
@@ -87,3 +87,32 @@ def test_the_key_of_a_piece_follows_from_what_is_seen_and_by_whom_it_is_encoded(
     assert set(keys(first, second, crf=13)).isdisjoint(one)
     assert set(keys(first, second, captions=Captions(size=50))).isdisjoint(one)
     assert keys(first.model_copy(update={"frames": 31}), second)[1] == one[1]
+
+
+def test_in_a_long_story_exactly_what_was_edited_is_made_again(tmp_path: Path) -> None:
+    """M2: of 36 scenes in two languages, sentence 5 lengthened and picture 17 swapped; passages only where both are seen."""
+    fonts = FontBook([tmp_path])
+
+    def story(kind: TransitionKind, *, edited: bool) -> dict[str, tuple[str, int]]:
+        scenes = []
+        for number in range(1, 37):
+            text = f"Sentence number {number}." if number % 2 else f"これは{number}番目の文です。"
+            if edited and number == 5:
+                text += " And it goes on."
+            colour = "#ABCDEF" if edited and number == 17 else f"#{number:06X}"
+            frames = 150 + (17 if edited and number == 5 else 0)
+            look = {"effects": ("fade_in", "fade_out", "ken_burns"), "transition": Transition(kind=kind)}
+            scenes.append(scene(text, frames, background=plain(colour), speech=spoken(text), **look))
+        found = film(manifest(scenes, captions=Captions(style="karaoke")), tmp_path, fonts=fonts).pieces
+        return {piece.key: (piece.segment.kind, piece.segment.scene + 1) for piece in found}
+
+    for kind, wanted in (
+        ("fade", {("scene", 5), ("scene", 17)}),
+        (
+            "dissolve",
+            {("scene", 5), ("scene", 17), ("join", 4), ("join", 5), ("join", 16), ("join", 17)},
+        ),
+    ):  # fmt: skip
+        before, after_ = story(kind, edited=False), story(kind, edited=True)  # type: ignore[arg-type]  # kinds of the table
+        assert {after_[key] for key in after_.keys() - before.keys()} == wanted
+        assert len(before) == len(after_) == (36 if kind == "fade" else 71)

@@ -146,7 +146,7 @@ def test_the_document_has_every_field_of_the_seed() -> None:
 
 
 # ---------------------------------------------------------------- gates
-GOOD = Measured(frames=300, video_ms=10_000, audio_ms=10_021, black_ms=900, silence_ms=2000, lufs=-16.2)
+GOOD = Measured(300, 10_000, 10_021, black_ms=900, silence_ms=2000, lufs=-16.2, synthetic=marks.COMPOSITE)
 WANTED = Wanted(frames=300, fps=30, narrated=True, lufs=-16.0)
 
 
@@ -159,13 +159,14 @@ WANTED = Wanted(frames=300, fps=30, narrated=True, lufs=-16.0)
         ({"audio_ms": 10_100}, ("its picture ends at 10000 ms, its sound at 10100 ms",)),
         ({"black_ms": 5001}, ("it is black for 5001 of 10000 ms",)),
         ({"silence_ms": 9500}, ("it is silent for 9500 of 10021 ms",)),
+        ({"synthetic": None}, ("it has lost its mark of synthetic media",)),
         ({"lufs": -22.0}, ("its loudness is -22.0 LUFS, -16.0 were ordered",)),
         ({"lufs": -70.0}, ("its loudness is -70.0 LUFS, -16.0 were ordered",)),
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_each_gate_says_what_is_wrong(change: dict[str, float], said: tuple[str, ...]) -> None:
-    """S-064: duration, drift, black, silence, loudness."""
+def test_each_gate_says_what_is_wrong(change: dict[str, float | None], said: tuple[str, ...]) -> None:
+    """S-064: duration, drift, black, silence, loudness, the mark."""
     assert gates.problems(WANTED, replace(GOOD, **change)) == said  # type: ignore[arg-type]
 
 

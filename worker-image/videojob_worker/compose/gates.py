@@ -61,6 +61,8 @@ class Measured:
     black_ms: int
     silence_ms: int
     lufs: float
+    synthetic: str | None
+    """The mark of synthetic media that the file bears."""
 
 
 def command(program: str, film: Path, threads: int) -> list[str]:
@@ -103,7 +105,9 @@ class Listener:
         return round(total * 1000)
 
 
-def measured(listener: Listener, stderr: str, *, frames: int, video_ms: int, audio_ms: int) -> Measured:
+def measured(
+    listener: Listener, stderr: str, *, frames: int, video_ms: int, audio_ms: int, synthetic: str | None
+) -> Measured:
     """What the pass and the packets' list say together."""
     return Measured(
         frames,
@@ -112,6 +116,7 @@ def measured(listener: Listener, stderr: str, *, frames: int, video_ms: int, aud
         listener.total_ms("black", video_ms),
         listener.total_ms("silence", audio_ms),
         integrated(stderr),
+        synthetic,
     )
 
 
@@ -126,6 +131,8 @@ def problems(wanted: Wanted, found: Measured, limits: Limits = Limits()) -> tupl
         said.append(f"its picture ends at {found.video_ms} ms, its sound at {found.audio_ms} ms")
     if found.video_ms and found.black_ms > limits.black * found.video_ms:
         said.append(f"it is black for {found.black_ms} of {found.video_ms} ms")
+    if found.synthetic is None:
+        said.append("it has lost its mark of synthetic media")
     if wanted.narrated:
         if found.audio_ms and found.silence_ms > limits.silence * found.audio_ms:
             said.append(f"it is silent for {found.silence_ms} of {found.audio_ms} ms")
