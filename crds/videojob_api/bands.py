@@ -54,7 +54,10 @@ def band(kind_of_work: str | None, stage: str) -> Band | None:
 
 
 def seed_name(kind_of_work: str | None, stage: str, percent: int) -> str:
-    """What the seeds call a stage at that percent of the whole job, for example `detection_complete` at 40."""
+    """What the seeds call a stage at that percent of the whole job, for example `detection_complete` at 40; of stages in
+    parallel, what they call the first.
+    """
+    stage = stage.partition(",")[0]
     plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", stage).lower()
     row = band(kind_of_work, stage)
     if row is None:
