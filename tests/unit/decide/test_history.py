@@ -156,5 +156,7 @@ def test_other_stages_have_their_own_names_in_the_seeds_spelling() -> None:
     """S-013."""
     assert bands.seed_name("Story", "SceneParsing", 5) == "scene_parsing"
     assert bands.seed_name("Story", "VideoComposition", 40) == "video_composition"
-    assert bands.seed_name("Story", "AudioGeneration,ImageGeneration", 20) == "audio_generation", "in parallel: the first"
+    assert bands.seed_name("Story", "AudioGeneration,ImageGeneration", 20) == "audio_generation", (
+        "in parallel: the first"
+    )
     assert bands.seed_name("Transcode", "Transcode", 40) == "transcode"
