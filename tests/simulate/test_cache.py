@@ -53,7 +53,7 @@ def test_many_of_the_same_request_do_not_queue_for_one_slot(mode: str) -> None:
     assert states(cluster) == [MADE] + [TAKEN] * (2 * CACHE_CAPACITY - 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     emptied=st.sets(st.tuples(st.integers(1, 5), st.integers(1, 3))),
     mode=st.sampled_from(["Compact", "Spread"]),

@@ -82,7 +82,7 @@ def slots(count: int, **fields: object) -> VideoQueueSpec:
     return VideoQueueSpec.model_validate({"slots": [{"name": "cpu", "capacity": count}], **fields})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(crowd=st.lists(ENTRIES, min_size=1, max_size=8))
 def test_one_slot_serves_by_priority_and_then_in_order_of_arrival(crowd: list[Entry]) -> None:
     """X-003, C10: while nothing runs, nothing but priority, time and UID counts. Who fails lets others go first."""
@@ -96,7 +96,7 @@ def test_one_slot_serves_by_priority_and_then_in_order_of_arrival(crowd: list[En
     assert list(started) == sorted(started, key=line)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     crowd=st.lists(ENTRIES, min_size=1, max_size=8),
     capacity=st.integers(1, 3),
@@ -114,7 +114,7 @@ def test_any_crowd_gets_through_any_queue(
 
 
 @pytest.mark.parametrize("home", ["team-a", "team-b"], ids=["of the same namespace", "of another namespace"])
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(second=st.integers(1, 30), every=st.integers(12, 20))
 def test_a_low_videojob_starts_under_a_stream_of_high(home: str, second: int, every: int) -> None:
     """A-006: after two steps of aging nobody who came later goes first. Without aging it is the last of all."""
@@ -128,7 +128,7 @@ def test_a_low_videojob_starts_under_a_stream_of_high(home: str, second: int, ev
     assert list(started)[-1] == low
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(others=st.integers(2, 8), priority=st.sampled_from(["Normal", "Low"]))
 def test_a_retry_goes_before_those_who_have_not_started(others: int, priority: str) -> None:
     """X-003: once its backoff is over, the next free slot is its own."""
@@ -138,7 +138,7 @@ def test_a_retry_goes_before_those_who_have_not_started(others: int, priority: s
     assert owners[:3] == ["0", owners[1], "0"]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     count=st.integers(2, 7),
     depth=st.integers(1, 3),

@@ -123,7 +123,7 @@ def decided_on(status: VideoJobStatus) -> dict[str, Any]:
     return body
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(statuses())
 def test_a_status_stays_below_32_kib_whatever_went_into_it(status: VideoJobStatus) -> None:
     """Case 57 for the status: long names, many outputs, long failures, twenty entries, as many stages as a story has."""

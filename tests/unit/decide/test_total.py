@@ -99,7 +99,7 @@ def worlds(draw: st.DrawFn) -> Observed:
 STARTS = starts()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(worlds())
 def test_any_world_gets_an_answer_and_the_same_one_twice(world: Observed) -> None:
     """Case 9: no input makes it raise; phases move only along the table (I3); percent stays in its bounds (I10)."""
