@@ -93,6 +93,8 @@ class Narrator:
         self._own = Cache(context.store.processed, context.check)
         shared = context.document.cache
         self._shared = Cache(Path(context.document.store.cache), context.check) if shared is not None else None
+        self._scratch = context.store.scratch / f"voice-{context.task.key[:12]}"
+        self._scratch.mkdir(parents=True, exist_ok=True)
         self._failed: list[str] = []
         self._links = list(params.voice.providers)
 
@@ -184,7 +186,7 @@ class Narrator:
         """Bring sentences to their loudness, and keep each with what is known of it."""
         if not utterances:
             return
-        scratch, run = self._context.store.scratch, self._tool("loudness")
+        scratch, run = self._scratch, self._tool("loudness")
         raws = [scratch / f"raw-{place}.wav" for place in range(len(utterances))]
         for path, (_, utterance) in zip(raws, utterances, strict=True):
             path.write_bytes(as_wav(utterance.sound))
@@ -256,7 +258,7 @@ class Narrator:
             context.check()
 
         return Means(
-            run=self._tool("a voice"), scratch=context.store.scratch, stock=Path(context.document.store.stock),
+            run=self._tool("a voice"), scratch=self._scratch, stock=Path(context.document.store.stock),
             secrets=context.secrets, policy=context.document.fetch or FetchPolicy(), check=context.check, wait=wait,
             retries=self._params.voice.retries, threads=context.document.limits.threads,
         )  # fmt: skip
