@@ -312,7 +312,9 @@ def vmaf(bench: Bench, manifest: SceneManifest, film: Path) -> str:
     lanczos(source, reference)
     form = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{SIZE[0]}x{SIZE[1]}", "-r", str(FPS)]
     log = bench.folder / "vmaf.json"
-    graph = f"[0:v]setpts=N[a];[1:v]setpts=N[b];[a][b]libvmaf=n_threads=2:log_fmt=json:log_path={log}"
+    graph = (
+        f"[0:v]settb=1/30,setpts=N[a];[1:v]settb=1/30,setpts=N[b];[a][b]libvmaf=n_threads=2:log_fmt=json:log_path={log}"
+    )
     argv: list[str | Path] = [
         imageio_ffmpeg.get_ffmpeg_exe(),
         "-v",

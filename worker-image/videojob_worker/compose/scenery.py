@@ -6,7 +6,6 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
@@ -23,8 +22,6 @@ CARD_SIZE, CARD_WRAP, CARD_LINE = 60, 900, 80
 """S-038: the text card's letters, line width and line height, in pixels of a frame 1080 wide."""
 FOCI = ((0.30, 0.38), (0.70, 0.38), (0.30, 0.62), (0.70, 0.62))
 """Where a zoom with a pan goes, as shares of the frame; which of them follows from the picture's digest."""
-SPRITES = 64
-"""Drawings of text that are kept at a time."""
 
 Locate = Callable[[Background], Path]
 """Finds a background's file."""
@@ -56,7 +53,7 @@ class Scenery:
             found = captions.phrases(scene, manifest.captions, manifest.fps, setter, self._style, manifest.width)
             self._shown = captions.shown(scene, manifest.captions, manifest.fps, found)
         self._starts = [one.first for one in self._shown]
-        self._sprite = lru_cache(maxsize=SPRITES)(self._caption)
+        self._latest: tuple[int, Sprite | None] = (-1, None)
 
     def picture(self, frame: int, target: Planes) -> None:
         """Draw the background of a frame, faded where the scene comes from black or goes to it; frames may lie outside."""
@@ -79,7 +76,9 @@ class Scenery:
                 timed.sprite.draw(target, min(1.0, (frame - timed.first + 1) / timed.rise) if timed.rise else 1.0)
         at = bisect_right(self._starts, frame) - 1
         if at >= 0 and frame < self._shown[at].end:
-            sprite = self._sprite(at)
+            if self._latest[0] != at:  # captions come one after the other: the latest alone is kept
+                self._latest = (at, self._caption(at))
+            sprite = self._latest[1]
             if sprite is not None:
                 sprite.draw(target)
 
