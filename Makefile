@@ -38,7 +38,7 @@ check: $(STAMP) ## Format, lint, types, import rule, fast tests (below a minute,
 	@$(BIN)/ruff check -q .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache | tail -n 3
-	@$(BIN)/pytest -q -n auto --dist worksteal tests/unit tests/golden tests/contract
+	@$(BIN)/pytest -q -n auto --dist loadscope --no-loadscope-reorder tests/unit tests/golden tests/contract
 
 fix: $(STAMP) ## Format and mend what can be mended by itself
 	@$(BIN)/ruff check -q --fix . || true
@@ -67,7 +67,7 @@ demo: $(STAMP) ## From nothing to VideoJobs on a real cluster; the videos land i
 test: $(STAMP) ## All layers: unit, golden, contract, simulate, media, cluster, e2e (root or an engine)
 	@$(CLUSTER) ready
 	@$(MAKE) --no-print-directory packages
-	@$(BIN)/pytest -q -n 2 --dist loadgroup --no-loadscope-reorder --cov --cov-report=term $(LAYERS:%=tests/%)
+	@$(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder --cov --cov-report=term $(LAYERS:%=tests/%)
 
 simulate: $(STAMP) ## The long simulation
 	@$(BIN)/pytest -q tests/simulate --seeds 20000

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")  # a busy machine fails no test
@@ -28,12 +30,22 @@ def _layer(path: str) -> str:
     return path.removeprefix("tests/").split("/", 1)[0]
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+class Layered(LoadScopeScheduling):
+    """Hands out a layer that shares a cluster as one piece, and every other test by itself."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        layer = _layer(nodeid)
+        return layer if layer in TOGETHER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Layered:
+    """For the controller of `pytest -n`."""
+    return Layered(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Layers that share one cluster stay in one process and start first; all other tests go beside them."""
-    for item in items:
-        if (layer := _layer(item.nodeid)) in TOGETHER:
-            item.add_marker(pytest.mark.xdist_group(layer))
+    """What shares a cluster starts first."""
     turn = {layer: number for number, layer in enumerate(TOGETHER)}
     items.sort(key=lambda item: turn.get(_layer(item.nodeid), len(TOGETHER)))
 
