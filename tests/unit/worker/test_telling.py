@@ -146,4 +146,4 @@ def test_the_kubelet_s_file_is_never_made_by_the_worker(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_row_of_the_table_has_its_module(kind: str) -> None:
-    assert callable(importlib.import_module(f"videojob_worker.stages.{kind}").run)
+    assert callable(importlib.import_module(f"videojob_worker.stages.{KINDS[kind].module or kind}").run)
