@@ -91,6 +91,8 @@ def test_bad_file(
     assert seen["metadata"]["labels"]["videojob.dev/dead-letter"] == "true"
     if case.code == "InvalidFileType":
         assert all(kind in failure["message"] for kind in ("mp4", "mov", "avi", "mkv", "webm"))
+    told_after_the_status = "--field-selector=reason=processing_failed"
+    kube.watch("events", told_after_the_status, namespace, lambda _: True, 30)
     events = kube.list("events", namespace)
     told = [_text(event) for event in events if event["reason"] == "processing_failed"]
     assert len(told) == 1
