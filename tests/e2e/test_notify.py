@@ -15,12 +15,14 @@ from kube import Kube
 
 SYSTEM = "videojob-system"
 SCRIPT = """
-import http.server, json, sys
+import http.server, json, threading
+writing = threading.Lock()
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         status = 503 if self.path == "/broken" else 204
-        print(json.dumps({"path": self.path, "headers": dict(self.headers), "body": body}), flush=True)
+        with writing:  # posts come side by side, and a line and its end are two writes
+            print(json.dumps({"path": self.path, "headers": dict(self.headers), "body": body}), flush=True)
         self.send_response(status)
         self.end_headers()
     def log_message(self, *_):
