@@ -6,12 +6,12 @@ network: only first bytes are looked at. Which provider is next, what is kept, a
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 
 from videojob_api.story.params import Provider
 
 from ...base.errors import Permanent
+from .. import rows
 from .base import IMAGE_ERROR, ImageProvider
 
 
@@ -53,6 +53,5 @@ def provider(choice: Provider) -> ImageProvider:
             IMAGE_ERROR, f"unknown image provider {choice.name}; known: {', '.join(IMAGES)}",
             hint="name one of these in story.images.providers[].name",
         )  # fmt: skip
-    module, _, kind = row.module.partition(":")
-    found = getattr(importlib.import_module(f"{__name__}.{module}"), kind)
-    return found()  # type: ignore[no-any-return]  # the table's contract, checked by a test over all rows
+    found: ImageProvider = rows.made(__name__, row.module)
+    return found

@@ -1,16 +1,12 @@
-"""Speaks lines with the flite library, in a process of its own: `python3 host_flite.py REQUEST.json` (S-032).
+"""Speaks lines with the flite library, in a process of its own (`host.py`, S-032).
 
 The library comes with Debian's FFmpeg, which links it. It is asked through ctypes because no program of it says when each
-word begins; and not inside the worker, because what reads arbitrary text in C may crash. Standard library only: the process
-is started by path, without the project on its path. One JSON line on standard output for each line of the request.
+word begins; and not inside the worker, because what reads arbitrary text in C may crash. Standard library only.
 """
 
 from __future__ import annotations
 
 import ctypes as c
-import json
-import os
-import sys
 import wave
 from pathlib import Path
 from typing import Any
@@ -99,38 +95,8 @@ class Flite:
         return {"sounds": sounds}
 
 
-def main(request: dict[str, Any]) -> None:
-    """Speak every line of a request `{voice, stretch, pitch, atOnce, lines: [{text, out}]}`."""
-    engine = Flite(request["voice"])
-    engine.tune(request["stretch"], request["pitch"])
-    lines = request["lines"]
-    waiting: list[tuple[int, dict[str, Any]]] = []
-    for place in range(len(lines) + request["atOnce"]):
-        if place >= request["atOnce"] and waiting:
-            _collect(*waiting.pop(0))
-        if place < len(lines):
-            waiting.append((_begin(engine, lines[place]), lines[place]))
-
-
-def _begin(engine: Flite, line: dict[str, Any]) -> int:
-    """Every line in a fork: each from the same state, since speech is kept by its content, and several at a time."""
-    child = os.fork()
-    if child == 0:
-        told = engine.speak(line["text"], Path(line["out"]))
-        Path(line["out"] + ".json").write_text(json.dumps(told), encoding="utf-8")
-        os._exit(0)
-    return child
-
-
-def _collect(child: int, line: dict[str, Any]) -> None:
-    _, status = os.waitpid(child, 0)
-    if status:
-        raise SystemExit(f"the engine failed with status {status} at {line['text'][:60]!r}")
-    told = Path(line["out"] + ".json")
-    sys.stdout.write(told.read_text(encoding="utf-8") + "\n")
-    sys.stdout.flush()
-    told.unlink()
-
-
-if __name__ == "__main__":
-    main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+def engine(request: dict[str, Any]) -> Flite:
+    """The engine of a request `{voice, stretch, pitch, ...}`, ready to speak."""
+    made = Flite(request["voice"])
+    made.tune(request["stretch"], request["pitch"])
+    return made

@@ -35,7 +35,8 @@ def _batch(
     lines = [{"text": text, "out": str(out)} for text, out in zip(texts, outs, strict=True)]
     ask.write_text(json.dumps({**request, "atOnce": means.threads, "lines": lines}), encoding="utf-8")
     told: list[str] = []
-    finished = means.run([sys.executable, "-I", "-S", str(Path(__file__).with_name(host)), str(ask)], told.append)
+    program = str(Path(__file__).with_name("host.py"))
+    finished = means.run([sys.executable, "-I", "-S", program, host, str(ask)], told.append)
     if finished.code != 0 or len(told) != len(texts):
         last = (finished.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise Recoverable(
