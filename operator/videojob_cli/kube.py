@@ -69,6 +69,20 @@ def objects(namespace: str, plural: str, name: str = "", *, group: str = API_VER
     return f"{root}/namespaces/{namespace}/{plural}" + (f"/{name}" if name else "")
 
 
+def status_of(api: Api, kind: str, name: str, namespace: str, remedy: str) -> Json:
+    """Status of one of our objects. Raises CliError when there is none, with how to list them and the remedy."""
+    plural = f"{kind.lower()}s"
+    try:
+        found = api.request("GET", objects(namespace, plural, name))
+    except ApiError as error:
+        if error.status != 404 or error.reason != "NotFound":
+            raise
+        lists = f"`kubectl get {plural} -A` lists them"
+        raise CliError(f"No {kind} {name} in namespace {namespace}: {lists}; {remedy}") from error
+    status: Json = found.get("status") or {}
+    return status
+
+
 def _said(body: str) -> tuple[str, str]:
     """The server's own words and its reason."""
     try:

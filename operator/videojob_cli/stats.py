@@ -5,9 +5,9 @@ from __future__ import annotations
 from videojob_api.names import DEFAULT_QUEUE
 
 from . import show
-from .errors import ApiError, CliError
+from .errors import CliError
 from .init import OPERATOR_NAMESPACE
-from .kube import Api, Json, objects
+from .kube import Api, Json, status_of
 
 
 def statistics(api: Api, queue: str = DEFAULT_QUEUE, namespace: str = OPERATOR_NAMESPACE) -> Json:
@@ -21,16 +21,10 @@ def statistics(api: Api, queue: str = DEFAULT_QUEUE, namespace: str = OPERATOR_N
     Raises:
         CliError: when there is no such queue, or no operator has looked at it.
     """
-    try:
-        found = api.request("GET", objects(namespace, "videoqueues", queue))
-    except ApiError as error:
-        if error.status != 404 or error.reason != "NotFound":
-            raise
-        raise CliError(
-            f"No VideoQueue {queue} in namespace {namespace}: `kubectl get videoqueues -A` lists them; name the "
-            "operator's namespace with --operator-namespace, the queue with --queue."
-        ) from error
-    status = found.get("status") or {}
+    status = status_of(
+        api, "VideoQueue", queue, namespace,
+        "name the operator's namespace with --operator-namespace, the queue with --queue.",
+    )  # fmt: skip
     if "totalJobs" not in status:
         raise CliError(f"No operator has looked at VideoQueue {namespace}/{queue} yet: is it running?")
     return {

@@ -11,8 +11,8 @@ from videojob_api.v1alpha1 import MediaStoreStatus
 
 from . import show
 from .client import VideoJobs
-from .errors import ApiError, CliError
-from .kube import Api, Json, objects
+from .errors import CliError
+from .kube import Api, Json, status_of
 from .options import Context, Form, Kubeconfig, Namespace, Output
 
 app = typer.Typer(no_args_is_help=True, help="What a namespace's store holds.")
@@ -29,16 +29,8 @@ def statistics(api: Api, namespace: str, store: str = DEFAULT_STORE) -> Json:
     Raises:
         CliError: when there is no such store, or no operator has looked at it.
     """
-    try:
-        found = api.request("GET", objects(namespace, "mediastores", store))
-    except ApiError as error:
-        if error.status != 404 or error.reason != "NotFound":
-            raise
-        raise CliError(
-            f"No MediaStore {store} in namespace {namespace}: `kubectl get mediastores -A` lists them; "
-            f"`videojob init -n {namespace}` makes one named {DEFAULT_STORE}."
-        ) from error
-    raw = found.get("status") or {}
+    remedy = f"`videojob init -n {namespace}` makes one named {DEFAULT_STORE}."
+    raw = status_of(api, "MediaStore", store, namespace, remedy)
     if raw.get("observedGeneration", -1) < 0:
         raise CliError(f"No operator has looked at MediaStore {namespace}/{store} yet: is it running?")
     status = MediaStoreStatus.model_validate(raw)
