@@ -16,6 +16,8 @@ CA_TARGET = "/etc/pip-ca.pem"
 _CA_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
 _LOCAL_ONLY = frozenset({"cache-dir", "log", "target", "prefix", "user", "require-virtualenv", "client-cert", "cert"})
 """Settings that name places of this machine, or would change where a build installs to."""
+_OF_THIS_MACHINE = ("/", "~", "./", "../", "file:")
+"""How a word of any other setting begins that names such a place."""
 
 
 def settings(listed: str) -> dict[str, str]:
@@ -30,8 +32,7 @@ def settings(listed: str) -> dict[str, str]:
             value = str(ast.literal_eval(quoted))
         except (ValueError, SyntaxError):
             continue
-        if name == "find-links":
-            value = " ".join(word for word in value.split() if "://" in word)
+        value = " ".join(word for word in value.split() if not word.startswith(_OF_THIS_MACHINE))
         if value and (section == ":env:" or name not in found):
             found[name] = value
     return found

@@ -417,12 +417,13 @@ def test_pips_settings_reach_the_build_without_this_machines_folders() -> None:
 global.timeout='15'
 global.cert='/etc/ssl/own.pem'
 global.cache-dir='/home/me/cache'
-:env:.find-links='/wheels https://mirror.example/wheels'
+:env:.constraint='/home/me/own.txt file:///home/me/own.txt https://mirror.example/constraints.txt'
+install.build='/home/me/build'
 install.no-binary='av'
 a line that is none
 """
     values = pipconf.settings(listed)
-    assert values == {"timeout": "180", "find-links": "https://mirror.example/wheels", "no-binary": "av"}
+    assert values == {"timeout": "180", "constraint": "https://mirror.example/constraints.txt", "no-binary": "av"}
     assert f"cert = {pipconf.CA_TARGET}" in pipconf.render(values, with_ca=True)
     assert "cert" not in pipconf.render(values, with_ca=False)
 
