@@ -37,10 +37,11 @@ class ClipView:
         poll = select.poll()
         poll.register(reader, select.POLLIN)
         while at < len(data):
+            over = self._thread is not None and not self._thread.is_alive()  # before the look: all it wrote is there
             waiting = poll.poll(POLL_MILLISECONDS)
             count = os.readv(reader, [data[at:]]) if any(event & select.POLLIN for _, event in waiting) else 0
             at += count
-            if not count and self._thread is not None and not self._thread.is_alive():
+            if over and not count:
                 raise self._failure or Permanent(
                     "CorruptMedia",
                     "the clip gives no picture",
@@ -64,10 +65,10 @@ class ClipView:
 
     def close(self) -> None:
         """End the decoder: it finds nobody at the other end of the pipe."""
+        with suppress(FileNotFoundError):
+            self._pipe.unlink()  # first: who opens a pipe that has no reader waits for ever
         if self._reader is not None:
             os.close(self._reader)
             self._reader = None
-        with suppress(FileNotFoundError):
-            self._pipe.unlink()
         if self._thread is not None:
             self._thread.join()
