@@ -16,6 +16,8 @@ settings.load_profile("untimed")  # a busy machine fails no test
 ROOT = Path(__file__).resolve().parents[1]
 TOGETHER = ("e2e", "cluster")
 """Layers whose tests share one cluster each, in the order in which they start."""
+LONGEST_SECONDS = {"e2e": 2400, "cluster": 1200}
+"""Of a test with what it is the first to need: the images of a cluster, its programs. Elsewhere `timeout` holds."""
 _layers: Counter[str] = Counter()
 
 
@@ -45,9 +47,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Layered:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares a cluster starts first."""
+    """What shares a cluster starts first, and may take longer."""
     turn = {layer: number for number, layer in enumerate(TOGETHER)}
     items.sort(key=lambda item: turn.get(_layer(item.nodeid), len(TOGETHER)))
+    for item in items:
+        if (seconds := LONGEST_SECONDS.get(_layer(item.nodeid))) is not None:
+            item.add_marker(pytest.mark.timeout(seconds))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

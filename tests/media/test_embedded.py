@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from starting import PIPES, prepared, started
 from videojob_api.v1alpha1 import OutputStatus
 from videojob_cli.run import Ended, run
 from videojob_operator.decide.world import VideoJobView
@@ -132,30 +133,25 @@ def test_an_interrupted_run_leaves_no_process(number: signal.Signals, tmp_path: 
     """Ctrl-C, a plain kill and a closed terminal end the workers and their tools before the command itself ends."""
     ffmpeg = tmp_path / "bin" / "ffmpeg"
     ffmpeg.parent.mkdir()
-    started = tmp_path / "started"
+    begun = tmp_path / "begun"
     real = shutil.which("ffmpeg")
     ffmpeg.write_text(
-        f'#!/bin/sh\ncase "$*" in *libx264*) echo $$ > {started}; exec sleep 300;; esac\nexec {real} "$@"\n'
+        f'#!/bin/sh\ncase "$*" in *libx264*) echo $$ > {begun}; exec sleep 300;; esac\nexec {real} "$@"\n'
     )
     ffmpeg.chmod(0o755)
     argv = [sys.executable, "-m", "videojob_cli.main", "run", str(manifest(tmp_path)), "--file", str(CLIP)]
     environ = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path), "FFMPEG_PATH": str(ffmpeg)}
-    with subprocess.Popen(
-        [*argv, "--output", str(tmp_path / "out")],
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        # A shell starts background jobs with SIGINT ignored, and that is inherited: tests run in one, too.
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509
-    ) as process:
+    # A shell starts background jobs with SIGINT ignored, and that is inherited: tests run in one, too.
+    heard = f"signal.signal({number:d}, signal.SIG_DFL)"
+    with started(prepared(heard, [*argv, "--output", str(tmp_path / "out")]), env=environ, **PIPES) as process:
         deadline = time.monotonic() + 60
-        while not (started.exists() and started.read_text().strip()) and time.monotonic() < deadline:
+        while not (begun.exists() and begun.read_text().strip()) and time.monotonic() < deadline:
             assert process.poll() is None, process.communicate()
             time.sleep(0.05)
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number, errors
-    assert not Path(f"/proc/{started.read_text().strip()}").exists()
+    assert not Path(f"/proc/{begun.read_text().strip()}").exists()
     assert not list((tmp_path / "out").glob(".videojob-store-*"))
 
 

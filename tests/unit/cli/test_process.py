@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +20,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from starting import PIPES, prepared, started
 
 
 @dataclass
@@ -75,7 +78,9 @@ def cluster() -> Iterator[Cluster]:
     server.server_close()
 
 
-def command(cluster: Cluster, folder: Path, *args: str, before: Any = None) -> subprocess.Popen[bytes]:
+def command(
+    cluster: Cluster, folder: Path, *args: str, before: str = ""
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """`videojob` with a kubeconfig for this cluster, in a folder of its own."""
     entry = {"name": "c", "cluster": {"server": cluster.url}, "user": {"token": "x"}}
     context = {"name": "c", "context": {"cluster": "c", "user": "c", "namespace": "team"}}
@@ -83,11 +88,10 @@ def command(cluster: Cluster, folder: Path, *args: str, before: Any = None) -> s
     (folder / "config").write_text(yaml.safe_dump({**config, "clusters": [entry], "users": [entry]}))
     argv = [sys.executable, "-m", "videojob_cli.main", *args]
     environ = {**os.environ, "KUBECONFIG": str(folder / "config")}
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(argv, cwd=folder, env=environ, preexec_fn=before, **pipes)  # noqa: PLW1509
+    return started(prepared(before, argv), cwd=folder, env=environ, **PIPES)
 
 
-def upload(cluster: Cluster, folder: Path, before: Any) -> subprocess.Popen[bytes]:
+def upload(cluster: Cluster, folder: Path, before: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """An upload that waits for its pod for ever."""
     (folder / "clip.mp4").write_bytes(b"x")
     return command(cluster, folder, "upload", "--file", "clip.mp4", "--image", "worker:1", before=before)
@@ -110,7 +114,7 @@ def test_submit_says_what_to_type_next(cluster: Cluster, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_signal_removes_the_transfer_pod(number: signal.Signals, cluster: Cluster, tmp_path: Path) -> None:
-    with upload(cluster, tmp_path, lambda: signal.signal(number, signal.SIG_DFL)) as process:
+    with upload(cluster, tmp_path, f"signal.signal({number:d}, signal.SIG_DFL)") as process:
         assert cluster.looked.wait(60)
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
@@ -120,7 +124,7 @@ def test_a_signal_removes_the_transfer_pod(number: signal.Signals, cluster: Clus
 
 
 def test_under_nohup_a_closed_terminal_is_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    with upload(cluster, tmp_path, lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process:
+    with upload(cluster, tmp_path, "signal.signal(signal.SIGHUP, signal.SIG_IGN)") as process:
         assert cluster.looked.wait(60)
         process.send_signal(signal.SIGHUP)
         cluster.looked.clear()

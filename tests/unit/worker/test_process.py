@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from starting import started
 from videojob_api.contract import EXIT_CLASSES, ExitCode
 from videojob_worker.base import errors, process
 from videojob_worker.base.errors import Recoverable, Resource, Stalled, Stopped, WorkerError
@@ -133,10 +134,10 @@ def test_a_runner_that_is_killed_takes_its_tools_along(tmp_path: Path) -> None:
     """Outside a container nobody else would end them: the tool holds a pipe, and says so if it outlives its runner."""
     tool = "import time; f = open('pipe', 'w', 1); f.write('on\\n'); time.sleep(20); f.write('outlived\\n')"
     os.mkfifo(tmp_path / "pipe")
-    started = subprocess.Popen([sys.executable, "-c", RUNNER, tool], cwd=tmp_path)
-    with started, (tmp_path / "pipe").open() as pipe:
+    argv = [sys.executable, "-c", RUNNER, tool]
+    with started(argv, cwd=tmp_path) as runner, (tmp_path / "pipe").open() as pipe:
         first = pipe.readline()
-        started.kill()
+        runner.kill()
         assert (first, pipe.read()) == ("on\n", "")
 
 

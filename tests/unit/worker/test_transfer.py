@@ -7,22 +7,25 @@ import hashlib
 import io
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from starting import PIPES, prepared, started
 from videojob_api.contract import ExitCode
 from videojob_worker import transfer
 
 BODY = bytes(range(256)) * 4096
+PIPE_BYTES = 4096
+"""So many fit into a pipe that nobody reads, however few the machine allows."""
 SHA = hashlib.sha256(BODY).hexdigest()
 PROGRAM = (
     "import argparse,sys; from videojob_worker import transfer; p=argparse.ArgumentParser();"
@@ -53,12 +56,13 @@ def parsed(*args: str) -> argparse.Namespace:
 
 
 def run(*args: str, stdin: bytes = b"") -> Ended:
-    """The command in this process, its input through a real pipe that somebody else fills."""
+    """The command in this process, its input through a real pipe that somebody else fills. The first bytes wait there."""
     given, taken = os.pipe()
+    written = os.write(taken, stdin[:PIPE_BYTES])
 
     def fill() -> None:
-        with os.fdopen(taken, "wb") as pipe:
-            pipe.write(stdin)
+        with suppress(BrokenPipeError), os.fdopen(taken, "wb") as pipe:
+            pipe.write(stdin[written:])
 
     filler = threading.Thread(target=fill)
     filler.start()
@@ -71,8 +75,8 @@ def run(*args: str, stdin: bytes = b"") -> Ended:
             else transfer.send_command(arguments, out)
         )
     finally:
-        filler.join()
         os.close(given)
+        filler.join()
     return Ended(code, out.getvalue())
 
 
@@ -97,7 +101,7 @@ def test_an_upload_gets_its_digest_as_name_and_is_there_when_the_answer_comes(in
 
 def test_no_end_of_input_is_needed(inbox: Path) -> None:
     args = ("--inbox", str(inbox), "--scratch", str(inbox.parent), "--length", str(len(BODY)), "--sha256", SHA)
-    with subprocess.Popen(command("receive", *args), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with started(command("receive", *args), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(BODY)
@@ -120,7 +124,7 @@ class Case:
 
 CASES = (
     Case("an input that ends early", BODY[:5000], "ShortRead", "after 5000 of 1048576"),
-    Case("an input longer than announced", BODY + b"x" * 70000, "TooLong", "More bytes came"),
+    Case("an input longer than announced", BODY[:PIPE_BYTES], "TooLong", "More bytes came", length=PIPE_BYTES - 1),
     Case("bytes of another digest", BODY[:-1] + b"?", "WrongDigest", "have sha256"),
     Case("more announced than allowed", BODY, "FileTooLarge", "File too large", more=("--max-bytes", "1000")),
     Case("a negative length", BODY, "BadRequest", "is negative", length=-5),
@@ -142,14 +146,10 @@ def test_a_broken_upload_is_told_on_stdout_and_leaves_nothing(case: Case, inbox:
 
 
 def test_a_disk_that_fails_in_the_middle_is_told_and_leaves_nothing(inbox: Path) -> None:
-    def small_disk() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
-
+    small_disk = "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))"
     args = ("--inbox", str(inbox), "--scratch", str(inbox.parent), "--length", str(len(BODY)), "--sha256", SHA)
-    done = subprocess.run(
-        command("receive", *args), input=BODY, stdout=subprocess.PIPE, timeout=60, check=False, preexec_fn=small_disk
-    )
+    argv = prepared(small_disk, command("receive", *args))
+    done = subprocess.run(argv, input=BODY, stdout=subprocess.PIPE, timeout=60, check=False)
     assert done.returncode == ExitCode.RECOVERABLE
     assert json.loads(done.stdout)["code"] == "DiskError"
     assert list(inbox.iterdir()) == []
@@ -164,7 +164,7 @@ def test_an_inbox_that_is_not_mounted_is_named(tmp_path: Path) -> None:
 def test_after_an_error_the_rest_of_the_input_is_still_taken(inbox: Path) -> None:
     args = ("--inbox", str(inbox), "--scratch", str(inbox.parent), "--length", "99999999", "--sha256", SHA)
     argv = command("receive", *args, "--max-bytes", "10")
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with started(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["code"] == "FileTooLarge"
@@ -263,8 +263,8 @@ def test_signs_of_life_are_empty_lines_on_standard_error(tmp_path: Path) -> None
         "with a.working(): sys.stdin.readline()"
     )
     argv = [sys.executable, "-c", program, str(tmp_path)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(argv, **pipes) as process:  # type: ignore[call-overload]  # three pipes
+    with started(argv, stdin=subprocess.PIPE, **PIPES) as process:
+        assert process.stderr is not None
         assert process.stderr.readline() == b"\n"
         out, _ = process.communicate(b"\n", timeout=30)
     assert (process.returncode, out) == (0, b"")
@@ -344,7 +344,7 @@ def test_a_file_that_shrinks_on_the_way_is_never_confirmed(tmp_path: Path) -> No
 
 def test_hold_ends_when_nothing_moves_and_not_before(tmp_path: Path) -> None:
     activity = transfer.Activity(tmp_path)
-    with subprocess.Popen(command("hold", "--idle-seconds", "1", "--scratch", str(tmp_path))) as process:
+    with started(command("hold", "--idle-seconds", "1", "--scratch", str(tmp_path))) as process:
         for _ in range(8):
             time.sleep(0.25)
             assert process.poll() is None
@@ -355,7 +355,7 @@ def test_hold_ends_when_nothing_moves_and_not_before(tmp_path: Path) -> None:
 
 
 def test_hold_ends_at_once_on_sigterm(tmp_path: Path) -> None:
-    with subprocess.Popen(command("hold", "--idle-seconds", "600", "--scratch", str(tmp_path))) as process:
+    with started(command("hold", "--idle-seconds", "600", "--scratch", str(tmp_path))) as process:
         deadline = time.monotonic() + 20
         while not (tmp_path / transfer.ACTIVITY).exists() and time.monotonic() < deadline:
             time.sleep(0.02)
