@@ -229,12 +229,7 @@ def list_jobs(
     """List VideoJobs."""
     jobs = _jobs(namespace, context, kubeconfig)
     found = list(jobs.list(everywhere=everywhere, selector=selector))
-    if output is not Form.TABLE:
-        print(show.dump(found, output))
-    elif found:
-        print(show.jobs(found, namespaces=everywhere))
-    else:
-        show.say(f"No VideoJobs in {'any namespace' if everywhere else jobs.namespace}.")
+    show.listed("VideoJobs", found, show.jobs, output, None if everywhere else jobs.namespace)
 
 
 @app.command("stats")

@@ -95,6 +95,16 @@ def outputs(found: Sequence[Json]) -> str:
     return columns(OUTPUT_HEADER, rows)
 
 
+def listed(what: str, found: Sequence[Json], table: Callable[..., str], form: str, namespace: str | None) -> None:
+    """Print what was found in that form, or say where nothing was; `namespace` is None for all of them."""
+    if form != "table":
+        print(dump(list(found), form))
+    elif found:
+        print(table(found, namespaces=namespace is None))
+    else:
+        say(f"No {what} in {namespace or 'any namespace'}.")
+
+
 def jobs(items: Sequence[Json], *, namespaces: bool) -> str:
     """VideoJobs with the columns of `kubectl get`."""
     header = (("NAMESPACE",) if namespaces else ()) + ("NAME", "TYPE", "PHASE", "STAGE", "PROGRESS", "ATTEMPTS", "AGE")

@@ -74,12 +74,7 @@ def list_dead_letters(
     """List VideoJobs that failed for good, and why."""
     jobs = _jobs(namespace, context, kubeconfig)
     found = list(jobs.list(everywhere=everywhere, selector=DEAD))
-    if output is not Form.TABLE:
-        print(show.dump(found, output))
-    elif found:
-        print(show.dead_letters(found, namespaces=everywhere))
-    else:
-        show.say(f"No dead letters in {'any namespace' if everywhere else jobs.namespace}.")
+    show.listed("dead letters", found, show.dead_letters, output, None if everywhere else jobs.namespace)
 
 
 @dlq.command("retry")
