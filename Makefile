@@ -14,7 +14,7 @@ NEW_VENV = rm -rf .venv && $(PYTHON) -m venv .venv >/dev/null && $(BIN)/python -
 APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600
 GET_VENV = test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "installing python3-venv" && { $(APT) update || true; } && \
   $(APT) install --yes --no-install-recommends --no-remove python3-venv >/dev/null
-LAYERS := unit golden contract simulate media cluster e2e
+LAYERS := unit golden contract process simulate media cluster e2e
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -64,7 +64,7 @@ images: $(STAMP) ## Build the operator's and the worker's image and load them in
 demo: $(STAMP) ## From nothing to VideoJobs on a real cluster; the videos land in demo-output/
 	@$(BIN)/python hack/demo/demo.py
 
-test: $(STAMP) ## All layers: unit, golden, contract, simulate, media, cluster, e2e (root or an engine)
+test: $(STAMP) ## All layers: unit, golden, contract, process, simulate, media, cluster, e2e (root or an engine)
 	@$(CLUSTER) ready
 	@$(MAKE) --no-print-directory packages
 	@$(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder --cov --cov-report=term $(LAYERS:%=tests/%)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,57 +84,16 @@ def test_the_tree_is_free_of(ban: Ban) -> None:
     assert found == []
 
 
-@dataclass(frozen=True)
-class Room:
-    """A package and what must not be needed to import all of it."""
-
-    package: str
-    without: tuple[str, ...]
+FAST = (ROOT / "tests" / "unit", ROOT / "tests" / "golden")
+SLOW = re.compile(r"^(?:import|from) (?:subprocess|http\.server|starting|operated|webserver)\b", re.MULTILINE)
+"""What starts a process, or a server that somebody waits for."""
 
 
-CLUSTER = ("kopf", "kubernetes", "aiohttp", "prometheus_client")
-ROOMS = (
-    Room("videojob_api", (*CLUSTER, "yaml", "ffmpeg", "pydantic_settings", "videojob_operator", "videojob_worker")),
-    Room("videojob_operator.decide", (*CLUSTER, "yaml", "ffmpeg", "videojob_worker", "videojob_cli")),
-    Room("videojob_operator.render", (*CLUSTER, "yaml", "ffmpeg", "videojob_worker", "videojob_cli")),
-    Room("videojob_operator.settings", (*CLUSTER, "videojob_worker", "videojob_cli")),
-    Room("videojob_operator.runtime", ("kopf", "kubernetes", "videojob_api", "videojob_worker", "videojob_cli")),
-    Room("videojob_operator.cluster", ("kopf", "ffmpeg", "videojob_worker", "videojob_cli")),
-    Room("videojob_operator.handlers", ("ffmpeg", "videojob_worker", "videojob_cli")),
-    Room(
-        "videojob_worker",
-        ("kopf", "kubernetes", "prometheus_client", "yaml", "pydantic_settings", "videojob_operator", "videojob_cli"),
-    ),
-)
-IMPORT_ALL = """
-import importlib, pkgutil, sys
-package, *blocked = sys.argv[1:]
-for each in blocked:
-    sys.modules[each] = None  # the import system then raises ModuleNotFoundError
-top = importlib.import_module(package)
-for found in pkgutil.walk_packages(getattr(top, "__path__", []), package + "."):
-    if not found.name.endswith("__main__"):
-        importlib.import_module(found.name)
-"""
-
-
-def import_all(package: str, *blocked: str) -> subprocess.CompletedProcess[str]:
-    """Import a package and everything below it in a fresh interpreter that lacks some modules."""
-    argv = [sys.executable, "-c", IMPORT_ALL, package, *blocked]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT / "tests")
-
-
-@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.package)
-def test_a_room_can_be_imported_without_what_it_must_not_know(room: Room) -> None:
-    done = import_all(room.package, *room.without)
-    assert done.returncode == 0, done.stderr
-
-
-def test_blocking_a_library_does_block_it() -> None:
-    """Else the test above could not fail."""
-    done = import_all("videojob_api", "pydantic")
-    assert done.returncode == 1
-    assert "import of pydantic halted" in done.stderr
+def test_what_is_checked_before_each_commit_starts_no_process_and_no_server() -> None:
+    """It belongs to tests/process: `make check` ends within a minute, or nobody runs it."""
+    fast = [path for path in MODULES if any(path.is_relative_to(folder) for folder in FAST)]
+    assert fast
+    assert [name(path) for path in fast if SLOW.search(path.read_text(encoding="utf-8"))] == []
 
 
 @pytest.mark.parametrize("path", PACKAGES, ids=name)

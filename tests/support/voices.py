@@ -22,6 +22,16 @@ from videojob_worker.providers.voices.base import Line, Manner
 from webserver import Answer, Request, reply
 
 LOOPBACK = FetchPolicy(allow_networks=("127.0.0.0/8",))
+PATHS = {
+    "openai": "/v1/audio/speech",
+    "elevenlabs": "/v1/text-to-speech/JBFqnCBsd6RMkjVDRZzb/with-timestamps",
+    "azure": "/cognitiveservices/v1",
+    "google": "/v1beta1/text:synthesize",
+    "polly": "/v1/speech",
+}
+"""Where each service is asked for speech."""
+MORE: dict[str, dict[str, Any]] = {"polly": {"region": "eu-central-1"}}
+"""What a choice of that service has to name besides."""
 
 
 def tone(milliseconds: int, rate: int = 24_000, hertz: int = 220, level: int = 8000) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -206,16 +205,6 @@ def test_faults_are_one_sentence_and_a_code(
     for words in case.says:
         assert words in said, said
     assert not (tmp_path / "videojob-output").exists()
-
-
-def test_it_is_called_what_people_typed() -> None:
-    """Found through PATH as kubectl-videojob, the help says `kubectl videojob`."""
-    program = "import sys; sys.argv[0] = '/usr/bin/kubectl-videojob'; from videojob_cli.main import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", program, "-h"], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0
-    assert "Usage: kubectl videojob" in done.stdout
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1h", 3600)])

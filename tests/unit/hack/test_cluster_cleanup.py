@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from cluster import cleanup, hostnet, node, processes, volumes
+from cluster import cleanup, hostnet, node, volumes
 from cluster.net import Networks
 
 _RULES = """\
@@ -180,28 +179,6 @@ def test_only_shims_of_our_own_socket_are_ours() -> None:
     theirs = ["/usr/bin/containerd-shim-runc-v2", "-namespace", "moby", "-address", "/run/containerd/containerd.sock"]
     reader = ["less", str(node.CONTAINERD_SOCKET)]
     assert cleanup.shim_pids([(1, ours), (2, theirs), (3, reader), (4, [])]) == [1]
-
-
-def test_a_process_is_known_by_its_start_time_and_stopped(tmp_path: Path) -> None:
-    child = processes.start("sleeper", [sys.executable, "-c", "import time; time.sleep(60)"], tmp_path / "log")
-    impostor = processes.Process("impostor", child.pid, child.started + 1)
-    assert child.alive()
-    assert not impostor.alive()
-    processes.stop([impostor])
-    assert child.alive()
-    processes.stop([child])
-    assert not child.alive()
-
-
-def test_a_process_that_will_not_end_is_killed(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    stubborn = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
-    )
-    child = processes.start("stubborn", [sys.executable, "-c", stubborn], log)
-    assert processes.wait_until(lambda: "deaf" in log.read_text(), 20)
-    processes.stop([child], seconds=0.2)
-    assert not child.alive()
 
 
 def test_a_released_volume_is_wiped_whatever_lies_in_it(tmp_path: Path) -> None:

@@ -6,8 +6,6 @@ import ipaddress
 import json
 import os
 import struct
-import subprocess
-import sys
 import tarfile
 import tomllib
 from dataclasses import dataclass
@@ -340,20 +338,6 @@ def test_a_removed_package_does_not_count_as_installed() -> None:
 def test_a_full_disk_is_refused_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(say.CannotRunError, match=r"GiB free and a test needs .* GiB"):
         binaries.require_space(tmp_path, 2**60, "a test")
-
-
-def test_the_help_names_every_command_and_a_refusal_is_one_line(root: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "hack/cluster", "--help"], cwd=root, capture_output=True, text=True, check=True
-    )
-    assert all(
-        f"\n    {name}" in done.stdout
-        for name in ("up", "down", "status", "kubeconfig", "images", "load", "build", "path")
-    )
-    refused = subprocess.run(
-        [sys.executable, "hack/cluster", "load", "absent.tar"], cwd=root, capture_output=True, text=True, check=False
-    )
-    assert (refused.returncode, refused.stderr) == (1, "[cluster] There is no image archive absent.tar.\n")
 
 
 # ---------------------------------------------------------------- images

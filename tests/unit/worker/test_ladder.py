@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -84,22 +82,6 @@ def test_argv_is_exactly_the_golden_one(case: Case) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     assert text == path.read_text()
-
-
-def test_the_arguments_do_not_depend_on_the_run() -> None:
-    """The same document gives the same command whatever the interpreter's hash seed is."""
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import test_ladder as t; "
-        "print(t.arguments(t.FULL_HD, tuple(t.plan(n) for n in t.FIVE)))"
-    )
-    seen = {
-        subprocess.run(
-            [sys.executable, "-c", code, str(Path(__file__).parent)],
-            env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True,
-        ).stdout
-        for seed in ("1", "2", "3")
-    }  # fmt: skip
-    assert len(seen) == 1
 
 
 def value(argv: list[str], option: str) -> str:
