@@ -6,10 +6,10 @@ There is no second planner and no second stage code: what differs from the clust
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from videojob_api.contract import Progress, RunResult
 from videojob_api.names import DEFAULT_QUEUE, TERMINAL_PHASES, Condition
@@ -33,6 +33,7 @@ from videojob_operator.decide.world import (
     QueueView,
     SlotRequest,
     VideoJobView,
+    WidenJob,
 )
 
 MAX_ROUNDS = 100
@@ -60,6 +61,14 @@ class Job(Protocol):
     @property
     def results(self) -> tuple[RunResult, ...]:
         """Results too large for a termination message."""
+
+
+@runtime_checkable
+class Wide(Protocol):
+    """A Job of many work items."""
+
+    def widen(self, parallelism: int) -> None:
+        """Let so many of them run at once."""
 
 
 Launch = Callable[[CreateJob, Callable[[], None]], Job]
@@ -178,9 +187,11 @@ class Embedded:
             if isinstance(action, ConfirmGone) and action.name in entry.jobs:
                 return False  # it is there after all: look again with it in view
         changed = self._apply(entry, wanted)
-        entry.requests, entry.wake_at = wanted.requests, wanted.wake_at
-        asked = {request.group for request in wanted.requests}
-        entry.grants = {group: grant for group, grant in entry.grants.items() if group in asked}
+        entry.requests, entry.wake_at = (*wanted.requests, *wanted.wider), wanted.wake_at
+        asked = {request.group: request.held for request in entry.requests}
+        entry.grants = {
+            group: grant for group, grant in entry.grants.items() if group in asked and grant.count > asked[group]
+        }
         entry.waiting = {group: text for group, text in entry.waiting.items() if group in asked}
         if not entry.waiting:
             entry.place = None
@@ -214,6 +225,8 @@ class Embedded:
         for action in wanted.actions:
             if isinstance(action, CreateJob):
                 entry.jobs[action.name] = self._launch(action, self._news.set)
+            elif isinstance(action, WidenJob) and isinstance(found := entry.jobs.get(action.name), Wide):
+                found.widen(action.parallelism)
             elif isinstance(action, DeleteJob):
                 found = entry.jobs.get(action.name)
                 if found is not None and found.uid == action.uid:
@@ -225,29 +238,18 @@ class Embedded:
 
     def _grant(self) -> bool:
         """Give out free slots; whether anybody got one or was told something new."""
-        taken = [
-            LiveSlot(uid, view.slot, view.parallelism, entry.view.namespace)
-            for uid, entry in self._entries.items()
-            for view in (job.view() for job in entry.jobs.values())
-            if view.slot is not None and live(view)
-        ]
         asking = [
             request
             for entry in self._entries.values()
             for request in entry.requests
             if request.group not in entry.grants
         ]
-        reserved = [
-            LiveSlot(uid, grant.slot, grant.count, entry.view.namespace)
-            for uid, entry in self._entries.items()
-            for grant in entry.grants.values()
-        ]
         answer = grant(
             QueueView(
                 name=DEFAULT_QUEUE,
                 now=self._clock(),
                 capacity=self._capacity,
-                live=(*taken, *reserved),
+                live=tuple(slot for uid, entry in self._entries.items() for slot in _slots(uid, entry)),
                 requests=tuple(asking),
             )
         )
@@ -263,3 +265,14 @@ class Embedded:
             changed = changed or entry.waiting.get(request.group) != text
             entry.waiting[request.group] = text
         return changed
+
+
+def _slots(uid: str, entry: _Entry) -> Iterator[LiveSlot]:
+    """What the Jobs of a VideoJob hold, and what it was granted and does not use yet."""
+    promised = {group: grant.count for group, grant in entry.grants.items()}
+    for view in (job.view() for job in entry.jobs.values()):
+        if view.slot is not None and live(view):
+            count = max(view.parallelism, promised.pop(view.group, 0))
+            yield LiveSlot(uid, view.slot, count, entry.view.namespace)
+    for group, count in promised.items():
+        yield LiveSlot(uid, entry.grants[group].slot, count, entry.view.namespace)

@@ -43,6 +43,7 @@ class LocalFanOut:
         self._changed = changed
         self._lock = threading.RLock()
         self._created = datetime.now(UTC)
+        self._parallelism = action.parallelism
         self._waiting = list(range(action.completions or 0))
         self._pods: dict[int, LocalJob] = {}
         self._ended: dict[int, bool] = {}
@@ -75,7 +76,7 @@ class LocalFanOut:
                 attempt=self.action.document.attempt,
                 created=self._created,
                 slot=self.action.slot,
-                parallelism=self.action.parallelism,
+                parallelism=self._parallelism,
                 completions=self.action.completions,
                 completed=write_indexes(good),
                 failed=write_indexes(bad),
@@ -83,6 +84,12 @@ class LocalFanOut:
                 finished_at=self._finished_at,
                 pods=tuple(pod for _, one in sorted(self._pods.items()) for pod in one.view().pods),
             )
+
+    def widen(self, parallelism: int) -> None:
+        """Let so many items run at once from now on."""
+        with self._lock:
+            self._parallelism = parallelism
+        self._heard()
 
     def stop(self) -> None:
         """End its processes, and wait until they have ended."""
@@ -107,7 +114,7 @@ class LocalFanOut:
                 seen = pod.view()
                 if seen.finished is not None:
                     self._ended[index] = seen.finished == "Complete"
-            while self._waiting and not self._stopping and len(self._pods) - len(self._ended) < self.action.parallelism:
+            while self._waiting and not self._stopping and len(self._pods) - len(self._ended) < self._parallelism:
                 index = self._waiting.pop(0)
                 self._pods[index] = self._start(self.action, index, self._heard)
             whole = len(self._ended) == (self.action.completions or 0)

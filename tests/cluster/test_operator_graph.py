@@ -9,10 +9,10 @@ import json
 from collections.abc import Callable
 
 from builders import a_result
-from operated import Cluster, OperatorProcess, a_running, an_ended, finished
+from operated import SYSTEM, Cluster, OperatorProcess, a_running, an_ended, finished
 from videojob_api.contract import RunResult, StageResult
 from videojob_api.fanout import WorkList, list_uri, read_indexes
-from videojob_operator.cluster.api import JOBS, PODS, VIDEOJOBS, Raw
+from videojob_operator.cluster.api import JOBS, PODS, VIDEOJOBS, VIDEOQUEUES, Raw
 
 Operators = Callable[..., OperatorProcess]
 INDEX = "batch.kubernetes.io/job-completion-index"
@@ -75,18 +75,18 @@ class Played:
         return said.model_copy(update={"stages": stages, "index": item})
 
 
-async def begun(cluster: Cluster, namespace: str, items: int, parallelism: int) -> Played:
-    """A VideoJob whose fan-out is about to start."""
+async def begun(cluster: Cluster, namespace: str, items: int, parallelism: int, *, queue: str | None = None) -> Played:
+    """A VideoJob whose fan-out is about to start; in a queue of one slot its branches run one after the other."""
     await cluster.namespace(namespace)
     wanted = json.dumps({"nooplist": {"items": items}, "parallelism": parallelism})
-    videojob = await cluster.submit(
-        namespace, "graph", externalId=wanted, execution={"mode": "Spread"}, retry={"backoffSeconds": 0}
-    )
+    spec = {"externalId": wanted, "execution": {"mode": "Spread"}, "retry": {"backoffSeconds": 0}}
+    videojob = await cluster.submit(namespace, "graph", **spec, **({} if queue is None else {"queue": queue}))
     played = Played(cluster, namespace, videojob, items)
     await played.ok("nooplist")
-    await played.pod("noopleft")
-    await played.ok("noopright")
+    for branch in ("noopleft", "noopright") if queue is None else ():
+        await played.pod(branch)
     await played.ok("noopleft")
+    await played.ok("noopright")
     return played
 
 
@@ -157,3 +157,26 @@ async def test_a_cancel_ends_all_that_is_alive(cluster: Cluster, operators: Oper
     assert ended["status"]["phase"] == "Cancelled"
     for pod in pods:
         await cluster.gone(PODS, namespace, pod["metadata"]["name"])
+
+
+async def test_a_fan_out_grows_when_slots_become_free(cluster: Cluster, operators: Operators, namespace: str) -> None:
+    """X-004, A-006: begun with the one slot there is; with three more the Job controller starts more of its pods."""
+    operator = await operators(noop="true").start().ready()
+    spec = {"slots": [{"name": "cpu", "capacity": 1}]}
+    await cluster.ensure(VIDEOQUEUES, SYSTEM, {"metadata": {"name": f"grow-{namespace}"}, "spec": spec})
+    played = await begun(cluster, namespace, items=6, parallelism=4, queue=f"grow-{namespace}")
+    assert (await played.job(ITEM))["spec"]["parallelism"] == 1
+    await played.pod(ITEM, index=0)
+    more = {"spec": {"slots": [{"name": "cpu", "capacity": 4}]}}
+    await cluster.api.patch(VIDEOQUEUES, SYSTEM, f"grow-{namespace}", more)
+    pods = [await played.pod(ITEM, index=index) for index in range(4)]
+    job = await played.job(ITEM)
+    assert (job["spec"]["parallelism"], job["spec"]["completions"]) == (4, 6)
+    assert len({pod["metadata"]["uid"] for pod in pods}) == 4
+    for index in range(6):
+        await played.ok(ITEM, index=index)
+    await played.ok("noopjoin")
+    ended = await cluster.until(VIDEOJOBS, namespace, finished, name="graph", because=operator.said)
+    assert ended["status"]["phase"] == "Succeeded", ended["status"]
+    stage = next(stage for stage in ended["status"]["stages"] if stage["group"] == ITEM)
+    assert (stage["attempt"], stage["fanOut"]["succeeded"]) == (1, 6)

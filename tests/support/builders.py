@@ -36,6 +36,7 @@ from videojob_operator.decide.world import (
     PodView,
     ProfileView,
     VideoJobView,
+    WidenJob,
 )
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -195,6 +196,8 @@ class Scene:
     writes: int = 0
     slots: int | None = None
     """Slots that a fan-out is granted; None: all it wants."""
+    more: int = 0
+    """Slots more that a fan-out at work is granted whenever it asks."""
     given: str | None = None
     """Class of the slots that are granted; None: the one asked for."""
     plans: list[Plan] = field(default_factory=list)
@@ -242,9 +245,13 @@ class Scene:
 
     def look(self, *, granted: bool = False) -> Plan:
         """One plan, applied."""
-        wanted = plan(self.seen).requests if granted else ()
-        grants = tuple(Grant(one.group, one.attempt, self.given or one.slot, self.slots or one.count) for one in wanted)
-        found = plan(replace(self.seen, grants=grants))
+        asked = plan(self.seen) if granted else Plan()
+        grants = [
+            Grant(one.group, one.attempt, self.given or one.slot, self.slots or one.count) for one in asked.requests
+        ]
+        more = self.more
+        grants += [Grant(one.group, one.attempt, one.slot, one.held + more) for one in asked.wider if more]
+        found = plan(replace(self.seen, grants=tuple(grants)))
         self.plans.append(found)
         job = self.seen.job
         if found.status is not None:
@@ -262,6 +269,8 @@ class Scene:
             match action:
                 case CreateJob():
                     self._create(action)
+                case WidenJob():
+                    self._widen(action)
                 case DeleteJob():
                     self.set(jobs=tuple(job for job in self.seen.jobs if job.uid != action.uid))
                 case ConfirmGone():
@@ -277,6 +286,12 @@ class Scene:
             parallelism=action.parallelism, completions=action.completions,
         )  # fmt: skip
         self.set(jobs=(*self.seen.jobs, view))
+
+    def _widen(self, action: WidenJob) -> None:
+        job = next(job for job in self.seen.jobs if job.name == action.name)
+        assert job.version == action.version
+        wide = replace(job, parallelism=action.parallelism, version=f"{job.version}+")
+        self.set(jobs=tuple(wide if other.name == job.name else other for other in self.seen.jobs))
 
     def settle(self, *, granted: bool = True) -> Scene:
         """Look until nothing changes, with every slot free."""

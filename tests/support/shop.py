@@ -49,6 +49,7 @@ class Shop:
     clock: Clock = field(default_factory=Clock)
     minds: Minds = field(default_factory=lambda: Minds(plan, grant))
     writes_per_second: float = 50
+    config: Config = field(default_factory=lambda: Config(worker_image="videojob-worker:test"))
 
     def __post_init__(self) -> None:
         self.began = self.clock.now
@@ -58,7 +59,7 @@ class Shop:
         self.queue: WorkQueue[Key] = WorkQueue(clock=self.clock)
         self.wants = Wants(self.queue, self.metrics, clock=self.clock)
         self.knowledge = Knowledge(
-            Config(worker_image="videojob-worker:test"),
+            self.config,
             self.slots,
             self.inbox,
             enqueue=self.wants.job,

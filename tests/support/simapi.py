@@ -86,13 +86,23 @@ class _SimApi:
         return raw_of(self.cluster.patch_status(found.key, found.version, status))
 
     async def patch(
-        self, _resource: Resource, _namespace: str | None, name: str, patch: Raw, *, version: str | None = None
+        self, resource: Resource, _namespace: str | None, name: str, patch: Raw, *, version: str | None = None
     ) -> Raw:
-        """PATCH of labels."""
+        """PATCH of labels, or of a Job's parallelism."""
+        if resource is JOBS:
+            return self._widen(name, int(version or 0), int(patch["spec"]["parallelism"]))
         found = self._videojob(name)
         try:
             labels = patch["metadata"]["labels"].items()
             return raw_of(self.cluster.patch_labels(found.key, int(version or 0), labels))
+        except ConflictError as error:
+            raise ApiError(409, "Conflict", str(error)) from error
+
+    def _widen(self, name: str, version: int, parallelism: int) -> Raw:
+        if self.cluster.get("job", name) is None:
+            raise ApiError(404, "NotFound", name)
+        try:
+            return raw_of(self.cluster.widen_job(name, version, parallelism))
         except ConflictError as error:
             raise ApiError(409, "Conflict", str(error)) from error
 

@@ -60,6 +60,8 @@ class Cluster(Worker):
         self.created: list[str] = []
         self.launched: list[dict[str, Any]] = []
         """Manifests of the Jobs that were created."""
+        self.widened: list[tuple[str, datetime, int]] = []
+        """Jobs whose parallelism was raised, when, and to what."""
         self.history: dict[str, list[VideoJobStatus]] = {}
         self.judge_acceptance: Callable[[VideoJobView], list[str]] = lambda _job: []
         """What is wrong with letting that VideoJob into its queue now, for the first time or again."""
@@ -143,6 +145,24 @@ class Cluster(Worker):
             return stored
 
         stored = self._write(f"create {name}", perform)
+        assert stored is not None
+        return stored
+
+    def widen_job(self, name: str, version: int, parallelism: int) -> Stored:
+        """PATCH a Job's parallelism with a precondition; more of its indexes start."""
+
+        def perform() -> Stored:
+            stored = self.objects["job", name]
+            if stored.version != version:
+                raise ConflictError(name)
+            if stored.value.completions is None or parallelism <= stored.value.parallelism:
+                self.broken.append(f"{name}: parallelism became {parallelism}, it was {stored.value.parallelism}")
+            self.widened.append((name, self.now, parallelism))
+            view = replace(stored.value, parallelism=parallelism)
+            self.after(0.1, lambda: self._make_pods(view))
+            return self._put("job", name, stored.owner, view)
+
+        stored = self._write(f"widen {name}", perform)
         assert stored is not None
         return stored
 
@@ -248,7 +268,7 @@ class Cluster(Worker):
         ended = {*read_indexes(now.completed), *read_indexes(now.failed)}
         begun = self.begun.setdefault(job.uid, set())
         for index in range(job.completions):
-            if len(begun - ended) < job.parallelism and index not in begun:
+            if len(begun - ended) < now.parallelism and index not in begun:
                 begun.add(index)
                 self._make_pod(job, index)
 

@@ -165,7 +165,9 @@ class Operator:
         """Jobs of a VideoJob with their pods, oldest first."""
         pods = self._of("pod", uid)
         views = [
-            replace(stored.value, pods=tuple(pod.value for pod in pods if _runs(stored, pod)))
+            replace(
+                stored.value, pods=tuple(pod.value for pod in pods if _runs(stored, pod)), version=str(stored.version)
+            )
             for stored in self._of("job", uid)
         ]
         return tuple(sorted(views, key=lambda view: (view.created, view.name)))
@@ -230,7 +232,7 @@ class Operator:
         if wanted.progress_only and self.rng.random() < self.faults.skipped_progress:
             return
         done = self._apply(self.cache["videojob", uid], wanted)
-        asked = {request.group for request in wanted.requests}
+        asked = {request.group for request in (*wanted.requests, *wanted.wider)}
         for asker in [one for one in self.reserved if one[0] == uid and one[1] not in asked and done]:
             del self.reserved[asker]
         if not done:
@@ -293,17 +295,19 @@ class Operator:
     # ------------------------------------------------------------ slots
 
     def _slots(self, uid: str, wanted: Plan) -> None:
-        asked = {(uid, request.group) for request in wanted.requests}
+        requests = (*wanted.requests, *wanted.wider)
+        asked = {(uid, request.group) for request in requests}
         for asker in [one for one in self.requests if one[0] == uid and one not in asked]:
             del self.requests[asker]
             self.sentences.pop(asker, None)
-        for request in wanted.requests:
+        for request in requests:
             asker = (uid, request.group)
             given = self.reserved.get(asker)
-            if given is not None and (given.slot, given.attempt, given.queue) != (
+            if given is not None and (given.slot, given.attempt, given.queue, given.held) != (
                 request.slot,
                 request.attempt,
                 request.queue,
+                request.held,
             ):
                 del self.reserved[asker]
             if asker not in self.reserved:
@@ -323,13 +327,20 @@ class Operator:
             self._grant_one(name, spec)
 
     def _grant_one(self, name: str, spec: VideoQueueSpec) -> None:
+        mine = [request for request in self.reserved.values() if request.queue == name]
+        promised = {(one.uid, one.group, one.attempt): one.count for one in mine if one.held}
         held = [
-            LiveSlot(uid, view.slot, view.parallelism, self._namespace(uid))
+            LiveSlot(
+                uid,
+                view.slot,
+                max(view.parallelism, promised.get((uid, view.group, view.attempt), 0)),
+                self._namespace(uid),
+            )
             for uid in sorted({stored.owner for stored in self.cache.values()})
             for view in self.job_views(uid)
             if view.slot is not None and live(view) and queue_of(self.cache["job", view.name]) == name
         ]
-        held += [LiveSlot(r.uid, r.slot, r.count, r.namespace) for r in self.reserved.values() if r.queue == name]
+        held += [LiveSlot(r.uid, r.slot, r.count, r.namespace) for r in mine if not r.held]
         requests = tuple(r for one, r in self.requests.items() if one not in self.reserved and r.queue == name)
         view = QueueView(
             name,

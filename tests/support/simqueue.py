@@ -70,8 +70,9 @@ def check_grants(view: QueueView, answer: Grants) -> list[str]:
     left = [request for request, _ in answer.told]
     if view.paused:
         return [f"{view.name} is paused and starts {request.uid}" for request in answer.granted]
-    held = [(one.slot, one.namespace) for one in view.live] + [(r.slot, r.namespace) for r in answer.granted]
-    taken = [(one.slot, one.count) for one in view.live] + [(r.slot, r.count) for r in answer.granted]
+    started = [(r.slot, r.namespace) for r in answer.granted if not r.held]
+    held = [(one.slot, one.namespace) for one in view.live] + started
+    taken = [(one.slot, one.count) for one in view.live] + [(r.slot, r.count - r.held) for r in answer.granted]
     free = {slot: most - sum(count for of, count in taken if of == slot) for slot, most in view.capacity}
     broken = []
     for request in left:
@@ -82,6 +83,8 @@ def check_grants(view: QueueView, answer: Grants) -> list[str]:
             broken.append(f"A-006: {request.uid} waits in {view.name} beside a free slot")
         mine = rank(request, view.now, view.aging_seconds)
         for other in answer.granted:
+            if other.held and other.slot == request.slot:
+                broken.append(f"A-006: {other.uid}, which is at work, takes more beside {request.uid}, which waits")
             theirs = rank(other, view.now, view.aging_seconds)
             if other.slot != request.slot:
                 continue

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from videojob_api.v1alpha1 import VideoJobStatus
 
-from ..decide.world import Action, CreateJob, DeleteJob, DeleteVideoJob, Plan, VideoJobView
+from ..decide.world import Action, CreateJob, DeleteJob, DeleteVideoJob, Plan, VideoJobView, WidenJob
 from ..runtime.budget import Budget
 from ..runtime.cache import owner_of, uid_of
 from .api import JOBS, VIDEOJOBS, Api, ApiError, Raw, metadata
@@ -124,6 +124,8 @@ class Applier:
             return "done"
         if isinstance(action, DeleteVideoJob):
             return await self._delete(job, seen)
+        if isinstance(action, WidenJob):
+            return await self._widen(job, action)
         try:
             found = await self._api.get(JOBS, job.namespace, action.name)
         except ApiError as error:
@@ -181,6 +183,33 @@ class Applier:
                 },
             )
         self._knowledge.learnt(JOBS, created)
+        return "done"
+
+    async def _widen(self, job: VideoJobView, action: WidenJob) -> Outcome:
+        """Raise the Job's parallelism, unless anything about it has changed since: then what it may have is decided anew."""
+        patch: Raw = {"spec": {"parallelism": action.parallelism}}
+        try:
+            answer = await self._api.patch(JOBS, job.namespace, action.name, patch, version=action.version)
+        except ApiError as error:
+            if error.not_found:
+                return "again"
+            if not error.conflict:
+                raise
+            found = await self._existing(job, action.name)
+            if found is not None and owner_of(found) == job.uid:
+                self._knowledge.learnt(JOBS, found)
+            return "again"
+        log.info(
+            "a fan-out has more slots",
+            extra={
+                "namespace": job.namespace,
+                "job": job.name,
+                "uid": job.uid,
+                "kubernetes_job": action.name,
+                "parallelism": action.parallelism,
+            },
+        )
+        self._knowledge.learnt(JOBS, answer)
         return "done"
 
     async def _existing(self, job: VideoJobView, name: str) -> Raw | None:

@@ -131,6 +131,7 @@ def job_view(
         pods=tuple(sorted((pod_view(pod) for pod in pods), key=lambda pod: (pod.name, pod.uid))),
         suspended=bool(_mapping(raw.get("spec")).get("suspend")),
         blocked=blocked,
+        version=str(meta.get("resourceVersion", "")),
     )
 
 

@@ -120,7 +120,7 @@ class QueueReports:
                     name=slot,
                     used=sum(one.count for one in view.live if one.slot == slot),
                     capacity=capacity,
-                    waiting=sum(request.slot == slot for request in view.requests),
+                    waiting=sum(request.slot == slot and not request.held for request in view.requests),
                 )
                 for slot, capacity in view.capacity
             ),

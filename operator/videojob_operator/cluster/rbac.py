@@ -57,9 +57,9 @@ ROLE_RULES: tuple[Rule, ...] = (
     Rule(
         "batch",
         ("jobs",),
-        (*_FOLLOW, "get", "create", "delete"),
+        (*_FOLLOW, "get", "create", "patch", "delete"),
         "watched",
-        "run stages and sweeps, each once; clear finished ones",
+        "run stages and sweeps, each once; let a fan-out use slots that have become free; clear finished ones",
     ),
     Rule(
         "",

@@ -201,7 +201,7 @@ class Reconciler:
         """Note what the plan asks of others: slots, and the time of the next look."""
         uid = key.id
         refusal = self._knowledge.refusal(uid)
-        queue = self._slots.ask(uid, () if refusal else plan.requests)
+        queue = self._slots.ask(uid, () if refusal else (*plan.requests, *plan.wider))
         if queue:
             self._wants.granting(queue)
         if plan.wake_at is not None:

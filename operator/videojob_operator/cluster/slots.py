@@ -138,6 +138,7 @@ class Slots:
         self._capacity |= {(name, slot.name): slot.capacity for slot in spec.slots}
         holders = [holder for holder in self._holders.values() if holder.queue == name]
         started = {(holder.uid, holder.group, holder.attempt) for holder in holders}
+        promised = {(one.uid, one.group, one.attempt): one.count for one in self._granted.values() if one.held}
         reserved = [
             LiveSlot(grant.uid, grant.slot, grant.count, grant.namespace)
             for grant in self._granted.values()
@@ -148,7 +149,15 @@ class Slots:
             now=now,
             capacity=tuple((slot.name, slot.capacity) for slot in spec.slots),
             live=(
-                *(LiveSlot(holder.uid, holder.slot, holder.count, holder.namespace) for holder in holders),
+                *(
+                    LiveSlot(
+                        one.uid,
+                        one.slot,
+                        max(one.count, promised.get((one.uid, one.group, one.attempt), 0)),
+                        one.namespace,
+                    )
+                    for one in holders
+                ),
                 *reserved,
             ),
             requests=tuple(
@@ -174,7 +183,8 @@ class Slots:
                 self._waiting.pop(asker, None)
                 self._places.pop(asker, None)
                 now.add(request.uid)
-                waits.append(self._clock() - self._asked.pop(asker, self._clock()))
+                wait = self._clock() - self._asked.pop(asker, self._clock())
+                waits.extend(() if request.held else (wait,))
         ahead: dict[tuple[str, str], int] = {}
         for request, message in grants.told:
             asker = (request.uid, request.group)
@@ -197,10 +207,11 @@ class Slots:
         return frozenset(uid for uid, _ in asking)
 
     def depth(self) -> dict[str, int]:
-        """Waiting requests by queue."""
+        """Requests by queue that wait to start."""
         counts: dict[str, int] = {}
         for asker, request in self._requests.items():
-            counts[request.queue] = counts.get(request.queue, 0) + (asker not in self._granted)
+            waits = asker not in self._granted and not request.held
+            counts[request.queue] = counts.get(request.queue, 0) + waits
         return counts
 
     def in_use(self) -> dict[tuple[str, str], int]:
@@ -212,5 +223,5 @@ class Slots:
         return counts
 
 
-def _key(request: SlotRequest) -> tuple[str, str, str, int]:
-    return (request.queue, request.slot, request.group, request.attempt)
+def _key(request: SlotRequest) -> tuple[str, str, str, int, int]:
+    return (request.queue, request.slot, request.group, request.attempt, request.held)

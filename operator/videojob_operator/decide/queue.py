@@ -36,7 +36,7 @@ def grant(view: QueueView) -> Grants:
     namespace and a priority it is first come, first served (C10). Nobody overtakes within a slot class: who does not fit
     blocks those behind; only a namespace at its own limit is passed by. Classes do not block each other (A-007). What is
     live is counted, never remembered, so a slot cannot leak (A-006, case 76). A fan-out starts with the least it asks for,
-    and has more only of what nobody else waits for.
+    and has more, then or once it is at work, only of what nobody else waits for.
     """
     listed = {CACHE_SLOT: CACHE_CAPACITY} | dict(view.capacity)
     rooms = {name: _Room(name, capacity) for name, capacity in listed.items()}
@@ -74,18 +74,28 @@ def grant(view: QueueView) -> Grants:
                 text = f"slot {room.name}: {room.taken} of {room.capacity} taken, {place} ahead"
                 room.ahead += 1
         waiting.append((request, text))
-    return Grants(
-        granted=tuple(_more(request, rooms[request.slot], wanted) for request in granted), told=tuple(waiting)
-    )
+    return Grants(granted=_more(view, granted, rooms, wanted), told=tuple(waiting))
 
 
-def _more(request: SlotRequest, room: _Room, wanted: dict[tuple[str, str], int]) -> SlotRequest:
-    """What is left when everybody has the least they start with goes to fan-outs, in the order of their turn."""
-    extra = min(wanted[request.uid, request.group] - request.count, room.capacity - room.taken)
-    if room.ahead or extra <= 0:
-        return request
-    room.taken += extra
-    return replace(request, count=request.count + extra)
+def _more(
+    view: QueueView, granted: list[SlotRequest], rooms: dict[str, _Room], wanted: dict[tuple[str, str], int]
+) -> tuple[SlotRequest, ...]:
+    """What is left when everybody has the least they start with goes to fan-outs, by aged priority: there those at work
+    first, in the order in which they came, then those that start, in the order of their turn.
+    """
+    working = () if view.paused else (request for request in view.requests if request.held)
+    found = sorted((replace(one, count=one.held) for one in working), key=lambda one: (one.since, one.uid))
+    wanted |= {(request.uid, request.group): request.count for request in view.requests if request.held}
+    given: list[SlotRequest] = []
+    for request in sorted((*found, *granted), key=lambda one: aged(one, view.now, view.aging_seconds)):
+        room = rooms.get(request.slot)
+        most = wanted[request.uid, request.group] - request.count
+        extra = 0 if room is None or room.ahead else max(0, min(most, room.capacity - room.taken))
+        if room is not None:
+            room.taken += extra
+        if extra or not request.held:
+            given.append(replace(request, count=request.count + extra))
+    return tuple(given)
 
 
 @dataclass
@@ -106,7 +116,8 @@ def _in_turn(view: QueueView, shares: dict[tuple[str, str], int]) -> Iterator[Sl
     one entry for each namespace that waits.
     """
     lines: dict[tuple[int, str], dict[str, deque[SlotRequest]]] = {}
-    for request in sorted(view.requests, key=lambda r: (r.since, r.uid)):
+    starting = (request for request in view.requests if not request.held)
+    for request in sorted(starting, key=lambda r: (r.since, r.uid)):
         priority = aged(request, view.now, view.aging_seconds)
         lines.setdefault((priority, request.slot), {}).setdefault(request.namespace, deque()).append(request)
     turns = dict(shares)

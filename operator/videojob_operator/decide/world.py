@@ -80,6 +80,8 @@ class JobView:
     """Whether somebody, Kueue say, holds it back."""
     blocked: str | None = None
     """Why the Job controller cannot make the pod (quota, Pod Security), or the kubelet start it (a volume), in their words."""
+    version: str = ""
+    """Its resourceVersion."""
 
 
 @dataclass(frozen=True)
@@ -262,6 +264,16 @@ class CreateJob:
 
 
 @dataclass(frozen=True)
+class WidenJob:
+    """Let a fan-out that is at work run more work items at once, if its Job is still as it was read."""
+
+    name: str
+    version: str
+    """The Job's resourceVersion."""
+    parallelism: int
+
+
+@dataclass(frozen=True)
 class DeleteJob:
     """Delete a Job of ours, its pods with it; the UID guards against a namesake."""
 
@@ -286,7 +298,7 @@ class DeleteVideoJob:
     uid: str
 
 
-Action = CreateJob | DeleteJob | ConfirmGone | DeleteVideoJob
+Action = CreateJob | WidenJob | DeleteJob | ConfirmGone | DeleteVideoJob
 
 
 @dataclass(frozen=True)
@@ -317,6 +329,8 @@ class SlotRequest:
     """The VideoJob's; namespaces share a queue fairly."""
     least: int | None = None
     """With how many it starts all the same; None: with no fewer than it wants."""
+    held: int = 0
+    """Slots that the attempt has already: a fan-out at work that wants as many as `count` in all."""
 
 
 @dataclass(frozen=True)
@@ -334,6 +348,8 @@ class Plan:
     """When to look again even if nothing happens."""
     requests: tuple[SlotRequest, ...] = ()
     """Slots wanted, at most one request a group; each stands until a later plan has none for its group."""
+    wider: tuple[SlotRequest, ...] = ()
+    """The same of fan-outs that are at work and could use more slots than they have: nobody waits for these."""
     status_first: bool = False
     """Write status before the actions: the plan must be on record before the first Job."""
     progress_only: bool = False
@@ -379,7 +395,7 @@ class Grants:
     """Who may start, and what the others are told."""
 
     granted: tuple[SlotRequest, ...] = ()
-    """Each with the number of slots it was given."""
+    """Each with the number of slots it was given; one that is at work, with those that it has in it."""
     told: tuple[tuple[SlotRequest, str], ...] = ()
     """Each request that has to wait with a sentence, in the order in which they would start."""
 

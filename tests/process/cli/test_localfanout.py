@@ -18,7 +18,7 @@ from videojob_cli.embedded import Embedded, config
 from videojob_cli.localfanout import launcher
 from videojob_cli.localjob import Folders
 from videojob_operator.decide.recipes.noop import noop
-from videojob_operator.decide.world import JobView, VideoJobView
+from videojob_operator.decide.world import ContainerView, CreateJob, JobView, PodView, VideoJobView
 
 
 class Machine:
@@ -29,10 +29,13 @@ class Machine:
         self.seen: list[VideoJobView] = []
         self.jobs: dict[str, Any] = {}
         self.most: dict[str, int] = {}
+        self.others: dict[str, Any] = {}
         recipe = noop(**({"nooplist": NoopParams(items=items)} | params))
         start = launcher(self.folders, environ=dict(os.environ))
 
         def launch(action: Any, news: Any) -> Any:
+            if action.document.job.name in self.others:
+                return self.others[action.document.job.name](action, self)
             self.jobs[action.document.group] = job = start(action, news)
             return job
 
@@ -40,10 +43,16 @@ class Machine:
             launch, capacity={"cpu": cores}, settings=replace(config(), recipes=(("Transcode", recipe),)),
             changed=self._changed,
         )  # fmt: skip
+        self.add("one", mode)
+
+    def add(self, name: str, mode: str, jobs: Any = None) -> None:
+        """Submit a VideoJob, with what plays its Jobs if no processes do."""
+        if jobs is not None:
+            self.others[name] = jobs
         spec = {"transcode": {"source": {"uri": "store://stock/a.mp4"}}, "execution": {"mode": mode}}
         spec["retry"] = {"backoffSeconds": 1}
         view = VideoJobView(
-            "default", "one", "uid-one", 1, datetime.now(UTC), VideoJobSpec.model_validate(spec), VideoJobStatus()
+            "default", name, f"uid-{name}", 1, datetime.now(UTC), VideoJobSpec.model_validate(spec), VideoJobStatus()
         )
         self.embedded.add(view)
 
@@ -80,6 +89,38 @@ def test_no_more_items_run_at_once_than_there_are_slots(tmp_path: Path) -> None:
     machine = Machine(tmp_path, "Spread", cores=1, noopitem=NoopParams(seconds=0.1))
     assert machine.run().phase == "Succeeded"
     assert machine.most[ITEM] == 1
+
+
+class Beside:
+    """A Job that holds its slot until the first item of the fan-out beside it has succeeded; then it fails for good."""
+
+    uid, progress, results = "beside", None, ()
+
+    def __init__(self, action: CreateJob, machine: Machine) -> None:
+        self.action, self._machine, self._created = action, machine, datetime.now(UTC)
+
+    def view(self) -> JobView:
+        """As it is by now."""
+        fan_out = self._machine.jobs.get(ITEM)
+        over = fan_out is not None and bool(fan_out.view().completed)
+        work = ContainerView("work", "Terminated", 65) if over else ContainerView("work", "Running")
+        pod = PodView("beside", "beside", "Failed" if over else "Running", (work,))
+        document = self.action.document
+        return JobView(
+            self.action.name, self.uid, document.group, document.attempt, self._created, self.action.slot, pods=(pod,)
+        )
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+
+def test_a_fan_out_uses_the_slot_that_another_videojob_leaves(tmp_path: Path) -> None:
+    """X-004: begun with one of the two slots, it runs two items at once as soon as it may."""
+    machine = Machine(tmp_path, "Spread", cores=2, noopitem=NoopParams(seconds=0.2))
+    machine.add("two", "Compact", Beside)
+    assert machine.run().phase == "Succeeded"
+    fan_out = machine.jobs[ITEM]
+    assert (fan_out.action.parallelism, fan_out.view().parallelism, machine.most[ITEM]) == (1, 2, 2)
 
 
 def test_an_item_that_failed_runs_again_alone(tmp_path: Path) -> None:

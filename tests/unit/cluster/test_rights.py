@@ -10,6 +10,7 @@ from typing import Any
 from builders import NOW
 from clock import Clock
 from fakeapi import Call, FakeApi
+from fanned import fanned, graph_shop, resize
 from shop import SYSTEM, TEAM, Shop
 from videojob_operator.cluster.api import (
     JOBS,
@@ -130,11 +131,22 @@ async def work_through(api: Recorded) -> None:
     shop.see(VIDEOJOBS, TEAM, "trailer", spec=raw["spec"] | ended, metadata={"generation": 9})
     shop.clock.now += 10
     await shop.settle()
+    await grow(api)
     view = shop.knowledge.videojob(raw["metadata"]["uid"])
     assert view is not None
     for _ in range(2):
         shop.recorder.tell(view, Event("StageStarted", "Ingest"))
     await shop.recorder.drain()
+
+
+async def grow(api: Recorded) -> None:
+    """A fan-out that begins with fewer slots than it can use."""
+    for raw in api.all(VIDEOJOBS):
+        api.drop(VIDEOJOBS, TEAM, raw["metadata"]["name"])
+    shop = graph_shop(slots=2, api=api)
+    await fanned(shop)
+    resize(shop, 3)
+    await shop.settle()
 
 
 async def test_every_right_is_used_and_every_use_has_its_right(tmp_path: Path) -> None:

@@ -25,6 +25,10 @@ def view(*requests: SlotRequest, live: tuple[LiveSlot, ...] = (), cpu: int = 2, 
     return QueueView("default", NOW, (("cpu", cpu), ("yolo", 1)), live, requests, **fields)
 
 
+def grow(uid: str, has: int, wants: int, priority: int = 1, since: int = 0, slot: str = "cpu") -> SlotRequest:
+    return replace(ask(uid, priority, since, slot, wants), held=has)
+
+
 def held(count: int, namespace: str, slot: str = "cpu") -> tuple[LiveSlot, ...]:
     return tuple(LiveSlot(f"live-{namespace}-{n}", slot, 1, namespace) for n in range(count))
 
@@ -159,6 +163,73 @@ def test_grants(case: Case) -> None:
     assert dict(found.waiting) == case.waiting
 
 
+@dataclass(frozen=True)
+class Growth:
+    name: str
+    given: QueueView
+    counts: dict[str, int]
+
+
+BUSY = (LiveSlot("x", "cpu", 2), LiveSlot("y", "cpu", 1))
+GROWTHS = (
+    Growth("what is free goes to whoever is at work", view(grow("x", 2, 9), live=BUSY, cpu=6), {"x": 5}),
+    Growth("no more than it wants", view(grow("x", 2, 3), live=BUSY, cpu=6), {"x": 3}),
+    Growth("nothing is free", view(grow("x", 2, 9), live=BUSY, cpu=3), {}),
+    Growth("a capacity below what is in use", view(grow("x", 2, 9), live=BUSY, cpu=1), {}),
+    Growth(
+        "who waits goes first, of whatever priority",
+        view(grow("x", 2, 9, 0), ask("low", 2), live=BUSY, cpu=4),
+        {"low": 1},
+    ),
+    Growth(
+        "who still waits keeps what is free for its turn",
+        view(grow("x", 2, 9, 0), ask("big", 2, count=3), live=BUSY, cpu=5),
+        {},
+    ),
+    Growth(
+        "a class that is full holds up no other",
+        view(grow("x", 2, 9), ask("b", slot="yolo"), live=(*BUSY, LiveSlot("z", "yolo")), cpu=4),
+        {"x": 3},
+    ),
+    Growth(
+        "by priority, then by age",
+        view(
+            grow("x", 2, 4, 1, 5),
+            grow("y", 1, 2, 1, 1),
+            grow("z", 1, 2, 0, 9),
+            live=(*BUSY, LiveSlot("z", "cpu")),
+            cpu=7,
+        ),
+        {"z": 2, "y": 2, "x": 3},
+    ),
+    Growth(
+        "before one that starts, of the same priority",
+        view(grow("x", 2, 4), replace(ask("new", count=4), least=1), live=BUSY, cpu=6),
+        {"new": 1, "x": 4},
+    ),
+    Growth(
+        "after one that starts, of a higher priority",
+        view(grow("x", 2, 4), replace(ask("new", 0, count=3), least=1), live=BUSY, cpu=6),
+        {"new": 3},
+    ),
+    Growth("not in a paused queue", view(grow("x", 2, 9), live=BUSY, cpu=6, paused=True), {}),
+    Growth("not of a class that is listed no more", view(grow("x", 1, 9, slot="gpu"), live=BUSY), {}),
+    Growth(
+        "its namespace runs as many Jobs as it may: this is none more",
+        view(grow("x", 2, 4), live=(replace(BUSY[0], namespace="a"),), cpu=6, running=(("*", 1),)),
+        {"x": 4},
+    ),
+)
+
+
+@pytest.mark.parametrize("case", GROWTHS, ids=lambda case: case.name)
+def test_growth(case: Growth) -> None:
+    """A-006, X-003, X-004: of what is free and nobody waits for."""
+    found = grant(case.given)
+    assert {request.uid: request.count for request in found.granted} == case.counts
+    assert not [uid for uid, _ in found.waiting if uid in "xyz"], "who is at work waits for nothing"
+
+
 def test_places_far_behind_are_not_told_one_by_one() -> None:
     """Each would be a status write for everybody behind, at every start."""
     found = grant(view(*(ask(f"{number:03d}") for number in range(60)), cpu=0))
@@ -225,6 +296,28 @@ def test_slots_are_never_exceeded_and_everybody_gets_an_answer(
             assert order[0] <= order[1], "a lower priority started before a higher one"
             if order[0] == order[1] and late.namespace == early.namespace:
                 assert (late.since, late.uid) < (early.since, early.uid), "C10: first come, first served"
+
+
+GROWING = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(0, 2), st.integers(0, 50)), max_size=5)
+
+
+@given(requests=REQUESTS, growing=GROWING, cpu=st.integers(0, 20), policy=POLICY)
+def test_growth_changes_nothing_for_others_and_never_exceeds_what_there_is(
+    requests: list[SlotRequest], growing: list[tuple[int, int, int, int]], cpu: int, policy: dict[str, Any]
+) -> None:
+    """I7, X-003: whoever waits or starts does so with or without those that are at work."""
+    wide = [grow(f"wide-{n}", has, has + more, *rest) for n, (has, more, *rest) in enumerate(growing)]
+    live = tuple(LiveSlot(one.uid, "cpu", one.held, one.namespace) for one in wide)
+    base = replace(view(*requests, *wide, live=live, cpu=cpu, **policy), now=NOW + timedelta(seconds=60))
+    found, without = grant(base), grant(replace(base, requests=tuple(requests)))
+    assert found.told == without.told
+    assert {r.uid for r in found.granted if not r.held} == {r.uid for r in without.granted}
+    new = sum(r.count - r.held for r in found.granted if r.slot == "cpu")
+    assert new == 0 or new + sum(one.count for one in live) <= cpu
+    grown = [r for r in found.granted if r.held]
+    assert all(r.held < r.count for r in grown)
+    if any(request.slot == "cpu" and "ahead" in text for request, text in found.told):
+        assert not grown
 
 
 @given(requests=REQUESTS, cpu=st.integers(0, 30))

@@ -47,6 +47,8 @@ class Verdict:
     confirm: str | None = None
     """Name of a Job that is missing from the cache: ask the API server before it is replaced."""
     wake_at: datetime | None = None
+    unfinished: int = 0
+    """Work items of a fan-out that have not ended yet."""
 
     @property
     def active_ms(self) -> int:
@@ -132,6 +134,7 @@ class Draft:
     events: list[Event] = field(default_factory=list)
     wakes: list[datetime] = field(default_factory=list)
     requests: list[SlotRequest] = field(default_factory=list)
+    wider: list[SlotRequest] = field(default_factory=list)
     problem: tuple[Reason, str] | None = None
     """Why the job is not accepted, or cannot go on without a person."""
     accepted: bool = False
@@ -233,7 +236,7 @@ class Draft:
             stage=failure.stage or self.status.stage,
         )
         self.problem = (reason, failure.message)
-        self.failed, self.flights, self.requests = [], [], []
+        self.failed, self.flights, self.requests, self.wider = [], [], [], []
         hint = f"; {failure.hint[:HINT_LENGTH]}" if failure.hint is not None else ""
         text = f"{failure.code}: {failure.message}".encode()[: EVENT_BYTES - len(hint.encode())]
         self.events.append(Event(Reason.PROCESSING_FAILED, text.decode(errors="ignore") + hint, "Warning"))

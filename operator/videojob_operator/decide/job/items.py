@@ -121,7 +121,8 @@ def judge_items(seen: Observed, group: Group, attempt: int) -> Verdict:
         found.good |= found.counted
         return Verdict("Failed", job, failure=fatal, span=span, fan_out=_after(before, found))
     if found.active or found.pending:
-        return Verdict("Live", job, _stuck(job), span=span, fan_out=now)
+        unfinished = len(found.active) + len(found.pending)
+        return Verdict("Live", job, _stuck(job), span=span, fan_out=now, unfinished=unfinished)
     if found.lost or found.counted:
         return _after_report(of, found, job=job)
     return _concluded(of, found, job=job)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from videojob_api import contract, names
 from videojob_api.fanout import read_indexes
 from videojob_api.names import Phase, Reason
-from videojob_api.v1alpha1 import FailureStatus, VideoJobSpec
+from videojob_api.v1alpha1 import FailureStatus, VideoJobSpec, VideoJobStatus
 
 from .. import classes
 from ..naming import job_name
@@ -150,7 +150,6 @@ def _waits(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> bo
     if slot is None:
         draft.note = (Reason.STAGE_RUNNING, "about to start")
         return True
-    first = group.attempt == 0 and not draft.status.redrives  # what people ask for again goes first, as every retry
     items = started(draft.status, group)
     fan = group.plan.fan_out
     count = min(fan.parallelism, len(read_indexes(items.left))) if fan is not None and items is not None else 1
@@ -161,7 +160,7 @@ def _waits(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> bo
             slot=slot,
             group=group.name,
             attempt=group.settled + 1,
-            priority=PRIORITIES[spec.priority] if first else PRIORITIES["High"],
+            priority=priority_of(spec, draft.status, group.settled + 1),
             since=draft.status.queued_time or seen.job.created,
             count=count,
             least=1 if count > 1 else None,
@@ -187,6 +186,11 @@ def _waits(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> bo
         draft.note = (Reason.JOB_REFUSED, hinted(f"the API server refuses the Job: {seen.refused}"))
         draft.wait(spec.queue, Reason.JOB_REFUSED, draft.note[1], seen.now)
     return True
+
+
+def priority_of(spec: VideoJobSpec, status: VideoJobStatus, attempt: int) -> int:
+    """How an attempt asks for slots: the first as the spec says; what comes again goes first, asked for by people or not."""
+    return PRIORITIES[spec.priority] if attempt == 1 and not status.redrives else PRIORITIES["High"]
 
 
 def _recorded(seen: Observed, group: Group) -> bool:

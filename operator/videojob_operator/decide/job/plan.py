@@ -23,6 +23,7 @@ from .redrive import redrive
 from .retain import retain
 from .retry import retry
 from .suspend import suspend
+from .widen import widen
 
 Policy = Callable[[Observed, Draft], None]
 
@@ -35,6 +36,7 @@ POLICIES: tuple[Policy, ...] = (
     deadline,  # no attempt begins when the time for all of them is spent
     suspend,  # what is in flight goes on; nothing new starts
     launch,  # at most one Job a group
+    widen,  # what is at work may use what nobody else waits for
     advance,  # show where the attempts in flight stand
     finish,  # everything has succeeded
     notify,  # webhooks hear what is on record
@@ -62,6 +64,7 @@ def plan(seen: Observed) -> Plan:
         events=tuple(draft.events) if changed else (),
         wake_at=min(draft.wakes, default=None),
         requests=tuple(draft.requests),
+        wider=tuple(draft.wider),
         status_first=before.plan is None and after.plan is not None,
         progress_only=changed
         and not draft.actions
