@@ -41,9 +41,9 @@ def folder(group: str, attempt: int, index: int | None = None) -> str:
     return contract.debug_folder(group, attempt, index)
 
 
-def document_path(group: str, attempt: int, container: str) -> str:
+def document_path(group: str, attempt: int, container: str, index: int | None = None) -> str:
     """The task document, credentials hidden."""
-    return f"{folder(group, attempt)}/{container}.document.json"
+    return f"{folder(group, attempt, index)}/{container}.document.json"
 
 
 def evidence_path(group: str, attempt: int, container: str, index: int | None = None) -> str:
@@ -51,11 +51,11 @@ def evidence_path(group: str, attempt: int, container: str, index: int | None = 
     return f"{folder(group, attempt, index)}/{container}.evidence.json"
 
 
-def commands_path(group: str, attempt: int, kind: str) -> str:
+def commands_path(group: str, attempt: int, kind: str, index: int | None = None) -> str:
     """Command lines of a stage's tools, quoted for a shell, one a line, in order."""
-    return f"{folder(group, attempt)}/{kind}.commands.txt"
+    return f"{folder(group, attempt, index)}/{kind}.commands.txt"
 
 
-def stderr_path(group: str, attempt: int, kind: str) -> str:
+def stderr_path(group: str, attempt: int, kind: str, index: int | None = None) -> str:
     """The last words of each of them, in order."""
-    return f"{folder(group, attempt)}/{kind}.stderr.txt"
+    return f"{folder(group, attempt, index)}/{kind}.stderr.txt"

@@ -18,13 +18,15 @@ from typing import Protocol, TypeVar
 from pydantic import ValidationError
 
 from videojob_api import evidence as names
-from videojob_api.contract import Identity, RunResult, StageInput, StageResult, StageTask, TaskDocument, result_path
+from videojob_api.contract import RunResult, StageInput, StageResult, StageTask, TaskDocument, result_path
 from videojob_api.evidence import Evidence
+from videojob_api.fanout import LIST_FILE, WorkList, item_key, read_list
 from videojob_api.redact import HIDDEN
 from videojob_api.stages import KINDS
-from videojob_api.v1alpha1 import StageStatus, VideoJobStatus
+from videojob_api.v1alpha1 import VideoJobStatus
 from videojob_operator.decide import recipes
 
+from .attempts import Attempt
 from .errors import CliError
 from .localjob import Folders
 from .sources import LocalFile
@@ -44,22 +46,6 @@ class Origin(Protocol):
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """One attempt of a group, up to one stage of it."""
-
-    job: Identity
-    group: str
-    number: int
-    stage: str
-    """As status calls it."""
-    kind: str
-    container: str
-
-    def __str__(self) -> str:
-        return f"stage {self.stage}, group {self.group}, attempt {self.number}"
-
-
-@dataclass(frozen=True)
 class Prepared:
     """An attempt, ready to be run again."""
 
@@ -74,48 +60,6 @@ class Prepared:
     folders: Folders
     notes: tuple[str, ...]
     """What is not as it was then."""
-
-
-def choose(job: Identity, status: VideoJobStatus, stage: str | None, number: int | None) -> Attempt:
-    """The attempt that is meant: as told, else that of the latest failure. CliError listing what there is to choose from."""
-    rows = {row.name.lower(): row for row in status.stages}
-    if status.plan is None or not rows:
-        raise CliError(f"VideoJob {job.name} has not begun: there is nothing to run again.")
-    failed = status.failure.stage if status.failure is not None else None
-    wanted = stage or failed or next((row.name for row in status.stages if _lost(row)), None)
-    if wanted is None:
-        raise CliError(
-            f"No attempt of VideoJob {job.name} has failed (phase {status.phase or 'unknown'}): name one with --stage and "
-            "--attempt to run it again all the same."
-        )
-    row = rows.get(wanted.lower())
-    if row is None:
-        known = ", ".join(each.name for each in status.stages)
-        raise CliError(f"VideoJob {job.name} has no stage {wanted}; --stage takes one of: {known}.")
-    if row.attempt == 0:
-        raise CliError(f"Stage {row.name} of VideoJob {job.name} has not begun: there is nothing to run again.")
-    found = number if number is not None else _failed_attempt(status, row)
-    if not 1 <= found <= row.attempt:
-        raise CliError(f"Stage {row.name} of VideoJob {job.name} has the attempts 1 to {row.attempt}, not {found}.")
-    kind = recipes.kind_of(row.name)
-    group = next((group for group in status.plan.groups if group.name == row.group), None)
-    if kind is None or group is None:
-        raise CliError(
-            f"This version of videojob knows no stage {row.name}: take the version that runs on the cluster."
-        )
-    return Attempt(job, row.group, found, row.name, kind.kind, recipes.containers(group.stages)[row.name])
-
-
-def _lost(row: StageStatus) -> bool:
-    return row.failures > 0 or row.disruptions > 0
-
-
-def _failed_attempt(status: VideoJobStatus, row: StageStatus) -> int:
-    """The attempt of the latest failure; after a retry that went well, the one before it."""
-    failure = status.failure
-    if failure is not None and failure.stage == row.name and failure.attempt is not None:
-        return failure.attempt
-    return row.attempt - 1 if row.state == "Succeeded" and _lost(row) and row.attempt > 1 else row.attempt
 
 
 class Preparation:
@@ -137,15 +81,16 @@ class Preparation:
             shutil.rmtree(old, ignore_errors=True)
         self._then.mkdir(parents=True)
         self._job.mkdir(parents=True)
-        document = self._document(at.group, at.number, at.container)
+        document = self._document(at.group, at.number, at.container, at.index)
         tasks = _up_to(document.stages, at.kind)
         if not tasks:
             raise CliError(f"The document of attempt {at.number} of group {at.group} has no stage {at.stage}.")
-        result = self._read(result_path(at.group, at.number, at.container), RunResult)
-        evidence = self._read(names.evidence_path(at.group, at.number, at.container), Evidence) or Evidence()
+        result = self._read(result_path(at.group, at.number, at.container, at.index), RunResult)
+        found = names.evidence_path(at.group, at.number, at.container, at.index)
+        evidence = self._read(found, Evidence) or Evidence()
         for kind in {task.kind for task in tasks}:
             for name in (names.commands_path, names.stderr_path):
-                self._keep(name(at.group, at.number, kind))
+                self._keep(name(at.group, at.number, kind, at.index))
         complete = self._with_earlier(tasks)
         for task in complete:
             if HIDDEN in json.dumps(task.params):
@@ -156,7 +101,15 @@ class Preparation:
         for uri in dict.fromkeys(_source(task) for task in complete):
             if uri is not None:
                 self._input(uri, result, {each.name: each.sha256 for each in evidence.inputs})
-        ready = document.model_copy(update={"job": at.job, "stages": complete, "retention": None, "operator_url": None})
+        ready = document.model_copy(
+            update={
+                "job": at.job,
+                "stages": complete,
+                "retention": None,
+                "operator_url": None,
+                "indexes": str(at.index) if at.index is not None else None,
+            }
+        )
         return Prepared(at, ready, result, evidence, self._then, self._folders, tuple(self._notes))
 
     # ------------------------------------------------------------ what it left
@@ -175,8 +128,8 @@ class Preparation:
         except ValidationError as error:
             raise CliError(f"{path} in the store is not as agreed: {error.errors()[0]['msg']}.") from error
 
-    def _document(self, group: str, number: int, container: str) -> TaskDocument:
-        path = names.document_path(group, number, container)
+    def _document(self, group: str, number: int, container: str, index: int | None = None) -> TaskDocument:
+        path = names.document_path(group, number, container, index)
         found = self._keep(path)
         if found is None:
             retention = self._status.retention
@@ -197,7 +150,7 @@ class Preparation:
     def _with_earlier(self, tasks: tuple[StageTask, ...]) -> tuple[StageTask, ...]:
         """The tasks, behind those of earlier groups whose outputs are in the store no more: they are done again here."""
         have = {task.kind for task in tasks}
-        for given in (given for task in tasks for given in task.inputs):
+        for given in (given for task in tasks for given in (*lister_of(task), *task.inputs)):
             if given.stage in have or self._outputs(given):
                 continue
             row = next((row for row in self._status.stages if _kind(row.name) == given.stage), None)
@@ -205,6 +158,11 @@ class Preparation:
             group = next((g for g in plan.groups if row is not None and g.name == row.group), None) if plan else None
             if row is None or group is None:
                 raise CliError(f"The outputs of {given.stage} are needed, and the VideoJob has no such stage.")
+            if given.items_of is not None:
+                raise CliError(
+                    f"Not all work items of stage {row.name} are in the store any more, and they are not made anew here: drive "
+                    f"the VideoJob again with `videojob retry {self._attempt.job.name} --from {row.name}`."
+                )
             container = recipes.containers(group.stages)[row.name]
             earlier = self._document(row.group, row.attempt, container)
             before = _up_to(earlier.stages, given.stage)
@@ -213,22 +171,36 @@ class Preparation:
         return tasks
 
     def _outputs(self, given: StageInput) -> bool:
-        """Fetch an earlier stage's outputs; False unless all are there, as they were."""
+        """Fetch an earlier stage's outputs, of a fan-out those of every item; False unless all are there, as they were."""
         if given.stage not in KINDS or _KEY.fullmatch(given.key) is None:
             raise CliError(f"The document names outputs {given.stage}/{given.key}, which is no stage and key.")
-        where = f"processed/{given.stage}/{given.key}"
+        if given.items_of is None:
+            return self._made(given.stage, given.key)
+        if given.work_list is None:
+            return False
+        (lister,) = listers(given.items_of, given.work_list)
+        if not self._outputs(lister):
+            return False
+        items = read_list((self._job / f"processed/{lister.stage}/{lister.key}/{LIST_FILE}").read_bytes())
+        return all(self._made(given.stage, item_key(given.key, item)) for item in items)
+
+    def _made(self, kind: str, key: str) -> bool:
+        where = f"processed/{kind}/{key}"
         folder = self._job / where
         folder.mkdir(parents=True, exist_ok=True)
         if not self._origin.fetch("job", f"{where}/stage.json", folder / "stage.json"):
             return False
         result = StageResult.model_validate_json((folder / "stage.json").read_bytes())
-        if given.stage == "verify":
+        if kind == "verify":
             return True  # its files are transcode's
+        wanted = [(one.path, one.sha256) for one in result.files]
+        if result.work_list is not None:
+            wanted.append((LIST_FILE, result.work_list.sha256))
         return all(
-            PurePosixPath(one.path).name == one.path
-            and self._origin.fetch("job", f"{where}/{one.path}", folder / one.path)
-            and file_digest(folder / one.path) == one.sha256
-            for one in result.files
+            PurePosixPath(path).name == path
+            and self._origin.fetch("job", f"{where}/{path}", folder / path)
+            and file_digest(folder / path) == digest
+            for path, digest in wanted
         )
 
     def _input(self, uri: str, result: RunResult | None, digests: dict[str, str]) -> None:
@@ -290,3 +262,18 @@ def _kind(stage: str) -> str | None:
 def _source(task: StageTask) -> str | None:
     source = task.params.get("source")
     return str(source["uri"]) if isinstance(source, dict) and "uri" in source else None
+
+
+def lister_of(task: StageTask) -> tuple[StageInput, ...]:
+    """Of a fan-out, the stage that listed its work items; none where the same document lists them."""
+    return listers(task.items_of, task.work_list) if task.items_of is not None and task.work_list is not None else ()
+
+
+def listers(kind: str, listed: WorkList) -> tuple[StageInput, ...]:
+    """The stage that left a list of work items. CliError when the list lies elsewhere."""
+    match = re.fullmatch(
+        rf"store://processed/{re.escape(kind)}/([0-9a-z-]{{1,128}})/{re.escape(LIST_FILE)}", listed.uri
+    )
+    if match is None:
+        raise CliError(f"The document's list of work items {listed.uri!r} is not where stage {kind} leaves it.")
+    return (StageInput(stage=kind, key=match[1]),)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -12,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from videojob_api import evidence as names
 from videojob_api.contract import Identity, RunResult, StorePaths, TaskDocument, result_path
 from videojob_api.evidence import Evidence
@@ -22,10 +19,12 @@ from videojob_operator.decide.world import CreateJob
 
 from . import run as local
 from . import transfer
+from .attempts import Attempt, choose
 from .client import VideoJobs
-from .errors import CliError, Refused
-from .evidence import Attempt, Origin, Preparation, Prepared, choose
+from .errors import CliError
+from .evidence import Origin, Preparation, Prepared
 from .localjob import LocalJob
+from .origins import FolderOrigin, PodOrigin, of_folder
 from .sources import LocalFile
 
 LONGEST_SECONDS = 24 * 3600
@@ -77,7 +76,8 @@ class Verdict:
         """As JSON."""
         at = self.attempt
         return {
-            "stage": at.stage, "group": at.group, "attempt": at.number, "agrees": self.agrees,
+            "stage": at.stage, "group": at.group, "attempt": at.number,
+            **({} if at.index is None else {"index": at.index}), "agrees": self.agrees,
             "then": self.then.dump(), "now": self.now.dump(), "folder": str(self.folder), "notes": list(self.notes),
         }  # fmt: skip
 
@@ -93,64 +93,6 @@ class Verdict:
         return "\n".join(lines)
 
 
-# ---------------------------------------------------------------- where it comes from
-
-
-class PodOrigin:
-    """The store of a cluster, through a transfer pod."""
-
-    def __init__(self, pod: transfer.TransferPod) -> None:
-        self._pod = pod
-
-    def fetch(self, part: str, path: str, target: Path) -> bool:
-        """See `Origin`."""
-        root = {"job": StorePaths().job, "inbox": StorePaths().inbox, "stock": StorePaths().stock}[part]
-        try:
-            self._pod.download(path, target, None, root=root)
-        except Refused as error:
-            if error.reason == "NotFound":
-                return False
-            raise
-        return True
-
-
-class FolderOrigin:
-    """What `videojob run` left after a failure: debug/ and, if nothing has moved, the inputs where they were."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._inputs: dict[str, str] = {}
-        path = folder / local.INPUTS_FILE
-        if path.is_file():
-            self._inputs = json.loads(path.read_bytes())
-
-    def fetch(self, part: str, path: str, target: Path) -> bool:
-        """See `Origin`."""
-        source = self._folder / path
-        if part != "job" or path.startswith("uploads/"):
-            found = self._inputs.get(f"store://{path if part == 'job' else f'{part}/{path}'}")
-            if found is None:
-                return False
-            source = Path(found)
-        if not source.is_file():
-            return False
-        shutil.copyfile(source, target)
-        return True
-
-
-def of_folder(folder: Path) -> tuple[Identity, VideoJobStatus]:
-    """Whose failed run a folder holds. CliError when it is none."""
-    try:
-        status = VideoJobStatus.model_validate_json((folder / "status.json").read_bytes())
-        found = sorted((folder / "debug").glob("*/*.document.json"))
-        document = TaskDocument.model_validate_json(found[0].read_bytes()) if found else None
-    except (OSError, ValidationError) as error:
-        raise CliError(f"{folder} is not what `videojob run` leaves: it needs status.json and debug/.") from error
-    if document is None:
-        raise CliError(f"{folder} holds no attempt (debug/): only a run that failed leaves any.")
-    return document.job, status
-
-
 # ---------------------------------------------------------------- commands
 
 
@@ -161,6 +103,7 @@ def from_cluster(
     *,
     stage: str | None = None,
     attempt: int | None = None,
+    index: int | None = None,
     file: LocalFile | None = None,
     image: str | None = None,
     log: Callable[[str], None] | None = None,
@@ -170,7 +113,7 @@ def from_cluster(
     metadata = found["metadata"]
     status = VideoJobStatus.model_validate(found.get("status") or {})
     whose = Identity(namespace=jobs.namespace, name=name, uid=metadata["uid"])
-    at = choose(whose, status, stage, attempt)
+    at = choose(whose, status, stage, attempt, index)
     environ = local.find_ffmpeg(dict(os.environ))
     spec = VideoJobSpec.model_validate(found["spec"])
     claim = transfer.claim_of(jobs.api, jobs.namespace, spec.store)
@@ -192,12 +135,13 @@ def from_folder(
     *,
     stage: str | None = None,
     attempt: int | None = None,
+    index: int | None = None,
     file: LocalFile | None = None,
     log: Callable[[str], None] | None = None,
 ) -> Verdict:
     """The same for what `videojob run` left in a folder."""
     whose, status = of_folder(origin)
-    at = choose(whose, status, stage, attempt)
+    at = choose(whose, status, stage, attempt, index)
     environ = local.find_ffmpeg(dict(os.environ))
     folder = _folder(output, at)
     source: Origin = FolderOrigin(origin)
@@ -205,7 +149,7 @@ def from_folder(
 
 
 def _folder(output: Path, at: Attempt) -> Path:
-    folder = output / at.job.name / f"{at.group}-a{at.number}"
+    folder = output / at.job.name / at.folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -224,23 +168,26 @@ def again(
     at, document = prepared.attempt, prepared.document
     then = _outcome(at, prepared.then, prepared.result, prepared.evidence)
     failure = status.failure
-    if then.exit_code is None and failure is not None and (failure.stage, failure.attempt) == (at.stage, at.number):
+    told = failure is not None and (failure.stage, failure.attempt) == (at.stage, at.number)
+    if at.index is not None and failure is not None:
+        told = told and failure.message.startswith(f"item {at.index}: ")
+    if then.exit_code is None and failure is not None and told:
         then = Outcome(failure.exit_code, failure.code, failure.stage, then.last_line, then.ffmpeg)
 
     exit_code = _run(document, prepared, environ, log)
     job = prepared.folders.job(at.job.namespace, at.job.uid)
     now_folder = folder / "now"
     shutil.rmtree(now_folder, ignore_errors=True)
-    shutil.copytree(job / names.folder(at.group, at.number), now_folder)
+    shutil.copytree(job / names.folder(at.group, at.number, at.index), now_folder)
     results = [
         RunResult.model_validate_json(path.read_bytes())
         for container in document.containers()
-        if (path := job / result_path(at.group, at.number, container)).is_file()
+        if (path := job / result_path(at.group, at.number, container, at.index)).is_file()
     ]
     result = results[-1] if results else None  # containers run one after another: none comes after a failed one
     evidence = Evidence()
     if result is not None:
-        found = job / names.evidence_path(at.group, at.number, result.container)
+        found = job / names.evidence_path(at.group, at.number, result.container, at.index)
         evidence = Evidence.model_validate_json(found.read_bytes()) if found.is_file() else evidence
     now = _outcome(at, now_folder, result, evidence)
     if now.exit_code is None:
@@ -254,11 +201,12 @@ def _run(
     """The document's containers as processes, one after another; the exit code of the last one that ran."""
     at = prepared.attempt
     action = CreateJob(
-        name=f"repro-{at.group}-a{at.number}", document=document, claim_name="local", image="local", slot=None,
+        name=f"repro-{at.folder}", document=document, claim_name="local", image="local", slot=None,
         queue="local", deadline_seconds=LONGEST_SECONDS, shares=(),
     )  # fmt: skip
     news = threading.Event()
-    job = LocalJob(action, prepared.folders, environ=environ, changed=news.set, log=log)
+    alone = None if at.index is None else 0  # the one work item that the document names
+    job = LocalJob(action, prepared.folders, environ=environ, changed=news.set, log=log, index=alone)
     try:
         while job.view().finished is None:
             news.wait(1.0)

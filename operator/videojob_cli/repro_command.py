@@ -23,6 +23,9 @@ def command(
     ],
     stage: Annotated[str | None, typer.Option(help="Run up to this stage; the one that failed by default.")] = None,
     attempt: Annotated[int | None, typer.Option(help="Which attempt; that of the latest failure by default.")] = None,
+    index: Annotated[
+        int | None, typer.Option(help="Which work item, of a stage that runs once for each of many.")
+    ] = None,
     file: Annotated[Path | None, typer.Option(help="The input, if the store has it no more.")] = None,
     folder: Annotated[
         Path, typer.Option("--folder", help="Folder for what is fetched and made: one a VideoJob in it.")
@@ -41,10 +44,12 @@ def command(
     given = sources.local_file(file) if file is not None else None
     log = show.say if verbose else None
     if "/" in name:
-        verdict = repro.from_folder(Path(name), folder, stage=stage, attempt=attempt, file=given, log=log)
+        verdict = repro.from_folder(Path(name), folder, stage=stage, attempt=attempt, index=index, file=given, log=log)
     else:
         jobs = VideoJobs.connect(namespace=namespace, kubeconfig=kubeconfig, context=context)
-        verdict = repro.from_cluster(jobs, name, folder, stage=stage, attempt=attempt, file=given, image=image, log=log)
+        verdict = repro.from_cluster(
+            jobs, name, folder, stage=stage, attempt=attempt, index=index, file=given, image=image, log=log
+        )
     print(verdict if form is Form.TABLE else show.dump(verdict.dump(), form))
     if not verdict.agrees:
         raise CliError("It does not end here as it did there.", Exit.DIFFERENT)

@@ -105,6 +105,25 @@ def listed(what: str, found: Sequence[Json], table: Callable[..., str], form: st
         say(f"No {what} in {namespace or 'any namespace'}.")
 
 
+def counts(stage: Json) -> str:
+    """How many work items of a stage are done, `12/36`; empty for a stage that has none."""
+    items = stage.get("fanOut") or {}
+    return f"{items.get('succeeded', 0)}/{items['total']}" if items.get("total") else ""
+
+
+def _progress(stage: Json) -> str:
+    failed = (stage.get("fanOut") or {}).get("failed")
+    parts = ", ".join(part for part in (counts(stage), f"{failed} failed" if failed else "") if part)
+    return f"{stage.get('progress', 0)}%" + (f" ({parts})" if parts else "")
+
+
+def _stage(found: Json) -> str:
+    """The stages that run, each with its counts."""
+    known = {one["name"]: counts(one) for one in found.get("stages") or ()}
+    names = (found.get("stage") or "").split(",")
+    return ",".join(f"{name} {known[name]}" if known.get(name) else name for name in names)
+
+
 def jobs(items: Sequence[Json], *, namespaces: bool) -> str:
     """VideoJobs with the columns of `kubectl get`."""
     header = (("NAMESPACE",) if namespaces else ()) + ("NAME", "TYPE", "PHASE", "STAGE", "PROGRESS", "ATTEMPTS", "AGE")
@@ -118,7 +137,7 @@ def jobs(items: Sequence[Json], *, namespaces: bool) -> str:
                 metadata["name"],
                 status.get("type"),
                 status.get("phase"),
-                status.get("stage"),
+                _stage(status),
                 (status.get("progress") or {}).get("summary"),
                 status.get("attempts"),
                 age(metadata.get("creationTimestamp")),
@@ -183,7 +202,7 @@ def status(job: Json) -> str:
                 one["name"],
                 one["state"],
                 one.get("attempt"),
-                f"{one.get('progress', 0)}%",
+                _progress(one),
                 one.get("job"),
                 one.get("message"),
             )
@@ -297,7 +316,7 @@ class Follower(AbstractContextManager["Follower"]):
         found = job.get("status") or {}
         progress = found.get("progress") or {}
         name = job["metadata"]["name"]
-        phase, stage = found.get("phase") or "Pending", found.get("stage") or ""
+        phase, stage = found.get("phase") or "Pending", _stage(found)
         eta = f"ETA {progress['etaSeconds']} s" if progress.get("etaSeconds") else ""
         waiting = (found.get("queue") or {}).get("message") or ""
         news = "  ".join(part for part in (stage, progress.get("speed") or "", eta, waiting) if part)

@@ -16,9 +16,11 @@ from cli_api import HandApi
 from videojob_api.contract import Identity, StorePaths
 from videojob_api.v1alpha1 import VideoJobStatus
 from videojob_cli import transfer
+from videojob_cli.attempts import choose
 from videojob_cli.errors import CliError
-from videojob_cli.evidence import Preparation, Prepared, choose
-from videojob_cli.repro import Outcome, PodOrigin, Verdict, settled
+from videojob_cli.evidence import Preparation, Prepared
+from videojob_cli.origins import PodOrigin
+from videojob_cli.repro import Outcome, Verdict, settled
 from videojob_cli.sources import LocalFile
 from workbench import KEYS, plans
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from videojob_api import bands, names
 from videojob_api.names import Condition, Phase, Reason
-from videojob_api.v1alpha1 import ConditionStatus, NotifyStatus, ProgressStatus, VideoJobStatus
+from videojob_api.v1alpha1 import ConditionStatus, FanOutStatus, NotifyStatus, ProgressStatus, VideoJobStatus
 
 from .bounds import bounded
 from .history import history, progress_event
@@ -226,7 +226,7 @@ def _still(status: VideoJobStatus) -> VideoJobStatus:
     """A status without what moves all the time."""
     moving = {
         "state": "Running", "progress": 0, "message": None, "start_time": None, "completion_time": None,
-        "seconds": None, "cpu_seconds": None, "gpu_seconds": None, "fan_out": None,
+        "seconds": None, "cpu_seconds": None, "gpu_seconds": None,
     }  # fmt: skip
     settled = tuple(condition for condition in status.conditions if condition.status == "True")
     return status.model_copy(
@@ -238,7 +238,14 @@ def _still(status: VideoJobStatus) -> VideoJobStatus:
             "queue": status.queue.model_copy(update={"message": None}) if status.queue is not None else None,
             "history": (),
             "notify": (),
-            "stages": tuple(stage.model_copy(update=moving) for stage in status.stages),
+            "stages": tuple(
+                stage.model_copy(update=moving | {"fan_out": _lasting(stage.fan_out)}) for stage in status.stages
+            ),
             "conditions": tuple(c.model_copy(update={"message": "", "reason": ""}) for c in settled),
         }
     )
+
+
+def _lasting(items: FanOutStatus | None) -> FanOutStatus | None:
+    """Of a fan-out what cannot be seen again later: the pod that shows a disruption is gone a moment after."""
+    return items.model_copy(update={"succeeded": 0, "failed": 0, "active": 0}) if items is not None else None

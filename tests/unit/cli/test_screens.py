@@ -61,6 +61,24 @@ RUNNING = job(
     progress=ProgressStatus(percent=41, summary="41%", message="00:12 of 00:30", speed="1.52x", eta_seconds=95),
     stages=stages(("Succeeded", 100), ("Running", 38), ("Waiting", 0), ("Waiting", 0)),
 )
+FANNED = job(
+    phase="Running",
+    type="transcode",
+    stage="NoopItem",
+    attempts=2,
+    progress=ProgressStatus(percent=63, summary="63%", message="NoopItem: 12 of 36 items, 2 failed"),
+    stages=tuple(
+        StageStatus.model_validate({"name": name, "group": name.lower(), "attempt": attempt, **more})
+        for name, attempt, more in (
+            ("NoopList", 1, {"state": "Succeeded", "progress": 100, "job": "trailer-nooplist-a1"}),
+            ("NoopItem", 2, {
+                "state": "Running", "progress": 33, "job": "trailer-noopitem-a2",
+                "fanOut": {"total": 36, "succeeded": 12, "failed": 2, "active": 4, "left": "0-35"},
+            }),
+            ("NoopJoin", 0, {}),
+        )
+    ),
+)  # fmt: skip
 REFUSED = job(
     phase="Pending",
     conditions=(
@@ -115,6 +133,7 @@ def listed(*, namespaces: bool) -> str:
         for name, age, one in (
             ("trailer", timedelta(hours=50), SUCCEEDED),
             (LONG, timedelta(minutes=5), RUNNING),
+            ("story", timedelta(minutes=9), FANNED),
             ("new", timedelta(0), NEW),
         )
     )
@@ -128,6 +147,7 @@ CASES = (
             ("new", NEW),
             ("queued", QUEUED),
             ("running", RUNNING),
+            ("fanned-out", FANNED),
             ("refused", REFUSED),
             ("failed", FAILED),
             ("succeeded", SUCCEEDED),
@@ -137,7 +157,7 @@ CASES = (
     Case("list-everywhere", lambda: listed(namespaces=True)),
     Case("submitted", lambda: show.next_step(NEW)),
     Case("submitted-and-waited-for", lambda: show.next_step(SUCCEEDED)),
-    Case("followed-by-a-pipe", lambda: followed([NEW, QUEUED, QUEUED, RUNNING, SUCCEEDED], terminal=False)),
+    Case("followed-by-a-pipe", lambda: followed([NEW, QUEUED, QUEUED, RUNNING, FANNED, SUCCEEDED], terminal=False)),
     Case("followed-in-a-terminal", lambda: last(followed([QUEUED, named(LONG, RUNNING)], terminal=True))),
     Case("uploading-to-a-pipe", lambda: uploading(terminal=False)),
 )

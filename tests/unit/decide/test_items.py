@@ -92,9 +92,15 @@ def test_an_attempt_with_a_failure_counts_even_beside_a_disruption() -> None:
 def test_a_disruption_is_known_when_its_pod_is_gone_and_others_still_work() -> None:
     """The pod object of an evicted item goes long before the last item ends: what it showed is on record."""
     scene = Graph.fanned(3, slots=2).works(0, 1)
+    before = len(scene.plans)
     scene.item(1, 137, disruption="EvictionByEvictionAPI", said=False)
     assert scene.stage(ITEM).fan_out.disrupted == "1"
-    scene.gone(1, completed=False).item(0).item(2)
+    (written,) = [found for found in scene.plans[before:] if found.status is not None]
+    assert not written.progress_only, "nothing that may wait for its turn"
+    before = len(scene.plans)
+    scene.item(0)
+    assert all(found.progress_only for found in scene.plans[before:] if found.status is not None), "a count may"
+    scene.gone(1, completed=False).item(2)
     assert (scene.stage(ITEM).failures, scene.stage(ITEM).disruptions) == (0, 1)
     assert scene.launched(ITEM).document.indexes == "1"
 
