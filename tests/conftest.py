@@ -19,13 +19,14 @@ TOGETHER = ("e2e", "cluster")
 LONGEST_SECONDS = {"e2e": 2400, "cluster": 1200}
 """Of a test with what it is the first to need: the images of a cluster, its programs. Elsewhere `timeout` holds."""
 _layers: Counter[str] = Counter()
+_simulated: Counter[str] = Counter()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Switches of the golden and simulate layers."""
     parser.addoption("--update-golden", action="store_true", help="write golden files anew, for a person to review")
     parser.addoption("--seed", type=int, action="append", help="simulate: replay this seed; may be repeated")
-    parser.addoption("--seeds", type=int, default=200, help="simulate: number of seeds")
+    parser.addoption("--seeds", type=int, default=300, help="simulate: number of seeds")
 
 
 def _layer(path: str) -> str:
@@ -59,14 +60,20 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Count each test once, by the folder it lies in."""
     if report.when == "call" or (report.when == "setup" and report.outcome != "passed"):
         _layers[_layer(report.nodeid)] += 1
+    if report.when == "call" and _layer(report.nodeid) == "simulate":
+        _simulated.update({str(name): int(str(count)) for name, count in report.user_properties})
+        _simulated["random seeds"] += "[seed=" in report.nodeid
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how many tests each layer ran; pytest's own summary stays the last line."""
+    """Print how many tests each layer ran, and what was simulated; pytest's own summary stays the last line."""
     if len(_layers) > 1:
         terminalreporter.section("tests per layer")
         for layer, count in _layers.items():
             terminalreporter.write_line(f"{layer:<10} {count:>5}")
+    if _simulated:
+        parts = ", ".join(f"{count} {what}" for what, count in sorted(_simulated.items()))
+        terminalreporter.write_line(f"simulated: {parts}")
 
 
 @pytest.fixture(scope="session")

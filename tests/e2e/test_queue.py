@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -198,5 +199,6 @@ def test_the_default_queue_tells_true_numbers(
     assert status["processingRatePerMinute"] > 0
     shown = json.loads(kube.cli("stats").out)
     assert (shown["total_jobs"], shown["jobs_by_status"]) == (status["totalJobs"], status["jobsByStatus"])
+    sys.stdout.write(kube.run("get", "videoqueue", "default", "-n", SYSTEM, "-o", "yaml").out)
     dead = kube.list("videojobs", selector="videojob.dev/dead-letter=true")
     assert len([job for job in dead if job["spec"]["queue"] == "default"]) == status["dlqDepth"]

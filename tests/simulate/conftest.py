@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+
+from simcluster import TALLY
 
 HERE = Path(__file__).parent
 
@@ -22,3 +26,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == HERE:
             item.add_marker(pytest.mark.no_cover)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """How much a test has simulated goes along with its report, from whatever process it runs in."""
+    before = Counter(TALLY)
+    result = yield
+    item.user_properties.extend((TALLY - before).items())
+    return result

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,6 +22,9 @@ from videojob_api import names
 from videojob_api.fanout import read_indexes, write_indexes
 from videojob_api.v1alpha1 import VideoJobStatus
 from videojob_operator.decide.world import ContainerView, JobView, PodView, VideoJobView
+
+TALLY: Counter[str] = Counter()
+"""Of this process: crashes of the operator, and whole runs."""
 
 
 class ConflictError(Exception):
@@ -110,11 +114,13 @@ class Cluster(Worker):
         number = len(self.writes) + 1
         if self.crash_at == (number, "before"):
             self.crash_at = None
+            TALLY["crashes"] += 1
             raise CrashError(what)
         done = perform()
         self.writes.append(what)
         if self.crash_at == (number, "after"):
             self.crash_at = None
+            TALLY["crashes"] += 1
             raise CrashError(what)
         return done
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from builders import BUILTINS, CONFIG, STORE
 from simapi import SimApi, raw_of, run_now
-from simcluster import Cluster, CrashError
+from simcluster import TALLY, Cluster, CrashError
 from siminvariants import check
 from simobjects import Kind, Stored
 from simqueue import check_grants, check_request, queue_of
@@ -375,6 +375,7 @@ def drive(cluster: Cluster, operator: Operator, *, hours: float = 48, restarts: 
 
     Checks the invariants after every step. Raises AssertionError when they are broken or there is no end.
     """
+    TALLY["runs"] += 1
     end = cluster.now + timedelta(hours=hours)
     while True:
         try:
