@@ -38,7 +38,7 @@ check: $(STAMP) ## Format, lint, types, import rule, fast tests (below a minute,
 	@$(BIN)/ruff check -q .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache | tail -n 3
-	@$(BIN)/pytest -q -n auto --dist loadscope --no-loadscope-reorder tests/unit tests/golden tests/contract
+	@$(BIN)/pytest -q -n auto --dist worksteal tests/unit tests/golden tests/contract
 
 fix: $(STAMP) ## Format and mend what can be mended by itself
 	@$(BIN)/ruff check -q --fix . || true

@@ -42,9 +42,9 @@ class Layered(LoadScopeScheduling):
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Layered:
-    """For the controller of `pytest -n`."""
-    return Layered(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Layered | None:
+    """For the controller of `pytest -n`; where no test shares a cluster, pytest's own ways to hand them out are quicker."""
+    return Layered(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
