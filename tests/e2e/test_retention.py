@@ -16,7 +16,7 @@ COUNT = (
     "import json,os; base='/store/'+__import__('sys').argv[1]; "
     "paths=[os.path.join(d,f) for d,_,fs in os.walk(base) for f in fs]; disk=os.statvfs(base); "
     "print(json.dumps({'files': len(paths), 'bytes': sum(os.lstat(p).st_size for p in paths), "
-    "'capacity': disk.f_blocks*disk.f_frsize}))"
+    "'capacity': disk.f_blocks*disk.f_frsize, 'free': disk.f_bavail*disk.f_frsize}))"
 )
 AGE = """
 import os, sys, time
@@ -78,8 +78,10 @@ def test_outputs_are_swept_after_a_few_seconds_and_the_videojob_stays(
     status = a_sweep(kube, namespace, 60, lambda status: status["sweep"]["deletedFiles"] >= 3)
     counted = json.loads(on_volume(namespace, COUNT, namespace))
     assert (status["totalFiles"], status["totalSizeBytes"]) == (counted["files"], counted["bytes"])
-    assert status["disk"]["capacityBytes"] == counted["capacity"]
-    assert 0 <= status["disk"]["percentUsed"] <= 100
+    disk = status["disk"]
+    assert disk["capacityBytes"] == counted["capacity"]
+    assert abs(disk["freeBytes"] - counted["free"]) < counted["capacity"] / 20, "others write to that disk meanwhile"
+    assert abs(disk["percentUsed"] - 100 * (1 - disk["freeBytes"] / disk["capacityBytes"])) < 0.1
     assert {tier["name"]: tier["files"] for tier in status["tiers"]}["uploads"] == 1
     sys.stdout.write(kube.run("get", "mediastore", "default", "-n", namespace, "-o", "yaml").out)
 

@@ -9,6 +9,7 @@ from videojob_api.contract import EXIT_CLASSES, MAX_RETRY_AFTER_SECONDS, ExitCod
 from videojob_api.fanout import read_indexes
 from videojob_api.v1alpha1 import FailureStatus
 
+from ..hints import HINTS
 from ..naming import job_name, report_group
 from ..world import ContainerView, JobView, Observed, PodView
 from .draft import Group, Verdict
@@ -30,16 +31,6 @@ CODES = {
     FailureClass.DISRUPTION: "Disrupted",
 }
 """Code of a failure about which the worker left no word."""
-HINTS = {
-    "OutOfMemory": "each attempt gets half as much memory again, up to the worker class's maxMemory; beyond it set "
-    "spec.workerClass to a class with more, and drive it again",
-    "Resource": "the next attempt gets more memory; free space in the store, or use a larger volume",
-    DISK_FULL: "free space in the store, or use a larger volume; for /tmp, a worker class with more scratch",
-    "Disrupted": "the cluster took the pod away; nothing is wrong with the input",
-    "ResultInvalid": "the worker image and the operator must be of versions that understand each other",
-    "BadDocument": "the worker image and the operator must be of versions that understand each other",
-    "Timeout": "raise spec.timeoutSeconds, or name fewer profiles",
-}
 
 
 def judge(seen: Observed, group: Group, attempt: int) -> Verdict:
