@@ -20,6 +20,7 @@ from .v1alpha1.base import StatusModel
 from .v1alpha1.sources import Source, StoredFile
 from .v1alpha1.spec import InputLimits
 from .v1alpha1.status import FailureStatus, FetchedStatus, InputStatus, OutputStatus
+from .v1alpha1.story_status import StoryStatus
 from .v1alpha1.videoprofile import VideoProfileSpec
 
 DOCUMENT_VERSION = 1
@@ -48,6 +49,8 @@ TOKEN_PATH = "/var/run/secrets/videojob/token"  # noqa: S105 - a path, not a sec
 TERMINATION_PATH = "/dev/termination-log"
 SECRETS_PATH = "/var/run/secrets/videojob-source"
 """Folder of the Secrets a container is given: `<name>/<key>`."""
+CONFIG_PATH = "/etc/videojob-config"
+"""Folder of the ConfigMaps a container is given: `<name>/<key>`."""
 AUTHORIZATION_KEY = "authorization"
 """Key of a source's Secret: the whole value of the Authorization header."""
 
@@ -204,6 +207,9 @@ class StageTask(StatusModel):
     """The kind's parameters, resolved; read through the kind's params model."""
     inputs: tuple[StageInput, ...] = ()
     """Earlier stages it reads."""
+    online: bool = False
+    """Whether its container has a network and Secrets of providers, and decodes nothing that strangers made; the kind's own
+    trust does not hold then."""
     working_size: str | None = None
     """Smaller working size to use, one of the kind's; it changes what the stage needs, not what it makes."""
     items_of: str | None = None
@@ -281,6 +287,8 @@ class StageResult(StatusModel):
     """What ingest found."""
     fetched: FetchedStatus | None = None
     """What fetch brought."""
+    story: StoryStatus | None = None
+    """What the stage knows of a story; what it does not know is absent."""
     work_list: WorkList | None = None
     """The work items it listed for a fan-out."""
     items: Annotated[int, Field(ge=1)] | None = None

@@ -9,6 +9,7 @@ from pydantic import Field
 from .contract import Identity
 from .v1alpha1.base import StatusModel
 from .v1alpha1.status import InputStatus, OutputStatus
+from .v1alpha1.story_status import StoryStatus
 
 MANIFEST_VERSION = 1
 
@@ -31,8 +32,10 @@ class Manifest(StatusModel):
     """Version of this form."""
     job: Identity
     """Whose work it is."""
-    input: InputStatus
-    """What the outputs were made from."""
+    input: InputStatus | None = None
+    """What the outputs were made from; absent for a story."""
+    story: StoryStatus | None = None
+    """What the story is."""
     outputs: tuple[OutputStatus, ...]
     """The published files; paths are below the folder of this file."""
     stages: tuple[ManifestStage, ...]

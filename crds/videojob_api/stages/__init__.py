@@ -13,11 +13,13 @@ from .. import contract, noop, notices
 from ..story import tasks
 from ..v1alpha1.base import StatusModel
 
-Trust = Literal["fetch", "decode", "commit", "notify"]
+Trust = Literal["fetch", "provide", "decode", "commit", "notify"]
 """What a stage's container may touch: `fetch` talks to strangers' servers, decodes nothing and sees its own job alone;
-`decode` reads what strangers made and sees its own job read-write, everything
-else read-only; `commit` decodes nothing and publishes; `notify` talks to strangers' servers and sees no store at all."""
-APART: frozenset[Trust] = frozenset({"fetch", "notify"})
+`provide` asks providers with the job's Secrets, reads the store and decodes nothing of strangers: a stage whose row says
+`decode` has it instead where `StageTask.online` is set; `decode` reads what strangers made and sees its own job read-write,
+everything else read-only; `commit` decodes nothing and publishes; `notify` talks to strangers' servers and sees no store at
+all."""
+APART: frozenset[Trust] = frozenset({"fetch", "provide", "notify"})
 """Trust that shares no pod with another: a pod has one network, and no decoder ever gets the network of a fetch."""
 
 
@@ -73,6 +75,17 @@ VERIFY = StageKind(
 COMMIT = StageKind("commit", "Commit", contract.CommitParams, "commit", None, (99, 100), 300, 100, 128, 512)
 SCENES = StageKind("scenes", "SceneParsing", tasks.SceneParsingParams, "decode", "cpu", (0, 10), 60, 200, 256, 1024)
 AUDIO = StageKind("audio", "AudioGeneration", tasks.AudioParams, "decode", "cpu", (10, 30), 120, 250, 256, 1024)
+IMAGES = StageKind("images", "ImageGeneration", tasks.ImageParams, "decode", "cpu", (10, 30), 120, 250, 256, 1024)
+LAYOUT = StageKind("layout", "SceneLayout", tasks.LayoutParams, "decode", "cpu", (30, 30), 60, 200, 256, 1024)
+COMPOSE = StageKind("compose", "VideoComposition", tasks.ComposeParams, "decode", "cpu", (30, 80), 120, 500, 512, 1024)
+JOIN = StageKind("join", "VideoJoin", tasks.JoinParams, "decode", "cpu", (80, 80), 120, 250, 256, 1024)
+THUMBNAIL = StageKind(
+    "thumbnail", "ThumbnailGeneration", tasks.StillParams, "decode", "cpu", (80, 95), 60, 200, 256, 1024
+)
+FINALIZE = StageKind("finalize", "Finalization", tasks.FinalizeParams, "commit", None, (95, 100), 300, 100, 128, 512)
+STORY = (SCENES, AUDIO, IMAGES, LAYOUT, COMPOSE, JOIN, THUMBNAIL, FINALIZE)
+"""A story's stages (S-007 to S-013): 0-10, 10-30, 30-80, 80-95, 95-100 %. What is before and behind the drawing of pieces takes
+seconds, and has no share of its own."""
 REPORT = StageKind("report", "Report", contract.ReportParams, "commit", None, (0, 0), 60, 50, 64, 256)
 NOTIFY = StageKind("notify", "Notify", notices.NotifyParams, "notify", None, (0, 0), 120, 20, 64, 256)
 
@@ -90,6 +103,6 @@ NOOPS = (NOOP_LIST, NOOP_LEFT, NOOP_RIGHT, NOOP_ITEM, NOOP_JOIN)
 """They do nothing, for tests of the graph; no recipe of a released operator has them."""
 
 KINDS: dict[str, StageKind] = {
-    row.kind: row for row in (FETCH, INGEST, TRANSCODE, VERIFY, SCENES, AUDIO, COMMIT, REPORT, NOTIFY, *NOOPS)
+    row.kind: row for row in (FETCH, INGEST, TRANSCODE, VERIFY, COMMIT, *STORY, REPORT, NOTIFY, *NOOPS)
 }
 """Every kind by name."""

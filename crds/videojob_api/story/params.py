@@ -63,20 +63,31 @@ class SceneInput(StatusModel):
     """Texts over it."""
 
 
+class ConfigMapKey(StatusModel):
+    """One entry of a ConfigMap; the pod that reads it mounts it, nobody else does."""
+
+    name: Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+    """ConfigMap of the VideoJob's namespace."""
+    key: Annotated[str, Field(max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")] = "script"
+    """Its key."""
+
+
 class Script(StatusModel):
-    """Where the words are; exactly one of the two, unless scenes are given."""
+    """Where the words are; exactly one of the three, unless scenes are given."""
 
     text: Annotated[str, Field(max_length=200_000)] | None = None
     """The script itself; Markdown and stage directions are cleaned away."""
     uri: Annotated[str, Field(max_length=2048)] | None = None
     """A file of the store that holds it, UTF-8."""
+    config_map: ConfigMapKey | None = None
+    """An entry of a ConfigMap that holds it; mounted at `contract.CONFIG_PATH/<name>/<key>`."""
     markup: Literal["Markdown", "Plain"] = "Markdown"
     """Whether marks of Markdown and stage directions are cleaned away."""
 
     @model_validator(mode="after")
     def _one(self) -> Script:
-        if self.text is not None and self.uri is not None:
-            raise ValueError("script has both text and uri: give one of them")
+        if sum(part is not None for part in (self.text, self.uri, self.config_map)) > 1:
+            raise ValueError("script has more than one of text, uri and configMap: give one of them")
         return self
 
 
@@ -206,9 +217,9 @@ class StoryParams(StatusModel):
 
     @model_validator(mode="after")
     def _has_words(self) -> StoryParams:
-        given = [self.script.text, self.script.uri, self.scenes or None]
+        given = [self.script.text, self.script.uri, self.script.config_map, self.scenes or None]
         if sum(part is not None for part in given) != 1:
-            raise ValueError("a story has exactly one of script.text, script.uri and scenes")
+            raise ValueError("a story has exactly one of script.text, script.uri, script.configMap and scenes")
         if (self.width is None) != (self.height is None):
             raise ValueError("width and height go together: give both, or neither")
         return self

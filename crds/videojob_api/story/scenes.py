@@ -147,6 +147,9 @@ class Scene(StatusModel):
     """As it was asked for; `head` and `tail` are what came of it."""
     given_ms: int | None = None
     """Least duration the user gave."""
+    origin: Name | None = None
+    """Name that SceneParsing gave to the scene that this one, or the one it was divided from, was: by it a picture that was
+    found while the story was spoken comes to its scene."""
 
 
 class SceneManifest(StatusModel):

@@ -9,7 +9,7 @@ from ..contract import content_key
 from .scenes import Scene, SceneManifest
 from .timing import BOTH
 
-_PLACE = {"index", "start_frame", "id", "basis", "given_ms", "transition", "image"}
+_PLACE = {"index", "start_frame", "id", "basis", "given_ms", "transition", "image", "origin"}
 """What of a scene is not seen in its picture."""
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ..v1alpha1.base import StatusModel
-from .params import Name, Splitting, StoryFallback, StoryParams, Voice
+from .looks import Encoding, ThumbnailParams
+from .params import Images, Name, Splitting, StoryFallback, StoryParams, Voice
 
-VOICE_PARTS, PICTURE_PARTS = "voice", "picture"
-"""Kinds of the cache whose entries are single sentences and single pictures."""
-KEPT_SECONDS: dict[str, int] = {VOICE_PARTS: 30 * 86_400, PICTURE_PARTS: 7 * 86_400}
-"""How long these are kept at least after their last use (S-034, S-035)."""
+VOICE_PARTS, PICTURE_PARTS, PIECE_PARTS = "voice", "picture", "piece"
+"""Kinds of the cache whose entries are single sentences, single pictures and single pieces of video."""
+KEPT_SECONDS: dict[str, int] = {VOICE_PARTS: 30 * 86_400, PICTURE_PARTS: 7 * 86_400, PIECE_PARTS: 7 * 86_400}
+"""How long these are kept at least after their last use (S-034, S-035, S-056)."""
 
 
 VOICE_KEYS: dict[str, tuple[str, ...]] = {
@@ -21,9 +22,23 @@ VOICE_KEYS: dict[str, tuple[str, ...]] = {
 """Voices that need the network, each with the keys that its Secret may hold; every other one is offline."""
 
 
+IMAGE_KEYS: dict[str, tuple[str, ...]] = {
+    "pexels": ("key",),
+    "unsplash": ("key",),
+    "stability": ("key",),
+    "openai": ("key",),
+}
+"""Sources of pictures that need the network, in the same form."""
+
+
 def online(voice: Voice) -> bool:
     """Whether a chain of voices needs a pod with a network."""
     return any(choice.name in VOICE_KEYS for choice in voice.providers)
+
+
+def online_images(images: Images) -> bool:
+    """Whether a chain of picture sources needs a pod with a network."""
+    return any(choice.name in IMAGE_KEYS for choice in images.providers)
 
 
 class SceneParsingParams(StatusModel):
@@ -63,3 +78,68 @@ def audio_params(story: StoryParams) -> AudioParams:
         platform=story.platform,
         effect_ms=story.effect_ms,
     )
+
+
+class ImageParams(StatusModel):
+    """Find a background for each scene of SceneParsing's manifest, by its id.
+
+    Writes `scenes.json`: the same scenes with `background`, its files beside it (`AssetRef.stage` is `images`). Where
+    `StageTask.online` is set nothing is decoded beside network and credentials: pictures are judged by their first bytes, and
+    `layout` looks at the rest.
+    """
+
+    images: Images = Images()
+    """Who is asked."""
+    fallback: StoryFallback = StoryFallback()
+    """What happens when nobody has a picture."""
+    genre: str = ""
+    """Words for every picture of the story."""
+
+
+class LayoutParams(StatusModel):
+    """Put together what was spoken and what was found, and list the pieces to draw.
+
+    Reads the manifests of `audio` and `images`, joined by `Scene.origin`; writes `scenes.json`, the manifest that all later
+    stages follow, and the work list of `compose`: the key of each piece (`story.segments.segment_key`), in order, so that a
+    piece is made anew when what is seen in it differs, wherever it stands. A picture that cannot be read is replaced by the
+    text card, or fails the job, as `fallback` says.
+    """
+
+    encoding: Encoding = Encoding()
+    """How pieces are compressed: part of their keys."""
+    fallback: StoryFallback = StoryFallback()
+    """What happens to a picture that cannot be read."""
+
+
+class ComposeParams(StatusModel):
+    """Draw one piece of video: the work item is its key, the manifest of `layout` tells what is in it."""
+
+    encoding: Encoding = Encoding()
+    """How it is compressed."""
+
+
+class JoinParams(StatusModel):
+    """Join the pieces without encoding them again, lay the sound under them, mark and measure the whole film, write captions.
+
+    Its `files` are the film (`video`) and the sidecars of the captions; a film that fails the gates is Recoverable
+    (VerifyFailed) and never leaves the stage.
+    """
+
+    loudness_lufs: int = -16
+    """Loudness of the narration, which the gates look for."""
+
+
+class StillParams(StatusModel):
+    """Make the thumbnail of the joined film; its `files` are `thumbnail` alone."""
+
+    thumbnail: ThumbnailParams = ThumbnailParams()
+    """How it looks."""
+
+
+class FinalizeParams(StatusModel):
+    """Write the metadata and publish everything at once, like `commit`; decodes nothing."""
+
+    genre: str = ""
+    """Genre, for the metadata."""
+    platform: Name | None = None
+    """Whose limits the film is held against (S-048, S-049)."""

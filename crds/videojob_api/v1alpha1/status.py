@@ -13,6 +13,7 @@ from .fanout import FanOutStatus, ListedItems, PlannedFanOut
 from .history import HistoryEntry
 from .notify import NotifyStatus
 from .retention import RetentionStatus
+from .story_status import StoryStatus
 
 StageState = Literal["Waiting", "Queued", "Running", "Succeeded", "Cached", "Failed", "Cancelled"]
 """`Waiting` for an earlier stage; `Queued` for a slot or a retry; `Cached`: its outputs were published by another VideoJob
@@ -248,6 +249,8 @@ class PlannedGroup(StatusModel):
     parallel."""
     fan_out: PlannedFanOut | None = None
     """For a group that is one Indexed Job: where its work items come from."""
+    online: bool = False
+    """Whether its pod has a network and the Secrets of providers; it then decodes nothing that strangers made."""
 
 
 class PlannedOutput(StatusModel):
@@ -330,6 +333,8 @@ class VideoJobStatus(StatusModel):
     """When it will be done; absent until a VideoJob of its kind has succeeded. Stays as it was last once it has ended."""
     input: InputStatus | None = None
     """The input as probed."""
+    story: StoryStatus | None = None
+    """What the story is, as far as it is known."""
     outputs: Annotated[tuple[OutputStatus, ...], Field(json_schema_extra={"list_map_key": "name"})] = ()
     """Published files; empty until all are verified."""
     retention: RetentionStatus | None = None

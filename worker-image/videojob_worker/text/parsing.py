@@ -114,4 +114,5 @@ def _scene(params: StoryParams, place: int, given: SceneInput, pause_ms: int) ->
         overlays=given.overlays or own,
         transition=given.transition or params.transition,
         given_ms=given.duration_ms,
+        origin=given.id or f"s{place + 1:03d}",
     )
