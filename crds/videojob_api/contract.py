@@ -175,7 +175,8 @@ class CacheOrder(StatusModel):
     mode: Literal["ReadWrite", "ReadOnly"]
     """`spec.cache.mode`; Off is a document without an order."""
     source: str
-    """URI of the source; with its digest it makes the names of entries."""
+    """URI of the source; with its digest it makes the names of entries. Empty for a story, whose parts have names of their
+    own."""
     only: bool = False
     """Whether every stage that the cache may hold has to come from it: the attempt holds no slot for the work itself, and
     ends with ExitCode.UNCACHED where it would have to do it."""
@@ -207,7 +208,7 @@ class StageTask(StatusModel):
     """The kind's parameters, resolved; read through the kind's params model."""
     inputs: tuple[StageInput, ...] = ()
     """Earlier stages it reads."""
-    online: bool = False
+    online: bool | None = None
     """Whether its container has a network and Secrets of providers, and decodes nothing that strangers made; the kind's own
     trust does not hold then."""
     working_size: str | None = None

@@ -5,15 +5,22 @@ from __future__ import annotations
 import importlib
 import inspect
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from videojob_api.bands import BANDS
 from videojob_api.profiles import BUILTIN_PROFILES, DEFAULT_PROFILES, object_name
-from videojob_api.stages import COMMIT, INGEST, KINDS, NOOPS, TRANSCODE, VERIFY, StageKind
+from videojob_api.stages import COMMIT, INGEST, KINDS, NOOPS, STORY, TRANSCODE, VERIFY, StageKind
+from videojob_api.story import tasks
+from videojob_api.story.platforms import PLATFORMS
 from videojob_api.v1alpha1 import DEFAULT_SLOTS, PlanStatus, VideoJobSpec
+from videojob_api.v1alpha1.story import ImageSource, PlatformName, VoiceName
 from videojob_operator.cluster.rbac import ROLE_RULES, Rule
 from videojob_operator.decide.recipes import RECIPES
 from videojob_operator.settings import Settings
+from videojob_worker.providers.images import IMAGES
+from videojob_worker.providers.voices import VOICES
 
 by_stage = pytest.mark.parametrize("row", KINDS.values(), ids=lambda row: row.kind)
 
@@ -53,7 +60,29 @@ def test_the_percent_of_a_transcode_rises_without_a_gap() -> None:
 
 def test_what_decodes_strangers_bytes_never_publishes() -> None:
     found = {row.kind for row in KINDS.values() if row.trust == "decode" and row not in NOOPS}
-    assert found == {"ingest", "transcode", "verify", "scenes", "audio"}
+    assert found == {
+        "ingest", "transcode", "verify", "scenes", "audio", "images", "layout", "compose", "join", "thumbnail",
+    }  # fmt: skip
+
+
+def test_the_percent_of_a_story_rises_as_the_seeds_have_it() -> None:
+    """S-007 to S-012: 10, 10 to 30, 30 to 80, 80 to 95, 95 to 100."""
+    drawn = {row.stage: row.band for row in STORY}
+    assert drawn == {
+        "SceneParsing": (0, 10), "AudioGeneration": (10, 30), "ImageGeneration": (10, 30), "SceneLayout": (30, 30),
+        "VideoComposition": (30, 80), "VideoJoin": (80, 80), "ThumbnailGeneration": (80, 95), "Finalization": (95, 100),
+    }  # fmt: skip
+    for stage, known in BANDS["Story"].items():
+        assert drawn[stage] == (known.low, known.high)
+
+
+def test_providers_of_the_spec_are_those_of_the_worker() -> None:
+    """S-032, S-036: a name that the API server takes leads to a row, and the operator knows whose pod needs which Secret."""
+    assert set(get_args(VoiceName)) == set(VOICES)
+    assert set(get_args(ImageSource)) == set(IMAGES)
+    assert set(tasks.VOICE_KEYS) <= set(VOICES)
+    assert {name: row.keys for name, row in IMAGES.items() if row.online} == tasks.IMAGE_KEYS
+    assert set(get_args(PlatformName)) == set(PLATFORMS)
 
 
 def test_stages_that_do_nothing_are_out_of_reach() -> None:

@@ -106,3 +106,8 @@ KINDS: dict[str, StageKind] = {
     row.kind: row for row in (FETCH, INGEST, TRANSCODE, VERIFY, COMMIT, *STORY, REPORT, NOTIFY, *NOOPS)
 }
 """Every kind by name."""
+
+
+def trust_of(task: contract.StageTask) -> Trust:
+    """What a stage's container may touch, in this task of it. KeyError for a kind that is in no row."""
+    return "provide" if task.online else KINDS[task.kind].trust

@@ -7,7 +7,7 @@ from .mediastore import DiskStatus, MediaStoreSpec, MediaStoreStatus, PvcStore, 
 from .notify import NotifyStatus, NotifyTarget
 from .retention import Retention, RetentionStatus, StoreRetention
 from .sources import Source, StoredFile
-from .spec import InputLimits, Retry, TranscodeSpec, VideoJobSpec
+from .spec import Fallback, InputLimits, Retry, TranscodeSpec, VideoJobSpec
 from .status import (
     ConditionStatus,
     EstimateStatus,
@@ -23,6 +23,8 @@ from .status import (
     StageStatus,
     VideoJobStatus,
 )
+from .story import StorySpec
+from .story_status import StoryMetadata, StoryStatus
 from .videoprofile import AudioEncoding, Rendition, Thumbnail, VideoEncoding, VideoProfileSpec
 from .videoqueue import DEFAULT_SLOTS, NamespaceLimits, Slot, SlotUse, VideoQueueSpec, VideoQueueStatus
 from .workerclass import WorkerClass
@@ -39,6 +41,7 @@ __all__ = [
     "DiskStatus",
     "EstimateStatus",
     "FailureStatus",
+    "Fallback",
     "FanOutStatus",
     "FetchedStatus",
     "HistoryEntry",
@@ -69,6 +72,9 @@ __all__ = [
     "StageStatus",
     "StoreRetention",
     "StoredFile",
+    "StoryMetadata",
+    "StorySpec",
+    "StoryStatus",
     "SweepStatus",
     "Thumbnail",
     "TierUse",

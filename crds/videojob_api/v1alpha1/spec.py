@@ -12,6 +12,7 @@ from .base import ApiModel, Rule
 from .notify import NotifyTarget
 from .retention import Retention
 from .sources import Source
+from .story import StorySpec
 
 QUANTITY = r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"
 """Byte amounts as Kubernetes writes them: `500Mi`, `2G`, `524288000`."""
@@ -119,8 +120,8 @@ class Execution(ApiModel):
     """How stages are spread over pods."""
 
     mode: Literal["Auto", "Compact", "Spread"] = "Auto"
-    """`Compact` runs as many stages in one pod as their trust permits, `Spread` gives each stage its own Job, `Auto`
-    lets the operator choose."""
+    """`Compact` runs as many stages in one pod as their trust permits, `Spread` gives each stage its own Job, and draws the
+    pieces of a story in pods of their own; `Auto` is Compact, for stories expected to last two minutes or more Spread."""
 
 
 class Cache(ApiModel):
@@ -129,6 +130,14 @@ class Cache(ApiModel):
     mode: Literal["ReadWrite", "ReadOnly", "Off"] = "ReadWrite"
     """`ReadWrite` takes a stage's outputs from the namespace's cache where the same work on the same bytes was published
     before, and keeps what this job publishes; `ReadOnly` only takes; `Off` does neither: everything is made anew."""
+
+
+class Fallback(ApiModel):
+    """What happens when somebody else's service fails for good (S-038 to S-041, C14)."""
+
+    policy: Literal["Allow", "Deny"] = "Allow"
+    """`Allow`: the next provider, then the last resort (a text card for a picture, a silent and longer video for a voice),
+    told in the condition `Degraded`. `Deny`: the first failure ends the job as a dead letter, once its retries are used up."""
 
 
 UNAVAILABLE = "is not available in this version; use spec.transcode, or install a version that has it"
@@ -142,7 +151,6 @@ class VideoJobSpec(ApiModel):
             "[has(self.transcode), has(self.story), has(self.avatar)].filter(x, x).size() == 1",
             "a VideoJob asks for exactly one kind of work: set one of spec.transcode, spec.story, spec.avatar",
         ),
-        Rule("!has(self.story)", f"spec.story {UNAVAILABLE}"),
         Rule("!has(self.avatar)", f"spec.avatar {UNAVAILABLE}"),
         Rule(
             "self.store == oldSelf.store",
@@ -154,6 +162,11 @@ class VideoJobSpec(ApiModel):
             "spec.stopAfter is immutable: create another VideoJob to go further, or less far",
         ),
         Rule(
+            "!has(self.stopAfter) || has(self.story) == (self.stopAfter in ['SceneParsing', 'AudioGeneration'])",
+            "spec.stopAfter must be a stage of what is asked for: SceneParsing or AudioGeneration of a story; Ingest, Transcode "
+            "or Verify of a transcode",
+        ),
+        Rule(
             "has(self.idempotencyKey) == has(oldSelf.idempotencyKey) && "
             "(!has(self.idempotencyKey) || self.idempotencyKey == oldSelf.idempotencyKey)",
             "spec.idempotencyKey is immutable: create another VideoJob with the other key",
@@ -162,8 +175,8 @@ class VideoJobSpec(ApiModel):
 
     transcode: TranscodeSpec | None = None
     """A video file becomes renditions and thumbnails."""
-    story: Annotated[dict[str, Any] | None, Field(json_schema_extra={"preserve_unknown": True})] = None
-    """A script becomes a narrated video. Not available in this version."""
+    story: StorySpec | None = None
+    """A script becomes a narrated video."""
     avatar: Annotated[dict[str, Any] | None, Field(json_schema_extra={"preserve_unknown": True})] = None
     """A photo and a voice become a talking person. Not available in this version."""
     queue: Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")] = names.DEFAULT_QUEUE
@@ -177,6 +190,8 @@ class VideoJobSpec(ApiModel):
     ten times the input's duration (X-005)."""
     retry: Retry = Retry()
     """Attempts and waits."""
+    fallback: Fallback = Fallback()
+    """What happens when a provider of a story has failed."""
     store: Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")] = names.DEFAULT_STORE
     """MediaStore of this namespace that holds input and outputs."""
     execution: Execution = Execution()
@@ -193,9 +208,10 @@ class VideoJobSpec(ApiModel):
     notify: Annotated[tuple[NotifyTarget, ...], Field(max_length=4, json_schema_extra={"list_map_key": "url"})] = ()
     """Webhooks: whom to tell when a stage begins or the job has ended. A webhook that fails never fails the job: it is tried
     again for a quarter of an hour and shows as the condition `Degraded`."""
-    stop_after: Literal["Ingest", "Transcode", "Verify"] | None = None
+    stop_after: Literal["Ingest", "Transcode", "Verify", "SceneParsing", "AudioGeneration"] | None = None
     """Last stage to run: the job then succeeds without publishing anything, and `status.outputs` stays empty. `Ingest`
-    probes the input into `status.input`; `Verify` is a rehearsal of everything but the publication. Immutable."""
+    probes the input into `status.input`; `Verify` is a rehearsal of everything but the publication; `SceneParsing` and
+    `AudioGeneration` tell in `status.story` how many scenes a story has and how long it lasts. Immutable."""
     idempotency_key: (
         Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/=+@-]*$")] | None
     ) = None
@@ -209,8 +225,11 @@ class VideoJobSpec(ApiModel):
         chosen = [name for name in ("transcode", "story", "avatar") if getattr(self, name) is not None]
         if len(chosen) != 1:
             raise ValueError(self.cel[0].message)
-        if chosen[0] != "transcode":
-            raise ValueError(f"spec.{chosen[0]} {UNAVAILABLE}")
+        if chosen[0] == "avatar":
+            raise ValueError(f"spec.avatar {UNAVAILABLE}")
+        stages = ("SceneParsing", "AudioGeneration")
+        if self.stop_after is not None and (self.story is not None) != (self.stop_after in stages):
+            raise ValueError(next(rule.message for rule in self.cel if "SceneParsing" in rule.message))
         return self
 
     @property

@@ -69,7 +69,8 @@ class StageStatus(StatusModel):
     """One stage."""
 
     name: str
-    """Fetch (of a URL), Ingest, Transcode, Verify or Commit."""
+    """Fetch (of a URL), Ingest, Transcode, Verify or Commit; of a story SceneParsing, AudioGeneration, ImageGeneration,
+    SceneLayout, VideoComposition, VideoJoin, ThumbnailGeneration or Finalization."""
     group: str
     """The stage group (one Job) it belongs to."""
     state: StageState = "Waiting"
@@ -117,6 +118,10 @@ class StageStatus(StatusModel):
     """GPU time it held: its wall time for each GPU of its container; absent without one."""
     message: str | None = None
     """One sentence on the latest attempt."""
+    degraded: Annotated[tuple[str, ...], Field(max_length=8)] | None = None
+    """Fallbacks that its outputs come from; absent when there are none."""
+    notes: Annotated[tuple[str, ...], Field(max_length=8)] | None = None
+    """What was asked for and could not be met; absent when there is nothing to say."""
 
     @property
     def settled(self) -> int:
@@ -169,13 +174,23 @@ class FetchedStatus(StatusModel):
     """Digest of the bytes."""
 
 
+class ValidationStatus(StatusModel):
+    """What a platform would say of a file."""
+
+    platform: Annotated[str, Field(max_length=63)]
+    """Which platform."""
+    message: Annotated[str, Field(max_length=200)]
+    """What is beyond its limits."""
+
+
 class OutputStatus(StatusModel):
     """One published file."""
 
     name: str
-    """The profile's output name, for example `720p`."""
+    """The profile's output name, for example `720p`; of a story `video`, `thumbnail`, `metadata`, `captions-srt` or
+    `captions-vtt`."""
     profile: str
-    """The VideoProfile it was made by."""
+    """The VideoProfile it was made by; `story` for what a story makes."""
     path: str
     """Path below the job's folder, for example `videos/720p.mp4`."""
     uri: str
@@ -186,22 +201,26 @@ class OutputStatus(StatusModel):
     """Size in bytes."""
     sha256: str
     """Digest of the bytes, checked at publication."""
-    width: int
-    """Width in pixels."""
-    height: int
-    """Height in pixels."""
+    width: int | None = None
+    """Width in pixels; absent for a text."""
+    height: int | None = None
+    """Height in pixels; absent for a text."""
     duration_ms: int | None = None
     """Duration in milliseconds; absent for a still picture."""
     frame_rate: str | None = None
     """Frames a second as a fraction."""
     aspect_ratio: str | None = None
     """Shape reduced to small whole numbers, for example `16:9`."""
-    video_codec: str
-    """`h264`, `vp9` or `mjpeg`."""
+    video_codec: str | None = None
+    """`h264`, `vp9` or `mjpeg`; absent for a text."""
     audio_codec: str | None = None
     """`aac` or `opus`; absent without sound."""
     bitrate_kbps: int | None = None
     """Average bit rate of the whole file in kilobits a second."""
+    synthetic: Annotated[str, Field(max_length=128)] | None = None
+    """Mark of synthetic media that the file bears: the last word of its IPTC digital source type."""
+    validation: Annotated[tuple[ValidationStatus, ...], Field(max_length=4)] | None = None
+    """Why a platform would not take it, or not show it well; absent when there is nothing to say (S-049)."""
     tier: str = "videos"
     """Retention tier."""
     expires_at: datetime | None = None
@@ -249,7 +268,7 @@ class PlannedGroup(StatusModel):
     parallel."""
     fan_out: PlannedFanOut | None = None
     """For a group that is one Indexed Job: where its work items come from."""
-    online: bool = False
+    online: bool | None = None
     """Whether its pod has a network and the Secrets of providers; it then decodes nothing that strangers made."""
 
 

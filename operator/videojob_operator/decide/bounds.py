@@ -92,9 +92,24 @@ def _facts(status: VideoJobStatus) -> VideoJobStatus:
     """Facts about outputs that stand in the manifest, too."""
     known = {"frame_rate": None, "aspect_ratio": None, "duration_ms": None, "bitrate_kbps": None, "audio_codec": None}
     outputs = tuple(
-        output.model_copy(update={**known, "video_codec": cut(output.video_codec, 20)}) for output in status.outputs
+        output.model_copy(
+            update={**known, "video_codec": cut(output.video_codec, 20) if output.video_codec is not None else None}
+        )
+        for output in status.outputs
     )
     return _set(status, outputs=outputs)
+
+
+def _story(status: VideoJobStatus) -> VideoJobStatus:
+    """What stands in the story's metadata.json; of the fallbacks of each stage one short sentence stays."""
+    stages = tuple(
+        stage.model_copy(
+            update={"degraded": tuple(cut(text, 150) for text in stage.degraded or ())[:1] or None, "notes": None}
+        )
+        for stage in status.stages
+    )
+    told = status.story.model_copy(update={"metadata": None}) if status.story is not None else None
+    return _set(status, story=told, stages=stages)
 
 
 def _conditions(status: VideoJobStatus, room: int) -> VideoJobStatus:
@@ -123,6 +138,7 @@ STEPS: tuple[Callable[[VideoJobStatus], VideoJobStatus], ...] = (
     _failure_texts,
     _other_texts,
     _last_words,
+    _story,
     _facts,
 )
 """In the order in which they are tried."""

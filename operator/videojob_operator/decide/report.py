@@ -10,6 +10,7 @@ from videojob_api.names import Condition, Phase, Reason
 from videojob_api.v1alpha1 import ConditionStatus, FanOutStatus, NotifyStatus, ProgressStatus, VideoJobStatus
 
 from .bounds import bounded
+from .fallbacks import fallbacks
 from .history import history, progress_event
 from .notify import begin, complaint
 from .recipes import kind_of
@@ -36,7 +37,8 @@ def finalize(seen: Observed, draft: Draft) -> VideoJobStatus:
         kept = tuple(c for c in draft.status.conditions if c.type != Condition.DEGRADED)
         if before.observed_generation != generation:
             kept = tuple(c.model_copy(update={"observed_generation": generation}) for c in kept)
-        changes = {"observed_generation": generation, "notify": rows, "conditions": (*kept, *_degraded(seen, rows))}
+        worse = _degraded(seen, draft.status, rows)
+        changes = {"observed_generation": generation, "notify": rows, "conditions": (*kept, *worse)}
         expiring = {"retention": draft.status.retention, "outputs": draft.status.outputs}
         return bounded(before.model_copy(update={**changes, **expiring, "observed_retry": draft.status.observed_retry}))
     draft.update(
@@ -64,7 +66,7 @@ def finalize(seen: Observed, draft: Draft) -> VideoJobStatus:
         draft.events.append(happened)
     draft.update(history=history(before, draft.status, _said(draft), seen.now))
     draft.update(notify=begin(seen, draft.status))
-    draft.update(conditions=(*draft.status.conditions, *_degraded(seen, draft.status.notify)))
+    draft.update(conditions=(*draft.status.conditions, *_degraded(seen, draft.status, draft.status.notify)))
     return bounded(draft.status)
 
 
@@ -165,10 +167,13 @@ def conditions(seen: Observed, draft: Draft) -> tuple[ConditionStatus, ...]:
     return tuple(_condition(seen, kind, "True" if holds else "False", why, said) for kind, holds, why, said in wanted)
 
 
-def _degraded(seen: Observed, rows: tuple[NotifyStatus, ...]) -> tuple[ConditionStatus, ...]:
-    """The condition Degraded while something beside the outputs did not go as asked; nothing when all is well."""
-    text = complaint(rows)
-    return () if text is None else (_condition(seen, Condition.DEGRADED, "True", Reason.NOTIFY_FAILED, text),)
+def _degraded(seen: Observed, status: VideoJobStatus, rows: tuple[NotifyStatus, ...]) -> tuple[ConditionStatus, ...]:
+    """The condition Degraded while something did not go as asked, in a stage or beside the outputs; nothing when all is well."""
+    taken, text = fallbacks(status.stages), complaint(rows)
+    if taken is None:
+        return () if text is None else (_condition(seen, Condition.DEGRADED, "True", Reason.NOTIFY_FAILED, text),)
+    told = taken[1] if text is None else f"{taken[1]}; {text}"
+    return (_condition(seen, Condition.DEGRADED, "True", taken[0], told),)
 
 
 def undecided(job: VideoJobView, now: datetime) -> VideoJobStatus | None:

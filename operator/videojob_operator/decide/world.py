@@ -134,6 +134,9 @@ class Config:
     """Finished Jobs are deleted this long after their result is in status."""
     sweeps: bool = True
     """Whether stores are swept; a run without a cluster promises no times."""
+    spread_story_ms: int | None = 120_000
+    """Under `execution.mode: Auto`, a story that is expected to last so long has its pieces drawn in pods of their own; None:
+    none has, as in a run without a cluster."""
     recipes: tuple[tuple[str, Recipe], ...] = ()
     """Recipes that take the place of the table's, by kind of work: a test's way in, see decide.recipes.noop."""
 

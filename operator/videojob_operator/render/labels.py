@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from videojob_api import names
-from videojob_api.stages import KINDS
+from videojob_api.stages import trust_of
 from videojob_operator.decide.naming import label_value
 from videojob_operator.decide.world import CreateJob, VideoJobView
 
@@ -22,8 +22,8 @@ def labels(action: CreateJob) -> dict[str, str]:
         names.LABEL_ATTEMPT: str(action.document.attempt),
         names.LABEL_QUEUE: label_value(action.queue),
     }
-    for egress in ("fetch", "notify"):
-        if any(KINDS[stage.kind].trust == egress for stage in action.document.stages):
+    for egress in ("fetch", "provide", "notify"):
+        if any(trust_of(stage) == egress for stage in action.document.stages):
             found[names.LABEL_EGRESS] = egress
     if action.slot is not None:
         found[names.LABEL_SLOT] = action.slot

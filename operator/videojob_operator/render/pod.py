@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from videojob_api import contract, names, notices
 from videojob_api.contract import FetchParams
-from videojob_api.stages import APART, FETCH, KINDS, NOTIFY, Trust
+from videojob_api.stages import APART, AUDIO, FETCH, IMAGES, KINDS, NOTIFY, SCENES, Trust, trust_of
+from videojob_api.story import tasks
+from videojob_api.v1alpha1.story_parts import ConfigMapKey, Provider
 from videojob_operator.decide.world import CreateJob
 
 from .config import RenderConfig
@@ -16,6 +19,7 @@ STORE = "store"
 SCRATCH = "scratch"
 TASK = "task"
 TOKEN = "token"  # noqa: S105 - the name of a volume
+CONFIG = "config"
 SECRET = "source"  # noqa: S105 - the start of a volume's name
 
 
@@ -71,19 +75,40 @@ def container(action: CreateJob, name: str, namespace: str, config: RenderConfig
 
 def trust(action: CreateJob, name: str) -> Trust:
     """What the container may touch; its stages are all of one trust, and if they are not, the least of all holds."""
-    found = {KINDS[stage.kind].trust for stage in action.document.stages if stage.container == name}
+    found = {trust_of(stage) for stage in action.document.stages if stage.container == name}
     return next(iter(found)) if len(found) == 1 else "decode"
 
 
 def secrets(action: CreateJob) -> tuple[tuple[str, str], ...]:
-    """Secrets that the pod's sources or its webhook name, each with its key. The operator knows their names alone."""
+    """Secrets that the pod's sources, providers or webhook name, each with a key. The operator knows their names alone."""
     found: list[tuple[str | None, str]] = []
     for stage in action.document.stages:
         if stage.kind == FETCH.kind:
             found.append((FetchParams.model_validate(stage.params).source.secret_name, contract.AUTHORIZATION_KEY))
         if stage.kind == NOTIFY.kind:
             found.append((notices.NotifyParams.model_validate(stage.params).secret_name, notices.SECRET_KEY))
+        if stage.online and stage.kind == AUDIO.kind:
+            voices = tasks.AudioParams.model_validate(stage.params).voice.providers
+            found += _credentials(voices, tasks.VOICE_KEYS)
+        if stage.online and stage.kind == IMAGES.kind:
+            sources = tasks.ImageParams.model_validate(stage.params).images.providers
+            found += _credentials(sources, tasks.IMAGE_KEYS)
     return tuple(dict.fromkeys((name, key) for name, key in found if name is not None))
+
+
+def _credentials(chain: Sequence[Provider], keys: Mapping[str, Sequence[str]]) -> list[tuple[str | None, str]]:
+    """What the providers of a chain that go online are given."""
+    return [(each.secret_name, key) for each in chain for key in keys.get(each.name, ())]
+
+
+def config_maps(action: CreateJob) -> dict[str, ConfigMapKey]:
+    """The entry of a ConfigMap that holds a story's script, by the container that reads it."""
+    found: dict[str, ConfigMapKey] = {}
+    for stage in action.document.stages:
+        if stage.kind == SCENES.kind:
+            given = tasks.SceneParsingParams.model_validate(stage.params).story.script.config_map
+            found |= {stage.container: given} if given is not None else {}
+    return found
 
 
 def storeless(action: CreateJob) -> bool:
@@ -131,10 +156,16 @@ def mounts(action: CreateJob, name: str, namespace: str) -> list[dict[str, Any]]
     ]
     own: list[dict[str, Any]] = [{"name": STORE, "mountPath": store.job, "subPath": f"{namespace}/jobs/{uid}"}]
     if given in APART:
-        shared = [
+        files = list(dict.fromkeys(secret for secret, _ in secrets(action)))
+        kept = [
             {"name": f"{SECRET}-{place}", "mountPath": f"{contract.SECRETS_PATH}/{secret}", "readOnly": True}
-            for place, (secret, _) in enumerate(secrets(action))
+            for place, secret in enumerate(files)
         ]
+        # Providers choose among the team's files and take what was made before; they decode none of it.
+        shared = [*shared, *kept] if given == "provide" else kept
+    read = config_maps(action).get(name)
+    if read is not None:
+        shared.append({"name": CONFIG, "mountPath": f"{contract.CONFIG_PATH}/{read.name}", "readOnly": True})
     return [
         *(() if storeless(action) else own),
         *shared,
@@ -160,10 +191,22 @@ def volumes(action: CreateJob, config: RenderConfig) -> list[dict[str, Any]]:
                     "secretName": secret,
                     "optional": True,
                     "defaultMode": 0o440,
-                    "items": [{"key": key, "path": key}],
+                    "items": [{"key": key, "path": key} for name, key in secrets(action) if name == secret],
                 },
             }
-            for place, (secret, key) in enumerate(secrets(action))
+            for place, secret in enumerate(dict.fromkeys(secret for secret, _ in secrets(action)))
+        ),
+        *(
+            {
+                "name": CONFIG,
+                "configMap": {
+                    "name": given.name,
+                    "optional": True,
+                    "defaultMode": 0o444,
+                    "items": [{"key": given.key, "path": given.key}],
+                },
+            }
+            for given in config_maps(action).values()
         ),
     ]
 

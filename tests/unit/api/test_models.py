@@ -34,8 +34,31 @@ def transcode(**fields: Any) -> dict[str, Any]:
 
 REFUSED = (
     Case("nothing asked for", VideoJobSpec, {}, "asks for exactly one kind of work"),
-    Case("two kinds of work", VideoJobSpec, transcode(story={}), "asks for exactly one kind of work"),
-    Case("a story", VideoJobSpec, {"story": {}}, "spec.story is not available in this version"),
+    Case(
+        "two kinds of work", VideoJobSpec, transcode(story={"script": {"text": "A fig."}}), "exactly one kind of work"
+    ),
+    Case("a story without words", VideoJobSpec, {"story": {}}, "a story is told in one way: set one of story.scenes"),
+    Case(
+        "a script in two places",
+        VideoJobSpec,
+        {"story": {"script": {"text": "A fig.", "uri": "store://stock/fig.md"}}},
+        "set one of story.scenes, script.text, script.uri and script.configMapRef",
+    ),
+    Case(
+        "a misspelt field of a story",
+        VideoJobSpec,
+        {"story": {"scenes": [{"text": "A fig.", "image": {"colour": "#000000"}}]}},
+        "scenes.0.image.colour: Extra inputs are not permitted",
+    ),
+    Case(
+        "a stop of a transcode after a story's",
+        VideoJobSpec,
+        {"story": {"script": {"text": "A fig."}}, "stopAfter": "Ingest"},
+        "spec.stopAfter must be a stage of what is asked for",
+    ),
+    Case(
+        "a stop of a story", VideoJobSpec, transcode(stopAfter="SceneParsing"), "spec.stopAfter must be a stage of what"
+    ),
     Case("an avatar", VideoJobSpec, {"avatar": {}}, "spec.avatar is not available in this version"),
     Case("a misspelt field", VideoJobSpec, transcode(prioritty="High"), "Extra inputs are not permitted"),
     Case(

@@ -281,8 +281,8 @@ def test_c2_qualities_and_s_059_the_users_own_values() -> None:
 @pytest.mark.parametrize(
     ("given_values", "text"),
     [
-        ({}, "exactly one of script.text, script.uri and scenes"),
-        ({"script": {"text": "a", "uri": "store://stock/a"}}, "script has both text and uri"),
+        ({}, "exactly one of script.text, script.uri, script.configMap and scenes"),
+        ({"script": {"text": "a", "uri": "store://stock/a"}}, "script has more than one of text, uri and configMap"),
         ({"script": {"text": "a"}, "scenes": [{}]}, "exactly one of"),
         ({"script": {"text": "a"}, "width": 100}, "width and height go together"),
         ({"script": {"text": "a"}, "fps": 29}, "24, 25, 30, 50 or 60"),

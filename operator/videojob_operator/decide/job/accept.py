@@ -11,6 +11,7 @@ from videojob_api.v1alpha1 import FailureStatus, PlannedOutput, PlanStatus, Stag
 
 from .. import classes, recipes
 from ..admission import admit
+from ..recipes.story import expected_ms
 from ..world import Event, Observed, ProfileView
 from .documents import document
 from .draft import Draft
@@ -136,8 +137,7 @@ def _record(seen: Observed, draft: Draft, spec: VideoJobSpec) -> None:
         text = f"spec.transcode.profiles asks for output {', '.join(twice)} more than once"
         _refuse(draft, Reason.INVALID_SPEC, text, "name each profile once", seen.now)
         return
-    # Auto is Compact: fewer pods, no second pull of the bytes; Spread is for those who want a Job to each stage.
-    execution: Literal["Compact", "Spread"] = "Spread" if spec.execution.mode == "Spread" else "Compact"
+    execution = _execution(seen, spec)
     store = seen.store.pvc if seen.store is not None else None
     chosen = classes.find(seen.config, spec.worker_class, seen.job.namespace) or WorkerClass()
     plan = PlanStatus(
@@ -169,10 +169,29 @@ def _record(seen: Observed, draft: Draft, spec: VideoJobSpec) -> None:
         if size > contract.MAX_DOCUMENT_BYTES:
             text = f"the task of {group.name} has {size} bytes, {contract.MAX_DOCUMENT_BYTES} is the most"
             draft.update(plan=None, stages=())
-            _refuse(draft, Reason.PLAN_TOO_LARGE, text, "name fewer profiles in spec.transcode.profiles", seen.now)
+            _refuse(draft, Reason.PLAN_TOO_LARGE, text, _too_large(spec), seen.now)
             return
     draft.accepted = True
-    draft.message = "Video uploaded and queued for processing"
+    draft.message = (
+        "Story queued for processing" if spec.story is not None else "Video uploaded and queued for processing"
+    )
+
+
+def _execution(seen: Observed, spec: VideoJobSpec) -> Literal["Compact", "Spread"]:
+    """Auto is Compact: fewer pods, no second pull of the bytes; but the pieces of a long story are spread over pods."""
+    mode, many = spec.execution.mode, seen.config.spread_story_ms
+    if mode == "Auto" and many is not None and expected_ms(spec) >= many:
+        return "Spread"
+    return "Spread" if mode == "Spread" else "Compact"
+
+
+def _too_large(spec: VideoJobSpec) -> str:
+    """What to do about a task that does not fit its Job."""
+    if spec.story is None:
+        return "name fewer profiles in spec.transcode.profiles"
+    if spec.story.scenes:
+        return "list fewer scenes in spec.story.scenes, or divide the story over several VideoJobs"
+    return "put the script into the store: `videojob submit -f` does that, or name a file in spec.story.script.uri"
 
 
 def _refuse(draft: Draft, reason: Reason, text: str, hint: str, now: datetime) -> None:

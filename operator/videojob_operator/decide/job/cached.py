@@ -22,6 +22,9 @@ from ..recipes import Step
 from ..world import Observed
 from .draft import Group
 
+KEEPING = frozenset({"commit", "audio", "images", "layout", "compose", "join", "finalize"})
+"""Stages that put into the cache, or take from it, what no stage is as a whole."""
+
 
 def slot_of(seen: Observed, status: VideoJobStatus, spec: VideoJobSpec, group: Group) -> str | None:
     """Class of the slot the group's next attempt asks for."""
@@ -50,8 +53,9 @@ def order(
     seen: Observed, spec: VideoJobSpec, steps: Sequence[Step], tasks: Sequence[contract.StageTask], *, only: bool
 ) -> CacheOrder | None:
     """What an attempt of these tasks is told about the cache."""
-    source = _source(steps)
-    concerned = any(KINDS[task.kind].cacheable or task.kind == "commit" for task in tasks)
+    # What a story keeps are sentences, pictures and pieces, by keys of their own: there is no one source.
+    source = "" if spec.story is not None else _source(steps)
+    concerned = any(KINDS[task.kind].cacheable or task.kind in KEEPING for task in tasks)
     if spec.cache.mode == "Off" or not seen.config.cache or source is None or not concerned:
         return None
     return CacheOrder(mode=spec.cache.mode, source=source, only=only)

@@ -61,7 +61,7 @@ def document(
         else task
         for task in recipes.tasks(steps, group.plan.stages, known, work_lists(status))
     )
-    fetches = any(KINDS[task.kind].trust == "fetch" for task in wanted)
+    fetches = any(task.online or KINDS[task.kind].trust == "fetch" for task in wanted)
     bounded = spec.timeout_seconds is not None or (status.input is not None and status.active_time_ms > 0)
     return contract.TaskDocument(
         job=_identity(seen, spec),

@@ -15,10 +15,12 @@ from pydantic import ValidationError
 from videojob_api.contract import FailureClass, StageResult
 from videojob_api.fanout import WorkList
 from videojob_api.names import CACHE_SLOT, Phase, Reason
+from videojob_api.redact import redact
 from videojob_api.stages import KINDS
-from videojob_api.v1alpha1 import ListedItems, ProgressStatus
+from videojob_api.v1alpha1 import ListedItems, ProgressStatus, StoryStatus
 
 from .. import classes, recipes
+from ..fallbacks import fallback
 from ..naming import job_name
 from ..world import ConfirmGone, Event, Observed
 from .draft import Draft, Group, Verdict, shares_of
@@ -27,6 +29,10 @@ from .judge import DISK_FULL, judge
 from .results import input_of
 
 Span = tuple[datetime, datetime]
+SENTENCE = 300
+"""Characters of a sentence about a fallback; a status has many of them."""
+PUBLISHING = frozenset({"commit", "finalize"})
+"""Stages whose files are the outputs."""
 
 
 def harvest(seen: Observed, draft: Draft) -> None:
@@ -67,7 +73,7 @@ def begin(seen: Observed, draft: Draft, group: Group, attempt: int, *, copies: b
     name = job_name(seen.job.uid, seen.job.name, group.name, attempt)
     draft.stages(
         group.name, attempt=attempt, state="Waiting", progress=0, job=name, start_time=None, completion_time=None,
-        message=None, seconds=None, cpu_seconds=None, gpu_seconds=None, next_retry_time=None,
+        message=None, seconds=None, cpu_seconds=None, gpu_seconds=None, next_retry_time=None, degraded=None, notes=None,
     )  # fmt: skip
     _resources(draft, group, copies=copies)
     first = group.plan.stages[0]
@@ -104,6 +110,9 @@ def _succeed(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> No
         draft.stages(group.name, fan_out=verdict.fan_out)
     text = f"{', '.join(group.plan.stages)}: succeeded in {verdict.active_ms / 1000:.1f} s"
     draft.events.append(Event(Reason.STAGE_SUCCEEDED, text))
+    for stage in draft.group(group.name).stages:
+        if stage.degraded:
+            draft.events.append(Event(fallback(stage.name), "; ".join(stage.degraded)[:1000], "Warning"))
 
 
 def record(seen: Observed, draft: Draft, group: Group, results: tuple[StageResult, ...]) -> None:
@@ -120,6 +129,7 @@ def record(seen: Observed, draft: Draft, group: Group, results: tuple[StageResul
             seconds=round(result.seconds, 3) if not result.reused else None,
             message=result.message[:200] if result.message is not None else None,
             start_time=old.start_time or seen.now, completion_time=old.completion_time or seen.now,
+            degraded=_sentences(result.degraded), notes=_sentences(result.notes),
         )  # fmt: skip
         if row.kind == "fetch":
             _fetched(seen, draft, result)
@@ -127,8 +137,16 @@ def record(seen: Observed, draft: Draft, group: Group, results: tuple[StageResul
             _listed(draft, row.stage, result.work_list)
         if row.kind == "ingest":
             draft.update(input=result.input)
-        if row.kind == "commit":
+        if row.kind in PUBLISHING:
             draft.update(outputs=result.files)
+        if result.story is not None:
+            known = draft.status.story or StoryStatus()
+            draft.update(story=known.model_copy(update={k: v for k, v in result.story if v is not None}))
+
+
+def _sentences(told: tuple[str, ...]) -> tuple[str, ...] | None:
+    """What a worker says in words, bounded, credentials hidden; None when it says nothing."""
+    return tuple(redact(text)[:SENTENCE] for text in told) or None
 
 
 def _fetched(seen: Observed, draft: Draft, result: StageResult) -> None:

@@ -17,6 +17,7 @@ from videojob_api.v1alpha1.sources import UPLOADS
 
 from ..naming import report_group
 from ..recipes import containers, kind_of
+from ..recipes.story import outputs
 from ..world import ContainerView, JobView, Observed
 from .draft import Group
 
@@ -124,7 +125,7 @@ def problem_of(
             return problem
         if (problem := _listed(seen, stage, found)) is not None:
             return problem
-        if stage.name == "Commit" and (problem := _outputs(seen, found.files)) is not None:
+        if stage.name in ("Commit", "Finalization") and (problem := _outputs(seen, found.files)) is not None:
             return problem
     return None
 
@@ -174,7 +175,10 @@ def _fetched(seen: Observed, result: StageResult) -> str | None:
 
 def _outputs(seen: Observed, files: Sequence[OutputStatus]) -> str | None:
     plan = seen.job.status.plan
+    spec = seen.job.spec
     wanted = sorted(output.name for output in plan.outputs) if plan is not None else []
+    if spec is not None and spec.story is not None:
+        wanted = sorted(outputs(spec))
     if sorted(file.name for file in files) != wanted:
         return f"outputs {', '.join(wanted)} were planned, others were published"
     for file in files:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec
 
 from .base import MAIN, Recipe, Step, containers, groups, keys, kind_of, tasks, until
+from .story import story
 from .transcode import transcode
 
-RECIPES: dict[str, Recipe] = {"Transcode": transcode}
+RECIPES: dict[str, Recipe] = {"Transcode": transcode, "Story": story}
 """Recipe of each `status.type`."""
 
 

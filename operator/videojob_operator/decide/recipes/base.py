@@ -39,6 +39,11 @@ class Step:
     has a key of its own. What `reads` it does."""
     parallelism: int = 1
     """Most work items at once."""
+    sees: tuple[str, ...] = ()
+    """Kinds of earlier stages whose folders it is shown, though its key does not follow from theirs: what it takes from
+    there is named, by its digest, in what it reads or in its work items."""
+    online: bool = False
+    """Whether it asks providers on the internet: it then has a pod of its own, and decodes nothing in it."""
 
 
 Recipe = Callable[[VideoJobSpec, PlanStatus], tuple[Step, ...]]
@@ -85,7 +90,7 @@ def groups(steps: Sequence[Step], execution: Literal["Compact", "Spread"]) -> tu
         return tuple(_alone(step, steps) for step in steps)
     found: list[PlannedGroup] = []
     shared = 0
-    for apart, members in groupby(steps, key=lambda step: step.kind.trust in APART):
+    for apart, members in groupby(steps, key=lambda step: step.online or step.kind.trust in APART):
         if apart:
             found.extend(_group(step.kind.kind, (step,)) for step in members)
             continue
@@ -105,7 +110,10 @@ def _alone(step: Step, steps: Sequence[Step]) -> PlannedGroup:
 
 def _group(name: str, members: Sequence[Step]) -> PlannedGroup:
     slots = [step.kind.slot for step in members if step.kind.slot is not None]
-    return PlannedGroup(name=name, stages=tuple(step.kind.stage for step in members), slot=slots[0] if slots else None)
+    return PlannedGroup(
+        name=name, stages=tuple(step.kind.stage for step in members), slot=slots[0] if slots else None,
+        online=any(step.online for step in members) or None,
+    )  # fmt: skip
 
 
 def containers(stages: Sequence[str]) -> dict[str, str]:
@@ -142,10 +150,11 @@ def tasks(
                 contract.StageInput(
                     stage=kind, key=known[kind], items_of=fans.get(kind), work_list=lists.get(fans.get(kind, ""))
                 )
-                for kind in dict.fromkeys((*step.reads, *(source for source in (step.items_of,) if source is not None)))
+                for kind in dict.fromkeys((*step.reads, *((step.items_of,) if step.items_of else ()), *step.sees))
             ),
             items_of=step.items_of,
             work_list=lists.get(step.items_of or ""),
+            online=step.online or None,
         )
         for step in steps
         if step.kind.stage in place

@@ -1,0 +1,19 @@
+"""From what a user asks for to what the stages are given."""
+
+from __future__ import annotations
+
+from ..v1alpha1.story import StorySpec
+from .looks import Encoding
+from .params import Script, StoryFallback, StoryParams
+
+
+def resolved(asked: StorySpec, fallback: StoryFallback) -> StoryParams:
+    """A spec as one story's parameters."""
+    same = {name: getattr(asked, name) for name in StorySpec.model_fields if name in StoryParams.model_fields}
+    given = asked.script
+    script = Script() if given is None else Script(
+        text=given.text, uri=given.uri, config_map=given.config_map_ref, markup=given.markup
+    )  # fmt: skip
+    own = asked.compression
+    encoding = Encoding(quality=asked.quality, crf=own.crf, maxrate=own.maxrate, preset=own.preset)
+    return StoryParams.model_validate({**same, "script": script, "encoding": encoding, "fallback": fallback})

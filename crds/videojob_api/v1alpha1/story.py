@@ -1,0 +1,192 @@
+"""spec.story: a script becomes a narrated, captioned video (S-001 to S-072)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import BaseModel, Field, model_validator
+
+from .base import ApiModel, Rule
+from .sources import STORED
+from .story_looks import (
+    AspectRatio,
+    Captions,
+    Effect,
+    FrameRate,
+    Music,
+    QualityName,
+    TextStyle,
+    ThumbnailParams,
+    Transition,
+    VideoPreset,
+)
+from .story_parts import ConfigMapKey, Images, Provider, SceneInput, Splitting, Voice
+from .videoprofile import Bitrate
+
+VoiceName = Literal["offline", "flite", "espeak", "piper", "silent", "openai", "elevenlabs", "azure", "google", "polly"]
+ImageSource = Literal["files", "stock", "solid", "gradient", "card", "pexels", "unsplash", "stability", "openai"]
+PlatformName = Literal[
+    "tiktok", "youtube", "youtube_shorts", "instagram_reels", "instagram_stories", "instagram_post", "facebook"
+]
+MOST_TEXT = 16_384
+"""Characters of a script in a manifest; `videojob submit` and `videojob run` bring longer ones into the store."""
+
+
+class VoiceProvider(Provider):
+    """Who reads aloud."""
+
+    name: VoiceName
+    """`offline` is flite for English and espeak-ng for other languages; `piper` speaks with a model that the worker class
+    brings; `silent` says nothing; the others are services on the internet, and need a Secret."""
+
+
+class ImageProvider(Provider):
+    """Where pictures come from."""
+
+    name: ImageSource
+    """`files` and `stock` choose among the store's files by tags and words; `solid`, `gradient` and `card` draw a plain ground
+    or the scene's text; the others are services on the internet, and need a Secret."""
+
+
+class StoryVoice(Voice):
+    """Narration (S-032 to S-034)."""
+
+    providers: Annotated[tuple[VoiceProvider, ...], Field(min_length=1, max_length=8)] = (
+        VoiceProvider(name="offline"),
+    )
+    """Tried in order; the first that speaks wins. What fails is told in the condition `Degraded`, or ends the job where
+    `spec.fallback.policy` is Deny."""
+
+
+class StoryImages(Images):
+    """Backgrounds (S-035 to S-037)."""
+
+    providers: Annotated[tuple[ImageProvider, ...], Field(min_length=1, max_length=8)] = (
+        ImageProvider(name="files"),
+        ImageProvider(name="card"),
+    )
+    """Tried in order for each scene; the first that has a picture wins."""
+
+
+class StoryScript(ApiModel):
+    """The words; exactly one of `text`, `uri` and `configMapRef`."""
+
+    text: Annotated[str, Field(min_length=1, max_length=MOST_TEXT)] | None = None
+    """The script itself. A longer one goes into a file, or into a ConfigMap; `videojob submit -f` does that for you."""
+    uri: Annotated[str, Field(pattern=f"^{STORED}$", max_length=2048)] | None = None
+    """A text file of the store, UTF-8, at most 1 MiB: `store://inbox/<sha256>` (`videojob upload` prints it) or
+    `store://stock/<path>`."""
+    config_map_ref: ConfigMapKey | None = None
+    """An entry of a ConfigMap of this namespace; the pod that parses the script mounts it. It is read when the stage runs: a
+    later edit changes nothing."""
+    markup: Literal["Markdown", "Plain"] = "Markdown"
+    """`Markdown` cleans headings, marks and stage directions away, `Plain` reads everything aloud."""
+
+
+class Compression(ApiModel):
+    """Instead of what `quality` says (S-059)."""
+
+    crf: Annotated[int, Field(ge=0, le=51)] | None = None
+    """Constant rate factor of x264: lower is better and larger."""
+    maxrate: Bitrate | None = None
+    """Highest bit rate, for example `8000k`."""
+    preset: VideoPreset | None = None
+    """Effort of x264."""
+
+
+ONE_OF = "set one of story.scenes, script.text, script.uri and script.configMapRef, and no other of them"
+
+
+class StorySpec(ApiModel):
+    """A script, or a list of scenes, becomes a video: spoken, with a picture for each scene, captions, music, a thumbnail."""
+
+    cel = (
+        Rule(
+            "self == oldSelf",
+            "spec.story is immutable: create another VideoJob; what both have in common is not made again",
+        ),
+        Rule(
+            "[has(self.scenes) && self.scenes.size() > 0, has(self.script) && has(self.script.text), "
+            "has(self.script) && has(self.script.uri), has(self.script) && has(self.script.configMapRef)]"
+            ".filter(x, x).size() == 1",
+            f"a story is told in one way: {ONE_OF}",
+        ),
+    )
+
+    title: Annotated[str, Field(max_length=200)] = ""
+    """Title, on the thumbnail and in the metadata; `Untitled Story` without one (S-005)."""
+    genre: Annotated[str, Field(max_length=63)] = ""
+    """Genre: a tag, and a word for every search for pictures (S-005)."""
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)] = "en"
+    """BCP 47 tag of the script, for example `en`, `ja`, `de-AT`."""
+    script: StoryScript | None = None
+    """The words; sentences become scenes (S-016)."""
+    scenes: Annotated[tuple[SceneInput, ...], Field(max_length=200)] = ()
+    """Explicit scenes instead of a script, in order: leaving out and moving is editing the list (S-019)."""
+    splitting: Splitting = Splitting()
+    """How a script becomes scenes (S-017, S-018)."""
+    target_duration_ms: Annotated[int, Field(ge=1000, le=7_200_000)] | None = None
+    """What the whole should last; met as far as the rate of speech and pauses allow, and said where it is not (S-002)."""
+    platform: PlatformName | None = None
+    """Where it is to be shown: sets the shape, and the limits it is held against (S-027, S-048)."""
+    aspect_ratio: AspectRatio | None = None
+    """Shape; without it the platform's, else 9:16 (S-026)."""
+    fps: FrameRate = 30
+    """Frames a second (S-024)."""
+    voice: StoryVoice = StoryVoice()
+    """Who reads aloud, and how."""
+    images: StoryImages = StoryImages()
+    """Where backgrounds come from."""
+    effects: Annotated[tuple[Effect, ...], Field(max_length=4)] = ("fade_in", "fade_out")
+    """What the picture does in every scene that does not say itself (S-021)."""
+    transition: Transition = Transition()
+    """How a scene becomes the next, where it does not say itself (S-018)."""
+    text: TextStyle | None = None
+    """Shows each scene's text as an overlay of its own, in this style (S-022); without it captions alone show the words."""
+    captions: Captions = Captions()
+    """The narration as text, in the picture and beside the video."""
+    music: Music | None = None
+    """Music under the narration."""
+    thumbnail: ThumbnailParams = ThumbnailParams()
+    """The still picture (S-042, S-043)."""
+    quality: QualityName = "Standard"
+    """`Draft` is fast, `Standard` for publishing, `High` for keeping (S-058)."""
+    compression: Compression = Compression()
+    """Instead of what the quality says."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_unknown(cls, value: Any) -> Any:
+        """What the stages' parameters tolerate from another version is a typing error here."""
+        if isinstance(value, dict):
+            for name, part in value.items():
+                _known(cls, name, part, name)
+        return value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        script = self.script or StoryScript()
+        given = (self.scenes or None, script.text, script.uri, script.config_map_ref)
+        if sum(part is not None for part in given) != 1:
+            raise ValueError(self.cel[1].message)
+        return self
+
+
+def _known(model: type[BaseModel], name: str, value: Any, where: str) -> None:
+    field = next((each for key, each in model.model_fields.items() if name in (key, each.alias)), None)
+    if field is None:
+        raise ValueError(f"{where}: Extra inputs are not permitted")
+    below = _model(field.annotation)
+    parts = enumerate(value) if isinstance(value, list | tuple) else [(None, value)]
+    for place, part in parts:
+        if below is not None and isinstance(part, dict):
+            here = where if place is None else f"{where}.{place}"
+            for inner, each in part.items():
+                _known(below, inner, each, f"{here}.{inner}")
+
+
+def _model(annotation: Any) -> type[BaseModel] | None:
+    """The model somewhere in a type: of an optional one, of the items of a list."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model(part)) is not None), None)

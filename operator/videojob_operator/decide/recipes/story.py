@@ -1,0 +1,97 @@
+"""Story: a script becomes a narrated video (S-007 to S-013).
+
+SceneParsing -> AudioGeneration and ImageGeneration in parallel -> SceneLayout -> VideoComposition, once for each piece ->
+VideoJoin -> ThumbnailGeneration -> Finalization.
+"""
+
+from __future__ import annotations
+
+from videojob_api import stages
+from videojob_api.story import tasks
+from videojob_api.story.asked import resolved
+from videojob_api.story.params import StoryFallback, StoryParams
+from videojob_api.story.timing import words_ms
+from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec
+
+from .base import Step
+
+PIECES_AT_ONCE = 16
+"""Most pieces of one story that are drawn at a time, each in a pod of its own."""
+FILMS = ("video", "thumbnail", "metadata")
+"""What every story publishes."""
+
+
+def story(spec: VideoJobSpec, plan: PlanStatus) -> tuple[Step, ...]:
+    """All stages of a story; in one pod the pieces are one stage, which draws them side by side."""
+    params = parameters(spec)
+    if params is None:
+        return ()
+    return (
+        Step(stages.SCENES, tasks.SceneParsingParams(story=params), after=()),
+        Step(
+            stages.AUDIO, tasks.audio_params(params), ("scenes",), after=("scenes",), online=tasks.online(params.voice)
+        ),
+        Step(
+            stages.IMAGES,
+            tasks.ImageParams(images=params.images, fallback=params.fallback, genre=params.genre),
+            ("scenes",), after=("scenes",), online=tasks.online_images(params.images),
+        ),
+        Step(
+            stages.LAYOUT, tasks.LayoutParams(encoding=params.encoding, fallback=params.fallback), ("audio", "images"),
+            after=("audio", "images"),
+        ),
+        _pieces(params, plan),
+        Step(
+            stages.JOIN, tasks.JoinParams(loudness_lufs=params.voice.loudness_lufs), ("layout", "compose", "audio"),
+            after=("compose",),
+        ),
+        Step(
+            stages.THUMBNAIL, tasks.StillParams(thumbnail=params.thumbnail), ("layout", "join"), after=("join",)
+        ),
+        Step(
+            stages.FINALIZE, tasks.FinalizeParams(genre=params.genre, platform=params.platform),
+            ("layout", "join", "thumbnail"), after=("thumbnail",),
+        ),
+    )  # fmt: skip
+
+
+def _pieces(params: StoryParams, plan: PlanStatus) -> Step:
+    """Drawing the pieces. As a fan-out its key follows from how they are compressed alone: each piece's own key says what is
+    seen in it, so that an edited scene renews one piece.
+    """
+    given = tasks.ComposeParams(encoding=params.encoding)
+    if plan.execution == "Spread":
+        return Step(
+            stages.COMPOSE, given, after=("layout",), items_of="layout", parallelism=PIECES_AT_ONCE,
+            sees=("audio", "images"),
+        )  # fmt: skip
+    return Step(stages.COMPOSE, given, ("layout",), after=("layout",), sees=("audio", "images"))
+
+
+def parameters(spec: VideoJobSpec) -> StoryParams | None:
+    """What the stages are given; None for a job that is no story."""
+    if spec.story is None:
+        return None
+    return resolved(spec.story, StoryFallback(policy=spec.fallback.policy))
+
+
+def outputs(spec: VideoJobSpec) -> tuple[str, ...]:
+    """Names of what the story publishes (S-030)."""
+    sidecars = spec.story.captions.sidecars if spec.story is not None else ()
+    return (*FILMS, *(f"captions-{form}" for form in dict.fromkeys(sidecars)))
+
+
+def expected_ms(spec: VideoJobSpec) -> int:
+    """How long the story lasts as far as the spec tells: what is aimed at, else counted words; 0 for a script elsewhere."""
+    asked = spec.story
+    if asked is None:
+        return 0
+    if asked.target_duration_ms is not None:
+        return asked.target_duration_ms
+    pace = asked.splitting
+    if asked.script is not None and asked.script.text is not None:
+        return words_ms(asked.script.text, pace.words_per_minute)
+    return sum(
+        max(scene.duration_ms or 0, words_ms(scene.spoken or scene.text, pace.words_per_minute)) or pace.default_ms
+        for scene in asked.scenes
+    )
