@@ -32,7 +32,6 @@ import numpy as np
 
 from videojob_api.story.looks import Captions, Overlay, Transition
 from videojob_api.story.looks import Encoding as Asked
-from videojob_api.story.params import Script, StoryParams
 from videojob_api.story.scenes import AssetRef, Background, Scene, SceneManifest, Speech, Word
 from videojob_api.story.timing import laid_out
 from videojob_worker.base.feeding import Sink
@@ -119,8 +118,7 @@ class Bench:
 
     def film(self, manifest: SceneManifest) -> Film:
         """Our film, by the same code as the worker's stage."""
-        asked = StoryParams.model_validate({"script": Script(text="x"), "encoding": Asked(preset=self.preset, crf=23)})
-        code = Encoding.of(asked, (manifest.width, manifest.height), manifest.fps, "bench")
+        code = Encoding.of(Asked(preset=self.preset, crf=23), (manifest.width, manifest.height), manifest.fps, "bench")
 
         def run(argv: list[str], stdin: int | None = None) -> Finished:
             return run_process(argv, cwd=self.folder, stop=Stop(), deadline=Deadline(None), stdin=stdin)

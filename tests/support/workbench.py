@@ -136,13 +136,16 @@ class Workbench:
         assert work.exit_code == 0, work
         return self.run("commit", document)
 
-    def start(self, container: str = "work", document: dict[str, Any] | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, container: str = "work", document: dict[str, Any] | None = None, **env: str
+    ) -> subprocess.Popen[str]:
         """Start a container without waiting for its end; its log is on `stdout`."""
         return subprocess.Popen(
             self.command(container, document or self.document()),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            env={**os.environ, **env},
         )
 
     def manifest(self) -> Manifest:

@@ -219,7 +219,7 @@ class _Run:
             (context.staging / STAGE_FILE).write_bytes(written(result))
             files.publish_folder(context.staging, context.final)
         except WorkerError as error:
-            if error.code == "VerifyFailed":
+            if error.code == "VerifyFailed" and item.kind.kind == "verify":
                 caching.refuse(context)  # to be made anew
             raise
         finally:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .looks import AspectRatio, QualityName
+from .looks import AspectRatio, Encoding, QualityName
 from .params import StoryParams
 
 SIZES: dict[AspectRatio, tuple[int, int]] = {
@@ -73,9 +73,9 @@ QUALITIES: dict[QualityName, Quality] = {
 """C2: a draft of at most 2M, the standard of at most 8M at CRF 23, the best at CRF 18."""
 
 
-def quality(params: StoryParams) -> Quality:
+def quality(own: Encoding) -> Quality:
     """The quality asked for, with the user's own values in it."""
-    row, own = QUALITIES[params.encoding.quality], params.encoding
+    row = QUALITIES[own.quality]
     return Quality(row.crf if own.crf is None else own.crf, own.maxrate or row.maxrate, own.preset or row.preset)
 
 

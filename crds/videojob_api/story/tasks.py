@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..v1alpha1.base import StatusModel
 from .looks import Encoding, ThumbnailParams
-from .params import Images, Name, Splitting, StoryFallback, StoryParams, Voice
+from .params import Images, Name, SceneInput, Splitting, StoryFallback, StoryParams, Voice
 
-VOICE_PARTS, PICTURE_PARTS, PIECE_PARTS = "voice", "picture", "piece"
-"""Kinds of the cache whose entries are single sentences, single pictures and single pieces of video."""
-KEPT_SECONDS: dict[str, int] = {VOICE_PARTS: 30 * 86_400, PICTURE_PARTS: 7 * 86_400, PIECE_PARTS: 7 * 86_400}
+VOICE_PARTS, PICTURE_PARTS, PIECE_PARTS, SOUND_PARTS = "voice", "picture", "piece", "sound"
+"""Kinds of the cache whose entries are single sentences, pictures and pieces of video, and the laid sounds of whole films."""
+KEPT_SECONDS: dict[str, int] = {
+    VOICE_PARTS: 30 * 86_400,
+    PICTURE_PARTS: 7 * 86_400,
+    PIECE_PARTS: 7 * 86_400,
+    SOUND_PARTS: 7 * 86_400,
+}
 """How long these are kept at least after their last use (S-034, S-035, S-056)."""
 
 
@@ -36,9 +43,11 @@ def online(voice: Voice) -> bool:
     return any(choice.name in VOICE_KEYS for choice in voice.providers)
 
 
-def online_images(images: Images) -> bool:
-    """Whether a chain of picture sources needs a pod with a network."""
-    return any(choice.name in IMAGE_KEYS for choice in images.providers)
+def online_images(images: Images, scenes: Sequence[SceneInput]) -> bool:
+    """Whether a chain of picture sources, or a scene that names a URL, needs a pod with a network."""
+    return any(choice.name in IMAGE_KEYS for choice in images.providers) or any(
+        (scene.image.uri or "").startswith("http") for scene in scenes
+    )
 
 
 class SceneParsingParams(StatusModel):

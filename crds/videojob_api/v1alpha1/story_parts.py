@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from .base import StatusModel
-from .sources import STORED
+from .sources import SOURCE_URI
 from .story_looks import Colour, Effect, Overlay, Transition
 
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
@@ -18,8 +18,8 @@ Tag = Annotated[str, Field(min_length=1, max_length=64)]
 class ImageHint(StatusModel):
     """Which background a scene wants."""
 
-    uri: Annotated[str, Field(pattern=f"^{STORED}$", max_length=2048)] | None = None
-    """This very file: `store://stock/...` or `store://inbox/<sha256>`; an image or a clip."""
+    uri: Annotated[str, Field(pattern=SOURCE_URI, max_length=2048)] | None = None
+    """This very file, an image or a clip: `store://stock/...`, `store://inbox/<sha256>`, or a URL that is fetched."""
     query: Annotated[str, Field(max_length=400)] = ""
     """Words to search or to draw from; a scene's own text when empty."""
     tags: Annotated[tuple[Tag, ...], Field(max_length=16)] = ()

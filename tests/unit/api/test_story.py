@@ -275,7 +275,7 @@ def test_c2_qualities_and_s_059_the_users_own_values() -> None:
         "2000k", 23, "8000k", 18,
     )  # fmt: skip
     params = StoryParams(script=Script(text="x"), encoding=Encoding(quality="High", crf=0, preset="slow"))
-    assert platforms.quality(params) == platforms.Quality(0, rows["High"].maxrate, "slow")
+    assert platforms.quality(params.encoding) == platforms.Quality(0, rows["High"].maxrate, "slow")
 
 
 @pytest.mark.parametrize(

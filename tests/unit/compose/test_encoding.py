@@ -23,7 +23,7 @@ def test_qualities_and_compression_options() -> None:
 
     def code(**asked: object) -> Encoding:
         params = StoryParams(script=Script(text="x"), encoding=Asked.model_validate(asked))
-        return Encoding.of(params, (1080, 1920), 30, "7")
+        return Encoding.of(params.encoding, (1080, 1920), 30, "7")
 
     assert (code().crf, code().maxrate, code().preset) == (23, "8000k", "superfast")
     assert (code(quality="Draft").crf, code(quality="Draft").maxrate) == (28, "2000k")

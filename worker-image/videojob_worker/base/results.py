@@ -15,14 +15,18 @@ from .watch import Stop
 
 TRIES = (0.0, 1.0, 2.0, 4.0)
 """Seconds before each post of a result that is too large for the termination message."""
+PUBLISHING = frozenset({"commit", "finalize"})
+"""Kinds whose files are published."""
 
 
 def brief(stage: StageResult) -> StageResult:
-    """A stage as it stands in the result: fetch and ingest tell the input, commit what is published; `stage.json` the rest."""
+    """A stage as it stands in the result: fetch and ingest tell the input, what commits tells what is published; `stage.json`
+    the rest.
+    """
     return stage.model_copy(
         update={
             "input": stage.input if stage.kind == "ingest" else None,
-            "files": stage.files if stage.kind == "commit" else (),
+            "files": stage.files if stage.kind in PUBLISHING else (),
             "parts": (),
             "tools": {},
         }

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from videojob_api.profiles import kilobits
+from videojob_api.story import looks
 from videojob_api.story.looks import SAMPLE_RATE
-from videojob_api.story.params import StoryParams
 from videojob_api.story.platforms import quality
 from videojob_api.story.segments import Segment
 
@@ -52,9 +52,9 @@ class Encoding:
     """Version of FFmpeg: another one makes other bytes, and pieces of two do not join."""
 
     @classmethod
-    def of(cls, params: StoryParams, size: tuple[int, int], fps: int, build: str) -> Encoding:
+    def of(cls, asked: looks.Encoding, size: tuple[int, int], fps: int, build: str = "") -> Encoding:
         """What a story asks for."""
-        row = quality(params)
+        row = quality(asked)
         return cls(row.crf, row.maxrate, row.preset, *size, fps, build)
 
     def dump(self) -> dict[str, Any]:

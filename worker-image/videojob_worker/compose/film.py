@@ -74,19 +74,25 @@ class _Ended(Recoverable):
 
 
 class Film:
-    """A manifest with everything needed to make it; `demuxer` names the demuxer of a clip, vetted."""
+    """A manifest with everything needed to make it.
+
+    `demuxer` names the demuxer of a clip, vetted; `keys` are those of all pieces, where they are known.
+    """
 
     def __init__(
         self, manifest: SceneManifest, code: Encoding, fonts: FontBook, locate: Locate, *, program: str, run: RunTool,
-        demuxer: Callable[[Path], str],
+        demuxer: Callable[[Path], str], keys: Sequence[str] | None = None,
     ) -> None:  # fmt: skip
+        self._keys = keys
         self.manifest, self.code, self.fonts, self.locate = manifest, code, fonts, locate
         self._program, self._run, self._demuxer = program, run, demuxer
 
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
         """All pieces, in order."""
-        return tuple(Piece(segment, self._key(segment)) for segment in segments(self.manifest))
+        found = segments(self.manifest)
+        keys = self._keys if self._keys is not None else [self._key(segment) for segment in found]
+        return tuple(Piece(segment, key) for segment, key in zip(found, keys, strict=True))
 
     def _key(self, segment: Segment) -> str:
         scenes = [self.manifest.scenes[segment.scene]]

@@ -16,6 +16,8 @@ from .sound import QUIET_LUFS, integrated
 
 BLACK_SHARE = 0.98
 """A frame is black when so many of its pixels are."""
+BLACK_LEVEL = 0.02
+"""A pixel is black up to this part of white: a dark card (S-038) that fades is not black until it is nearly gone."""
 SILENCE_DB = -50
 SILENCE_SECONDS = 0.5
 """Shorter silences are pauses between words."""
@@ -42,8 +44,8 @@ class Wanted:
     frames: int
     fps: int
     narrated: bool
-    lufs: float
-    """Loudness of the narration."""
+    lufs: float | None
+    """Loudness of the whole; None where it follows from more than the narration: then it must be heard, and no more."""
 
     @property
     def duration_ms(self) -> int:
@@ -68,7 +70,10 @@ class Measured:
 def command(program: str, film: Path, threads: int) -> list[str]:
     """One pass that measures black, silence and loudness; the findings come on standard output and at the end of stderr."""
     # `direct` writes each line by itself: the two printers share one pipe.
-    look = f"blackdetect=d=0.02:picture_black_ratio_th={BLACK_SHARE},metadata=mode=print:direct=1:file=-"
+    look = (
+        f"blackdetect=d=0.02:picture_black_ratio_th={BLACK_SHARE}:pixel_black_th={BLACK_LEVEL},"
+        "metadata=mode=print:direct=1:file=-"
+    )
     listen = (
         f"silencedetect=noise={SILENCE_DB}dB:d={SILENCE_SECONDS},ametadata=mode=print:direct=1:file=-,"
         "ebur128=framelog=verbose"
@@ -136,7 +141,9 @@ def problems(wanted: Wanted, found: Measured, limits: Limits = Limits()) -> tupl
     if wanted.narrated:
         if found.audio_ms and found.silence_ms > limits.silence * found.audio_ms:
             said.append(f"it is silent for {found.silence_ms} of {found.audio_ms} ms")
-        if found.lufs <= QUIET_LUFS or abs(found.lufs - wanted.lufs) > limits.loudness_lu:
+        if found.lufs <= QUIET_LUFS:
+            said.append("nothing is heard in it")
+        elif wanted.lufs is not None and abs(found.lufs - wanted.lufs) > limits.loudness_lu:
             said.append(f"its loudness is {found.lufs:.1f} LUFS, {wanted.lufs:.1f} were ordered")
     return tuple(said)
 

@@ -59,6 +59,8 @@ class Means:
     """Further tries of one request."""
     threads: int = 1
     """Lines an engine may speak at a time."""
+    inbox: Path | None = None
+    """Uploads by their digest."""
     exchange: Callable[..., Reply] = exchange.exchange
     """The HTTP client."""
 

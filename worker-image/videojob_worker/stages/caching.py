@@ -10,13 +10,16 @@ from pathlib import Path
 from videojob_api import contract
 from videojob_api.contract import StageResult
 from videojob_api.stages import KINDS
-from videojob_api.story.tasks import KEPT_SECONDS
+from videojob_api.story.tasks import KEPT_SECONDS, PIECE_PARTS
 
 from ..base.errors import NotCached, WorkerError
 from ..storage import files
 from ..storage.cache import Cache, contents
 from ..storage.records import intact, recorded
 from .context import Context
+
+PIECES_OF = "compose"
+"""The stage whose work items are pieces of video."""
 
 
 def take(context: Context) -> StageResult | None:
@@ -114,7 +117,7 @@ def keep(context: Context, verified: StageResult) -> None:
 
 
 def keep_parts(context: Context) -> None:
-    """Keep single sentences and pictures of a story for the namespace's other VideoJobs (S-056). Called by commit alone.
+    """Keep single sentences, pictures and pieces of a story for the namespace's other VideoJobs (S-056). Called by commit alone.
 
     An entry's name is its content's: what was asked for, of whom. Entries this job took from the cache are noted as used.
     """
@@ -123,19 +126,31 @@ def keep_parts(context: Context) -> None:
         return
     own, shared = Cache(context.store.processed, context.check), _cache(context)
     writer = context.staging.name.rpartition(".")[2]
-    for kind in KEPT_SECONDS:
-        for folder in sorted((context.store.processed / kind).glob("[0-9a-f]*")):
+    for stage in (*KEPT_SECONDS, PIECES_OF):
+        for folder in sorted((context.store.processed / stage).glob("[0-9a-f]*")):
             try:
-                record = own.record(kind, folder.name)
+                record = own.record(stage, folder.name)
                 if record is None or not intact(folder, record):
                     continue
-                if shared.record(kind, folder.name) is not None:
-                    shared.touch(kind, folder.name)
-                elif order.mode == "ReadWrite":
-                    sources = {part.path: folder / part.path for part in record.parts}
-                    shared.keep(kind, folder.name, record, sources, writer)
+                for kind, name, entry in _entries(stage, folder.name, record):
+                    if shared.record(kind, name) is not None:
+                        shared.touch(kind, name)
+                    elif order.mode == "ReadWrite":
+                        sources = {part.path: folder / part.path for part in entry.parts}
+                        shared.keep(kind, name, entry, sources, writer)
             except (OSError, WorkerError) as error:
                 context.log.warning("the cache could not be written", extra={"error": str(error)})
+
+
+def _entries(stage: str, name: str, record: StageResult) -> tuple[tuple[str, str, StageResult], ...]:
+    """What a folder is kept as: as it is; but each file of the stage that draws pieces by its own name, which says what is seen
+    in it, while its folder goes by the stage's key, too.
+    """
+    if stage != PIECES_OF:
+        return ((stage, name, record),)
+    return tuple(
+        (PIECE_PARTS, Path(part.path).stem, StageResult(kind=PIECE_PARTS, parts=(part,))) for part in record.parts
+    )
 
 
 def _keep(context: Context, kind: str, key: str, mode: str) -> None:

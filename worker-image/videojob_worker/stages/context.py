@@ -90,8 +90,12 @@ class Context:
         fences: Fences,
         watchdog: Watchdog,
         on_line: Callable[[str], None] | None = None,
+        stdin: int | None = None,
     ) -> Finished:
-        """Run a tool; the exact command and its last words are kept in `debug/`, ready to paste into a shell."""
+        """Run a tool; the exact command and its last words are kept in `debug/`, ready to paste into a shell.
+
+        `stdin` is a descriptor it reads.
+        """
         line = process.command_line(argv)
         self.note("commands.txt", line)
         self.log.info("running", extra={"command": line})
@@ -105,6 +109,7 @@ class Context:
                 on_line=on_line,
                 fences=fences,
                 env={"TMPDIR": str(self.store.scratch)},
+                stdin=stdin,
             )
         except Exception as error:
             self.note("stderr.txt", getattr(error, "log_tail", None) or "")

@@ -7,7 +7,6 @@ paid one has spoken is kept, first in the job's folder, then by commit in the na
 from __future__ import annotations
 
 import select
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from videojob_api.story.scenes import Phoneme, Word
 from videojob_api.story.tasks import VOICE_PARTS, AudioParams
 from videojob_api.v1alpha1.base import StatusModel
 
-from ..base.errors import External, Permanent, Recoverable, WorkerError, disk_full
+from ..base.errors import External, Permanent, Recoverable, WorkerError
 from ..base.process import Fences, Finished
 from ..media import loudness
 from ..providers.calling import Means, wrong
@@ -27,11 +26,9 @@ from ..providers.voices import voice
 from ..providers.voices.base import TTS_ERROR, Line, Manner, Utterance, Voice, as_wav, service
 from ..providers.voices.sounding import hurried, plausible, trimmed
 from ..providers.voices.timing import timed
-from ..storage import files
-from ..storage.cache import Cache
-from ..storage.records import STAGE_FILE
 from ..text.pieces import pieces
 from .context import Context
+from .kept import Kept
 from .scenes import written
 
 VERSION = 1
@@ -90,9 +87,7 @@ class Narrator:
         self._params = params
         self._language = language
         self.rate_percent = rate_percent
-        self._own = Cache(context.store.processed, context.check)
-        shared = context.document.cache
-        self._shared = Cache(Path(context.document.store.cache), context.check) if shared is not None else None
+        self._shelf = Kept(context, VOICE_PARTS, params.voice.cache_seconds)
         self._scratch = context.store.scratch / f"voice-{context.task.key[:12]}"
         self._scratch.mkdir(parents=True, exist_ok=True)
         self._failed: list[str] = []
@@ -156,31 +151,10 @@ class Narrator:
 
     def _kept(self, key: str) -> Spoken | None:
         """A sentence that was spoken before: by this job, or by another one of the namespace, not too long ago."""
-        folder = self._own.entry(VOICE_PARTS, key)
-        if self._own.record(VOICE_PARTS, key) is None and not self._brought(key):
+        folder = self._shelf.find(key)
+        if folder is None:
             return None
-        tells = Tells.model_validate_json((folder / TELLS_FILE).read_bytes())
-        return Spoken(tells, folder / SOUND_FILE)
-
-    def _brought(self, key: str) -> bool:
-        if self._shared is None:
-            return False
-        try:
-            record = self._shared.record(VOICE_PARTS, key)
-            if record is None:
-                return False
-            made = (self._shared.entry(VOICE_PARTS, key) / STAGE_FILE).stat().st_mtime
-            if time.time() - made > self._params.voice.cache_seconds:
-                return False
-            folder = self._context.staging / f".{key}"
-            folder.mkdir()
-            if not self._shared.bring(VOICE_PARTS, key, record, folder):
-                files.remove(folder)
-                return False
-            return self._owned(key, record, folder)
-        except OSError as error:
-            self._context.log.warning("the cache could not be read", extra={"error": str(error)})
-            return False
+        return Spoken(Tells.model_validate_json((folder / TELLS_FILE).read_bytes()), folder / SOUND_FILE)
 
     def _keep(self, utterances: Sequence[tuple[str, Utterance]], provider: str, name: str) -> None:
         """Bring sentences to their loudness, and keep each with what is known of it."""
@@ -209,8 +183,7 @@ class Narrator:
             work.target.unlink()
 
     def _keep_one(self, key: str, sound: Path, utterance: Utterance, provider: str, name: str) -> None:
-        folder = self._context.staging / f".{key}"
-        folder.mkdir()
+        folder = self._shelf.folder(key)
         data = sound.read_bytes()
         tells = Tells(
             provider=provider, voice=name, samples=samples_of(data), timing=utterance.timing, words=utterance.words,
@@ -220,15 +193,7 @@ class Narrator:
             kind=VOICE_PARTS,
             parts=(written(folder, SOUND_FILE, data), written(folder, TELLS_FILE, canonical_json(tells.dump()))),
         )
-        if not self._owned(key, record, folder):
-            raise disk_full("a voice")
-
-    def _owned(self, key: str, record: StageResult, folder: Path) -> bool:
-        """Put a sentence into the job's folder, where the next attempt finds it; False when the volume is full."""
-        sources = {part.path: folder / part.path for part in record.parts}
-        kept = self._own.keep(VOICE_PARTS, key, record, sources, self._context.staging.name.lstrip("."))
-        files.remove(folder)
-        return kept
+        self._shelf.keep(key, record, folder)
 
     # ------------------------------------------------------------ means
 

@@ -34,7 +34,7 @@ def story(spec: VideoJobSpec, plan: PlanStatus) -> tuple[Step, ...]:
         Step(
             stages.IMAGES,
             tasks.ImageParams(images=params.images, fallback=params.fallback, genre=params.genre),
-            ("scenes",), after=("scenes",), online=tasks.online_images(params.images),
+            ("scenes",), after=("scenes",), online=tasks.online_images(params.images, params.scenes),
         ),
         Step(
             stages.LAYOUT, tasks.LayoutParams(encoding=params.encoding, fallback=params.fallback), ("audio", "images"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import time
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from videojob_api.story.params import Provider
 
@@ -15,6 +14,7 @@ from ...base.errors import External, Permanent, Recoverable, WorkerError
 from ..calling import Means
 from . import provider
 from .base import FIELD, IMAGE_ERROR, ImageProvider, Picture, Wish, key
+from .named import Linked, Named
 
 Open = Callable[[Provider], ImageProvider]
 Readable = Callable[[Path, str], None]
@@ -32,41 +32,17 @@ class Found:
     kept: bool = False
     """Whether it was there already."""
     degraded: str | None = None
-    """One sentence when this is the last resort."""
+    """One sentence when a link before it failed, or when this is the last resort."""
 
 
-class Shelf:
-    """Pictures by their key, in a folder, for so long: one file with what is known of it beside."""
-
-    def __init__(self, folder: Path, seconds: int, now: Callable[[], float] = time.time) -> None:
-        self._folder, self._seconds, self._now = folder, seconds, now
+class Shelf(Protocol):
+    """Where pictures that are worth it are kept by their key."""
 
     def get(self, name: str) -> Picture | None:
         """The picture of that key, if it is young enough and whole."""
-        try:
-            known = json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
-            path = self._folder / str(known["file"])
-            fresh = self._now() - float(known["at"]) < self._seconds and path.parent == self._folder
-            if not fresh or path.stat().st_size != known["size"]:
-                return None
-            return Picture("image", path=path, suffix=path.suffix.removeprefix("."), credit=known.get("credit"))
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
 
     def put(self, name: str, picture: Picture) -> Picture:
         """Keep a picture; answers it where it lies now."""
-        if picture.path is None:
-            return picture
-        self._folder.mkdir(parents=True, exist_ok=True)
-        target = self._folder / f"{name}.{picture.suffix}"
-        part = target.with_name(f".{target.name}.part")
-        part.write_bytes(picture.path.read_bytes())
-        part.replace(target)
-        known = {"file": target.name, "at": self._now(), "size": target.stat().st_size, "credit": picture.credit}
-        note = self._folder / f".{name}.json.part"
-        note.write_text(json.dumps(known), encoding="utf-8")
-        note.replace(self._folder / f"{name}.json")
-        return Picture(picture.kind, path=target, suffix=picture.suffix, credit=picture.credit)
 
 
 def find(
@@ -75,16 +51,16 @@ def find(
 ) -> Found:  # fmt: skip
     """A background for one scene.
 
-    Every link is asked in order; one that fails or has nothing hands on to the next. After the last one the text card stands
-    in, with a sentence for Degraded (S-038). With Deny the first failure is raised (S-041), so that no fallback hides a broken
-    provider. Raises whatever ends the stage.
+    A file that the user named comes first. Every link is asked in order; one that fails or has nothing hands on to the next.
+    After the last one the text card stands in; either way a sentence for Degraded says so (S-038). With Deny the first failure
+    is raised (S-041), so that no fallback hides a broken provider. Raises whatever ends the stage.
     """
     said: list[str] = []
     if wish.hint.color is not None and wish.hint.uri is None and not wish.hint.query and not wish.hint.tags:
         return Found(Picture("colour", color=wish.hint.color), "solid")
-    for choice in chain:
+    for choice, open_ in (*_first(wish), *((choice, opened) for choice in chain)):
         try:
-            who = opened(choice)
+            who = open_(choice)
             found = _asked(wish, choice, who, means, shelf if who.keeps else None, readable)
         except (Permanent, External, Recoverable) as error:
             if policy == "Deny":
@@ -92,7 +68,8 @@ def find(
             said.append(f"{choice.name}: {error.message}")
             continue
         if found is not None:
-            return found
+            why = f"{found.provider} gave a picture instead: {'; '.join(said)}" if said else None
+            return replace(found, degraded=why)
     if policy == "Deny":
         raise Permanent(
             IMAGE_ERROR, f"no provider has a picture for: {wish.query[:80] or 'a scene without words'}",
@@ -100,6 +77,14 @@ def find(
         )  # fmt: skip
     why = "; ".join(said) if said else "no provider had a picture"
     return Found(Picture("card"), "card", degraded=f"a text card stands in for a picture: {why}")
+
+
+def _first(wish: Wish) -> tuple[tuple[Provider, Open], ...]:
+    """Who brings the file that the user named."""
+    if wish.hint.uri is None:
+        return ()
+    linked = re.match("https?://", wish.hint.uri) is not None
+    return ((Provider(name="linked" if linked else "named"), lambda _: Linked() if linked else Named()),)
 
 
 def _asked(  # noqa: PLR0917 - what find knows

@@ -17,7 +17,7 @@ from videojob_api.story.params import Provider
 
 from ...base.errors import Permanent
 from ..calling import Means
-from .base import FIELD, IMAGE_ERROR, Picture, Wish, chosen
+from .base import IMAGE_ERROR, Picture, Wish, chosen
 
 STOCK = "store://stock/"
 IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
@@ -46,15 +46,13 @@ class Candidate:
 
 
 class Files:
-    """The file that is named, else the one whose words fit best; None where nothing fits at all."""
+    """The file whose words fit best; None where nothing fits at all."""
 
     version: ClassVar[int] = 1
     keeps: ClassVar[bool] = False
 
     def find(self, wish: Wish, choice: Provider, means: Means) -> Picture | None:
         """Among equally good ones the scene's words decide, so that scenes differ and a repeated job is the same."""
-        if wish.hint.uri is not None:
-            return _picture(_named(wish.hint.uri, means.stock)) if wish.hint.uri.startswith(STOCK) else None
         folder = _inside(means.stock, (choice.uri or STOCK).removeprefix(STOCK), choice.uri or STOCK)
         wanted, tags = _words(wish.query), {_stem(word) for tag in wish.hint.tags for word in _words(tag)}
         scored: dict[int, list[Candidate]] = {}
@@ -98,13 +96,16 @@ def _stem(word: str) -> str:
     return word
 
 
-def _named(uri: str, stock: Path) -> Path:
+def named(uri: str, stock: Path) -> Picture:
+    """The file of the stock that a URI names. Raises Permanent for one that is not there, or leads out of the stock."""
     path = _inside(stock, uri.removeprefix(STOCK), uri)
     if path.suffix.lower() not in IMAGES | CLIPS or path.is_symlink() or not path.is_file():
         raise Permanent(
-            IMAGE_ERROR, f"there is no picture or clip {uri} in the stock", hint=f"put it there, or correct {FIELD}"
+            IMAGE_ERROR,
+            f"there is no picture or clip {uri} in the stock",
+            hint="put it there, or correct the scene's image.uri",
         )
-    return path
+    return _picture(path)
 
 
 def _inside(stock: Path, name: str, uri: str) -> Path:

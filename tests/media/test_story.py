@@ -1,0 +1,404 @@
+"""Stories through all stages, from documents to published files, measured in the files alone (S-007 to S-023, S-038 to S-065)."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pysubs2
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from stories import texture
+from storybench import READS, SEES, StoryBench
+from videojob_api.contract import RunResult
+from videojob_api.story.scenes import SceneManifest
+from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec
+from videojob_operator.decide.recipes.story import story as recipe
+from videojob_worker.compose import marks
+from webserver import WebServer, reply, serve
+from workbench import wait_for
+
+TEXT = "The lighthouse had been dark for thirty years. Nobody in the village spoke of it. Then the keeper saw a light."
+SCENES = [{"text": text} for text in re.findall(r"[^.]+\.", TEXT)]
+HEIGHT, WIDTH = 180, 320
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> StoryBench:
+    """A store with a dark picture for each scene."""
+    found = StoryBench(tmp_path)
+    for number in range(4):
+        dark = texture(WIDTH, HEIGHT, number).point(lambda value: 40 + value // 4)
+        dark.save(tmp_path / "stock" / f"p{number}.png")
+    return found
+
+
+def pictured(texts: list[str], **more: Any) -> list[dict[str, Any]]:
+    """Scenes that name their pictures."""
+    return [
+        {"text": text.strip(), "image": {"uri": f"store://stock/p{number}.png"}, **more}
+        for number, text in enumerate(texts)
+    ]
+
+
+def luma(path: Path) -> NDArray[np.uint8]:
+    """Every frame's brightness."""
+    done = subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", path, "-pix_fmt", "gray", "-f", "rawvideo", "-"],
+        capture_output=True,
+        check=True,
+    )
+    return np.frombuffer(done.stdout, np.uint8).reshape(-1, HEIGHT, WIDTH)
+
+
+def heard(path: Path) -> NDArray[np.float64]:
+    """The sound's level, 1,000 values a second."""
+    argv = ["ffmpeg", "-v", "error", "-i", path, "-map", "0:a", "-ac", "1", "-ar", "48000", "-f", "s16le", "-"]
+    done = subprocess.run(argv, capture_output=True, check=True)
+    samples = np.abs(np.frombuffer(done.stdout, "<i2").astype(np.float64))
+    return samples[: len(samples) // 48 * 48].reshape(-1, 48).max(axis=1)
+
+
+def probed(path: Path) -> dict[str, Any]:
+    argv = ["ffprobe", "-v", "error", "-of", "json", "-show_streams", "-show_format", "-count_packets", path]
+    found: dict[str, Any] = json.loads(subprocess.run(argv, capture_output=True, check=True).stdout)
+    return found
+
+
+def ended(result: RunResult) -> RunResult:
+    assert result.exit_code == 0, result.failure
+    return result
+
+
+def onsets(manifest: SceneManifest) -> list[int]:
+    return [round(scene.start_frame * 1000 / manifest.fps) for scene in manifest.scenes]
+
+
+def test_s_013_the_documents_here_are_those_that_the_operator_makes() -> None:
+    """What each stage reads and sees, in one pod and with its pieces as work items."""
+    spec = VideoJobSpec.model_validate({"story": {"script": {"text": TEXT}}})
+    for mode in ("Compact", "Spread"):
+        plan = PlanStatus.model_construct(execution=mode)
+        steps = {step.kind.kind: step for step in recipe(spec, plan)}
+        assert list(steps) == list(READS)
+        for kind, step in steps.items():
+            listed = (step.items_of,) if step.items_of else ()
+            assert {*step.reads, *step.sees, *listed} == {*READS[kind], *SEES.get(kind, ())}, kind
+
+
+def test_a_story_is_published_as_it_was_ordered(bench: StoryBench) -> None:
+    """S-016, S-020, S-022, S-023, S-029, S-030, S-042 to S-046, S-064, S-065: onsets measured from the file alone agree."""
+    texts = [scene["text"] for scene in SCENES]
+    document = bench.story(
+        scenes=pictured(texts, effects=["ken_burns"], transition={"kind": "cut"}), title="The light", genre="mystery"
+    )
+    ended(bench.run("work", document))
+    manifest, layout = bench.scenes(), bench.record("layout")
+    done = ended(bench.run("commit", document))
+    film = bench.published("video")
+
+    # The running sum, to the frame; picture and sound end together.
+    streams = {stream["codec_type"]: stream for stream in probed(film)["streams"]}
+    ends = list(itertools.accumulate(scene.frames for scene in manifest.scenes))
+    assert [scene.start_frame for scene in manifest.scenes] == [0, *ends[:-1]]
+    assert int(streams["video"]["nb_read_packets"]) == ends[-1]
+    assert float(streams["video"]["duration"]) == pytest.approx(ends[-1] / 30, abs=0.001)
+    assert float(streams["audio"]["duration"]) == pytest.approx(ends[-1] / 30, abs=0.05)
+    assert (streams["video"]["width"], streams["video"]["height"], streams["video"]["r_frame_rate"]) == (
+        320,
+        180,
+        "30/1",
+    )
+
+    # Each scene's cut, first letters and first sound, from the file alone.
+    frames, level = luma(film).astype(int), heard(film)
+    change = np.abs(np.diff(frames[:, :100], axis=0)).mean(axis=(1, 2))
+    cuts = sorted(int(at) + 1 for at in np.argsort(change)[-(len(manifest.scenes) - 1) :])
+    assert cuts == ends[:-1]
+    letters = (frames[:, 120:] > 180).sum(axis=(1, 2)) > 15
+    for start, scene in zip(onsets(manifest), manifest.scenes, strict=True):
+        first = scene.start_frame + int(np.argmax(letters[scene.start_frame :]))
+        sounds = start + int(np.argmax(level[start : start + 1000] > 500))
+        assert abs(first * 1000 / 30 - start) <= 100, scene.id
+        assert abs(sounds - start) <= 100, scene.id
+
+    # The sidecar says what is said, when it is said.
+    subtitles = pysubs2.load(str(bench.published("captions-srt")))
+    assert " ".join(line.plaintext.replace("\n", " ") for line in subtitles) == " ".join(text.strip() for text in texts)
+    for start in onsets(manifest):
+        assert min(abs(line.start - start) for line in subtitles) <= 100
+    assert bench.published("captions-vtt").read_text().startswith("WEBVTT")
+
+    # The still picture is the frame at 2 s, below it a bar with the title.
+    with Image.open(bench.published("thumbnail")) as still:
+        grey = np.asarray(still.convert("L")).astype(int)
+    assert grey.shape == (HEIGHT, WIDTH)
+    assert np.abs(grey[:100] - frames[60][:100]).mean() < 12
+    assert (grey[150:] > 200).any()
+    assert np.median(grey[150:]) < 40
+
+    # What is said about it, and what it says of itself.
+    said = bench.metadata()
+    assert said["title"] == "The light"
+    assert said["description"] == " ".join(text.strip() for text in texts[:2])
+    assert said["tags"][0] == "mystery"
+    assert said["hashtags"] == ["#mystery", "#storytelling", "#shortfilm", "#aiart", "#creative"]
+    assert said["duration"] == pytest.approx(ends[-1] / 30, abs=0.002)
+    assert said["format"] | {"file_size": 0} == {
+        "resolution": "320x180", "aspect_ratio": "16:9", "codec": "h264", "fps": 30, "file_size": 0,
+    }  # fmt: skip
+    assert said["format"]["file_size"] == film.stat().st_size
+    assert said["source"] == "story_generator"
+    assert marks.read(film) == marks.read(bench.published("thumbnail")) == marks.COMPOSITE
+    outputs = {output.name: output for output in bench.manifest().outputs}
+    assert list(outputs) == ["video", "captions-srt", "captions-vtt", "thumbnail", "metadata"]
+    assert outputs["video"].synthetic == "compositeSynthetic"
+    for output in outputs.values():
+        data = (bench.job / output.path).read_bytes()
+        assert (output.size_bytes, output.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+
+    # What status is told.
+    (result,) = done.stages
+    assert result.story is not None
+    assert result.files == bench.manifest().outputs
+    assert (result.story.scenes, result.story.pieces, result.story.pieces_made) == (3, 3, 3)
+    assert result.story.narrator == "offline (flite:slt)"
+    assert layout.story is not None
+    assert layout.story.duration_ms == manifest.duration_ms == result.story.duration_ms
+    assert not (bench.job / "processed").exists()
+
+
+def test_a_commit_that_is_repeated_changes_nothing(bench: StoryBench) -> None:
+    document = bench.story(scenes=[{"text": "One night."}])
+    ended(bench.run("work", document))
+    ended(bench.run("commit", document))
+    before = (bench.job / "manifest.json").read_bytes()
+    again = ended(bench.run("commit", document))
+    assert (again.stages[0].reused, (bench.job / "manifest.json").read_bytes()) == (True, before)
+    other = ended(bench.run("work", bench.story(scenes=[{"text": "Another night."}])))
+    assert other.exit_code == 0
+    refused = bench.run("commit", bench.story(scenes=[{"text": "Another night."}]))
+    assert refused.failure is not None
+    assert refused.failure.code == "ManifestConflict"
+
+
+def test_m2_one_edited_sentence_is_one_new_piece(bench: StoryBench) -> None:
+    """S-056: another VideoJob of the namespace makes the edited scene alone; all other pieces are the same bytes."""
+    texts = [scene["text"] for scene in SCENES]
+    document = bench.story(scenes=pictured(texts))
+    ended(bench.run("work", document))
+    first, order = bench.pieces(), bench.piece_keys()
+    ended(bench.run("commit", document))
+    texts[1] = "Nobody at all in the village ever spoke of it again."
+    second = StoryBench(bench.root, "edited")
+    ended(second.run("work", second.story(scenes=pictured(texts))))
+    again, now = second.pieces(), second.piece_keys()
+    assert [a == b for a, b in zip(order, now, strict=True)] == [True, False, True]
+    assert all(first[key] == again[key] for key in order if key in now)
+    made = second.record("compose").story
+    assert made is not None
+    assert (made.pieces, made.pieces_made) == (3, 1)
+    commands = (second.job / "debug/main-a1/compose.commands.txt").read_text().splitlines()
+    assert len(commands) == 1
+    published = ended(second.run("commit", second.story(scenes=pictured(texts)))).stages[0].story
+    assert published is not None
+    assert published.pieces_made == 1
+    frames = round(second.metadata()["duration"] * 30)
+    assert int(probed(second.published("video"))["streams"][0]["nb_read_packets"]) == frames
+
+
+def test_another_picture_leaves_the_sound_as_it_is(bench: StoryBench) -> None:
+    texts = [scene["text"] for scene in SCENES[:2]]
+    ended(bench.whole(scenes=pictured(texts)))
+    second = StoryBench(bench.root, "edited")
+    swapped = pictured(texts)
+    swapped[1]["image"] = {"uri": "store://stock/p3.png"}
+    ended(second.run("work", second.story(scenes=swapped)))
+    commands = (second.job / "debug/main-a1/join.commands.txt").read_text()
+    assert "aac" not in commands
+    assert second.record("join").message == f"{second.scenes().duration_ms / 1000:.1f} s of 2 pieces, 1 of them new"
+
+
+# ---------------------------------------------------------------- work items
+
+
+def test_a_killed_item_repeats_alone(bench: StoryBench) -> None:
+    """Each piece a work item of its own, as in an Indexed Job: one is killed while it is drawn, the others stay as they are."""
+    whole = bench.story(spread=True, scenes=pictured([scene["text"] for scene in SCENES], durationMs=6000))
+    ended(bench.run("work", bench.only(whole, "scenes", "audio", "images", "layout")))
+    whole = bench.listed(whole)
+    compose = bench.only(whole, "compose", indexes="0-2")
+    for index in ("0", "2"):
+        ended(bench.run("work", compose, JOB_COMPLETION_INDEX=index))
+    before = bench.pieces()
+    assert set(before) == {key for place, key in enumerate(bench.piece_keys()) if place != 1}
+
+    doomed = bench.start("work", compose, JOB_COMPLETION_INDEX="1")
+    wait_for(doomed.stdout, lambda record: record.get("message") == "running")
+    doomed.kill()
+    doomed.wait()
+    assert set(bench.pieces()) == set(before)
+
+    left = bench.only(whole, "compose", indexes="1", attempt=2)
+    again = ended(bench.run("work", left, JOB_COMPLETION_INDEX="0"))
+    assert (again.index, again.stages[0].reused) == (1, False)
+    after = bench.pieces()
+    assert {key: after[key] for key in before} == before
+    assert set(after) == set(bench.piece_keys())
+
+    ended(bench.run("work", bench.only(whole, "join")))
+    ended(bench.run("work", bench.only(whole, "thumbnail")))
+    joined = bench.record("join")
+    assert joined.story is not None
+    assert (joined.story.pieces, joined.story.pieces_made) == (3, 3)
+    ended(bench.run("commit", bench.only(whole, "finalize")))
+    assert int(probed(bench.published("video"))["streams"][0]["nb_read_packets"]) == 3 * 180
+
+
+def test_an_attempt_that_is_ended_leaves_its_whole_pieces_to_the_next(bench: StoryBench) -> None:
+    """In one pod: what was drawn when the pod was killed is taken up; a piece that is not whole is drawn anew."""
+    story = {"scenes": pictured([scene["text"] for scene in SCENES])}
+    document = bench.story(**story)
+    ended(bench.run("work", document))
+    pieces, order = bench.pieces(), bench.piece_keys()
+    for kind in ("compose", "join", "thumbnail"):
+        shutil.rmtree(bench.job / "processed" / kind)
+    working = bench.job / "processed/compose/.pieces"
+    working.mkdir(parents=True)
+    (working / f"{order[0]}.mp4").write_bytes(pieces[order[0]])
+    (working / f"{order[1]}.mp4").write_bytes(pieces[order[1]][:-2000])
+    (working / f".{order[2]}.mp4.part").write_bytes(b"x")
+    ended(bench.run("work", bench.story(2, **story)))
+    assert bench.record("compose").message == "2 of 3 pieces drawn"
+    assert bench.pieces() == pieces
+    assert not list(working.iterdir())
+
+
+# ---------------------------------------------------------------- what can go wrong
+
+
+@pytest.fixture
+def service() -> Any:
+    with serve({}) as server:
+        yield server
+
+
+def pexels(server: WebServer) -> dict[str, Any]:
+    return {"name": "pexels", "endpoint": server.url("/v1"), "secretName": "images", "timeoutSeconds": 5}
+
+
+def test_s_038_a_provider_that_is_down_is_a_text_card_and_degraded(bench: StoryBench, service: WebServer) -> None:
+    """C14: the film is finished all the same, and says why it is not what was ordered."""
+    service.pages["/v1/search"] = reply(b"", "500 Internal Server Error")
+    (bench.root / "secrets/images").mkdir(parents=True)
+    (bench.root / "secrets/images/key").write_text("a-key-of-pexels")
+    asked = {"providers": [pexels(service)], "retries": 0}
+    document = bench.story(scenes=SCENES[:2], images=asked, captions={"style": "none"}, effects=[])
+    worked = ended(bench.run("work", document, VIDEOJOB_SECRETS=str(bench.root / "secrets")))
+    images = next(stage for stage in worked.stages if stage.kind == "images")
+    assert len(images.degraded) == 1
+    assert images.degraded[0].startswith(
+        "scenes s001, s002: a text card stands in for a picture: pexels: pexels (127.0.0.1)"
+    )
+    assert "a-key-of-pexels" not in images.degraded[0]
+    ended(bench.run("commit", document))
+    frames = luma(bench.published("video"))
+    middle = frames[len(frames) // 4].astype(int)
+    assert abs(int(np.median(middle)) - 28) <= 4  # #1a1a2e
+    assert (middle[60:120] > 180).sum() > 50  # the words
+
+
+@pytest.mark.parametrize(
+    ("status", "failure", "code"),
+    [("401 Unauthorized", "Permanent", 65), ("500 Internal Server Error", "Recoverable", 75)],
+)
+def test_s_041_deny_ends_the_job(bench: StoryBench, service: WebServer, status: str, failure: str, code: int) -> None:
+    service.pages["/v1/search"] = reply(b"", status)
+    (bench.root / "secrets/images").mkdir(parents=True)
+    (bench.root / "secrets/images/key").write_text("a-key-of-pexels")
+    asked = {"providers": [pexels(service), {"name": "card"}], "retries": 0}
+    document = bench.story(scenes=SCENES[:1], images=asked, fallback={"policy": "Deny"})
+    result = bench.run("work", document, VIDEOJOB_SECRETS=str(bench.root / "secrets"))
+    assert result.failure is not None
+    assert (result.failure.code, result.failure.failure_class, result.exit_code, result.failure.stage) == (
+        "ImageGenerationError", failure, code, "ImageGeneration",
+    )  # fmt: skip
+
+
+def test_a_picture_that_only_its_decoder_finds_broken(bench: StoryBench) -> None:
+    """S-038, S-041: whole by its structure, nonsense inside; the layout finds out, where no credentials are."""
+    data = bytearray((bench.root / "stock/p0.png").read_bytes())
+    data[200:400] = bytes(200)
+    (bench.root / "stock/p0.png").write_bytes(bytes(data))
+    scenes = pictured(["One night.", "Another night."])
+    worked = ended(bench.run("work", bench.story(scenes=scenes)))
+    layout = next(stage for stage in worked.stages if stage.kind == "layout")
+    assert layout.degraded[0].startswith("scene s001: a text card stands in, the picture of named cannot be used: ")
+    assert [scene.background.kind for scene in bench.scenes().scenes if scene.background] == ["card", "image"]
+    denied = StoryBench(bench.root, "denied")
+    result = denied.run("work", denied.story(scenes=scenes, fallback={"policy": "Deny"}))
+    assert result.failure is not None
+    assert (result.failure.code, result.failure.stage) == ("ImageGenerationError", "SceneLayout")
+    assert result.failure.message.startswith("scene s001: the picture of named cannot be used")
+
+
+def test_s_039_a_story_that_nobody_reads_aloud_is_published_in_silence(bench: StoryBench) -> None:
+    """S-033, S-039: longer scenes, the words as captions, no speech; the gates know that there is none."""
+    document = bench.story(scenes=SCENES[:1], voice={"providers": [{"name": "silent"}]})
+    ended(bench.run("work", document))
+    manifest = bench.scenes()
+    published = ended(bench.run("commit", document)).stages[0].story
+    assert heard(bench.published("video")).max() < 10
+    assert published is not None
+    assert published.narrator is None
+    assert published.duration_ms == manifest.duration_ms
+
+
+def test_music_lies_under_the_speech(bench: StoryBench) -> None:
+    """Heard before and after the words; a file that is no music ends the job, and says which field named it."""
+    tone = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=330:d=1", bench.root / "stock/tune.mp3"]
+    subprocess.run(tone, check=True)
+    story = {
+        "scenes": [{"text": "One night.", "durationMs": 5000}],
+        "music": {"uri": "store://stock/tune.mp3", "fadeMs": 100},
+    }
+    ended(bench.whole(**story))
+    level = heard(bench.published("video"))
+    assert level[3500:4500].max() > 200
+    broken = StoryBench(bench.root, "broken")
+    (bench.root / "stock/tune.mp3").write_bytes(b"no music at all")
+    result = broken.run("work", broken.story(**story))
+    assert result.failure is not None
+    assert (result.failure.code, result.failure.stage) == ("InvalidFileType", "VideoJoin")
+    assert "story.music.uri" in str(result.failure.hint)
+
+
+def test_s_049_what_a_platform_would_not_take_is_said(bench: StoryBench) -> None:
+    """S-047, S-048: the film is published all the same; the seeds' words stand beside it."""
+    ended(bench.whole(scenes=SCENES[:1], platform="instagram_reels"))
+    video = bench.manifest().outputs[0]
+    assert video.validation is not None
+    assert [(one.platform, one.message) for one in video.validation] == [
+        ("instagram_reels", "Video aspect ratio not ideal for Instagram")
+    ]
+    assert bench.metadata()["validation"]["messages"] == ["Video aspect ratio not ideal for Instagram"]
+
+
+def test_s_064_a_film_that_is_not_as_ordered_is_not_published(bench: StoryBench) -> None:
+    """A story in the dark: nothing leaves the stage that measures."""
+    dark = [{"text": "One night.", "image": {"color": "#000000"}}]
+    result = bench.run("work", bench.story(scenes=dark, captions={"style": "none"}))
+    assert result.failure is not None
+    assert (result.failure.code, result.failure.stage, result.exit_code) == ("VerifyFailed", "VideoJoin", 75)
+    assert "it is black for" in result.failure.message
+    assert not bench.folder("join").exists()
+    assert not (bench.job / "videos").exists()

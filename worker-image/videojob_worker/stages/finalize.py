@@ -1,0 +1,124 @@
+"""Finalization: the story's metadata, its platform's limits, and everything published at once (S-011, S-012, S-044 to S-049).
+
+Decodes nothing: what is said of the film was measured when it was joined, and its digest says that it is still that film.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from videojob_api.contract import StageResult, canonical_json
+from videojob_api.story.platforms import platform
+from videojob_api.story.scenes import SceneManifest
+from videojob_api.story.tasks import FinalizeParams
+from videojob_api.v1alpha1.status import OutputStatus, ValidationStatus
+from videojob_api.v1alpha1.story_status import MAX_HASHTAGS, MAX_TAGS, StoryMetadata, StoryStatus
+
+from ..base.errors import BadConfig, Recoverable
+from ..compose import gates, metadata
+from ..storage import files
+from ..storage.records import recorded
+from ..text.scripts import joined
+from ..text.sentences import sentences
+from . import caching
+from .context import Context, plain_file
+from .filming import FILM, METADATA, manifest_of, marked, output
+from .publishing import Publication, before, publish, stages_of
+from .scenes import written
+
+METADATA_FILE = f"{METADATA}.json"
+MADE_BY = ("join", "thumbnail")
+MAX_WORD = 80
+
+
+def run(context: Context) -> StageResult:
+    """Write `metadata.json`, publish, keep parts for other VideoJobs, and clear `processed/`.
+
+    Raises Recoverable (ResultInvalid, VerifyFailed), Permanent (ManifestConflict, UnsafeInput).
+    """
+    params = context.params
+    if not isinstance(params, FinalizeParams):
+        raise BadConfig("BadDocument", "stage finalize got another stage's params")
+    stages = stages_of(context, MADE_BY)
+    there = before(context, stages)
+    if there is not None:
+        return there
+    manifest, made = manifest_of(context), [(context.earlier(kind), context.folder(kind)) for kind in MADE_BY]
+    found = [(file, folder) for result, folder in made for file in result.files]
+    film = found[0][0] if found and found[0][0].name == FILM else None
+    if film is None:
+        raise Recoverable("ResultInvalid", "join recorded no film", hint="a retry makes it anew")
+    for file, folder in found:
+        if file.synthetic is not None:
+            marked(plain_file(folder, file.path), file.name)
+    against = limits(params, film)
+    if against:
+        found[0] = (film.model_copy(update={"validation": against}), found[0][1])
+    said = described(params, manifest, film, against)
+    story = _story(context, manifest, said)
+    context.staging.mkdir(parents=True, exist_ok=True)
+    text = written(context.staging, METADATA_FILE, canonical_json(said) + b"\n")
+    found.append((output(context, METADATA, "application/json", text), context.staging))
+    tools = {name: version for result, _ in made for name, version in result.tools.items()}
+    result = publish(context, stages, Publication(tuple(found), tools=tools, story=story))
+    caching.keep_parts(context)
+    files.remove(context.store.processed)
+    return result
+
+
+def limits(params: FinalizeParams, film: OutputStatus) -> tuple[ValidationStatus, ...]:
+    """Why the platform would not take the film, or not show it well; the film is made all the same (S-047 to S-049)."""
+    if params.platform is None:
+        return ()
+    row = platform(params.platform)
+    said = gates.platform_problems(
+        row,
+        width=film.width or 0,
+        height=film.height or 0,
+        duration_ms=film.duration_ms or 0,
+        size_bytes=film.size_bytes,
+    )
+    return tuple(ValidationStatus(platform=row.name, message=message) for message in said)
+
+
+def described(
+    params: FinalizeParams, manifest: SceneManifest, film: OutputStatus, against: tuple[ValidationStatus, ...]
+) -> dict[str, Any]:
+    """All that `metadata.json` says (S-044)."""
+    facts = metadata.Facts(film.width or 0, film.height or 0, film.duration_ms or 0, film.size_bytes, manifest.fps)
+    texts = sentences(joined("\n".join(scene.text for scene in manifest.scenes)), manifest.language)
+    credits_ = [scene.background.credit for scene in manifest.scenes if scene.background is not None]
+    said = metadata.document(
+        title=manifest.title, genre=params.genre, sentences=texts, facts=facts, created_at=datetime.now(UTC),
+        language=manifest.language, credits_=[credit for credit in credits_ if credit], synthetic=film.synthetic or "",
+    )  # fmt: skip
+    if params.platform is not None:
+        row = platform(params.platform)
+        said["validation"] = {
+            "platform": row.name,
+            "asOf": row.as_of,
+            "messages": [problem.message for problem in against],
+        }
+    return said
+
+
+def _story(context: Context, manifest: SceneManifest, said: dict[str, Any]) -> StoryStatus:
+    joined = recorded(context.folder("join"))
+    known = joined.story if joined is not None and joined.story is not None else StoryStatus()
+    narrator = next((scene.speech for scene in manifest.scenes if scene.speech is not None), None)
+    return known.model_copy(
+        update={
+            "title": said["title"],
+            "language": manifest.language,
+            "scenes": len(manifest.scenes),
+            "narrator": f"{narrator.provider} ({narrator.voice})"[:200] if narrator is not None else None,
+            "metadata": StoryMetadata(
+                title=said["title"],
+                description=said["description"],
+                tags=tuple(tag[:MAX_WORD] for tag in said["tags"][:MAX_TAGS]),
+                hashtags=tuple(tag[:MAX_WORD] for tag in said["hashtags"][:MAX_HASHTAGS]),
+                genre=said["genre"],
+            ),
+        }
+    )

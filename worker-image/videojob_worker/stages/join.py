@@ -1,0 +1,145 @@
+"""Join the pieces without encoding them again, lay the sound under them, mark and measure the film (S-023, S-064, S-065)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from videojob_api.contract import StageFile, StageResult
+from videojob_api.story import looks
+from videojob_api.story.scenes import SceneManifest, Speech
+from videojob_api.story.tasks import SOUND_PARTS, JoinParams
+from videojob_api.v1alpha1.status import OutputStatus
+from videojob_api.v1alpha1.story_status import StoryStatus
+
+from ..base.errors import BadConfig, Recoverable
+from ..compose import captions, encoding, gates, marks, sound
+from ..compose.fonts import book
+from ..compose.text import Typesetter
+from ..media import probe as probing
+from ..media import tools, tunes
+from ..storage import files
+from .context import Context, plain_file
+from .filming import FILM, FILM_FILE, Studio, drawn, film, listed_pieces, manifest_of, marked, output
+from .kept import Kept
+from .picturing import stored
+
+SOUND_FILE = "sound.m4a"
+TELLING_MS = 3000
+"""So much speech has a loudness of its own: one that is measured in blocks of 400 ms."""
+MEDIA_TYPES = {"srt": "application/x-subrip", "vtt": "text/vtt"}
+
+
+def run(context: Context) -> StageResult:
+    """Write the film and the captions' files.
+
+    Raises Recoverable: CompositionError when FFmpeg fails, VerifyFailed for a film that is not as ordered.
+    """
+    params = context.params
+    if not isinstance(params, JoinParams):
+        raise BadConfig("BadDocument", "stage join got another stage's params")
+    manifest, pieces = manifest_of(context), drawn(context)
+    at = Studio(context)
+    context.progress(5, "Laying the sound")
+    heard = _sound(context, manifest, params, at)
+    context.progress(40, "Joining the scenes")
+    keys = [str(value) for value in listed_pieces(context)]
+    target = context.staging / FILM_FILE
+    whole = film(context, manifest, looks.Encoding(), keys=keys)
+    whole.join(context.staging, lambda piece: pieces.paths[piece.key], heard, target)
+    marks.mark(target)
+    context.progress(60, "Measuring the film")
+    found = _measured(context, target, at)
+    wrong = gates.problems(wanted(manifest, params), found)
+    if wrong:
+        text = f"the film is not as ordered: {'; '.join(wrong)}"
+        raise Recoverable(
+            "VerifyFailed", text, hint="look at debug/ for the commands, and at the pictures and voices used"
+        )
+    return StageResult(
+        kind=context.kind.kind,
+        message=f"{found.video_ms / 1000:.1f} s of {len(keys)} pieces, {pieces.made} of them new",
+        files=(_film(context, manifest, target, found), *_captions(context, manifest)),
+        tools={"ffmpeg": tools.version(context.tool)},
+        story=StoryStatus(pieces=len(keys), pieces_made=pieces.made, duration_ms=found.video_ms),
+    )
+
+
+def wanted(manifest: SceneManifest, params: JoinParams) -> gates.Wanted:
+    """What the finished film is held against. With music, or of a word or two, the whole has another loudness."""
+    spoken_ms = sum(scene.speech.duration_ms for scene in manifest.scenes if scene.speech is not None)
+    telling = manifest.music is None and spoken_ms >= TELLING_MS
+    return gates.Wanted(
+        manifest.total_frames, manifest.fps, narrated=spoken_ms > 0, lufs=params.loudness_lufs if telling else None
+    )
+
+
+def _film(context: Context, manifest: SceneManifest, path: Path, found: gates.Measured) -> OutputStatus:
+    made = stored(path)
+    return output(
+        context, FILM, "video/mp4", made, (manifest.width, manifest.height), "h264", audio_codec="aac",
+        duration_ms=found.video_ms, frame_rate=f"{manifest.fps}/1", synthetic=marked(path, FILM),
+        bitrate_kbps=round(made.size_bytes * 8 / max(1, found.video_ms)),
+    )  # fmt: skip
+
+
+def _captions(context: Context, manifest: SceneManifest) -> list[OutputStatus]:
+    """The narration as files beside the film; a story without a word has none."""
+    if not any(scene.text for scene in manifest.scenes):
+        return []
+    setter, found = Typesetter(book()), []
+    for form in manifest.captions.sidecars:
+        path = context.staging / f"{FILM}.{form}"
+        path.write_text(captions.sidecar(manifest, form, setter), encoding="utf-8")
+        found.append(
+            output(context, f"captions-{form}", MEDIA_TYPES[form], stored(path), duration_ms=manifest.duration_ms)
+        )
+    return found
+
+
+def _sound(context: Context, manifest: SceneManifest, params: JoinParams, at: Studio) -> Path:
+    """The film's whole sound; another picture leaves it as it is (M2)."""
+    tune = context.store.source(manifest.music.uri, "music") if manifest.music is not None else None
+    digest = files.sha256_file(tune, lambda _: context.check()) if tune is not None else None
+    key = sound.key(manifest, params.loudness_lufs, digest)
+    kept = Kept(context, SOUND_PARTS)
+    there = kept.find(key)
+    if there is not None:
+        return there / SOUND_FILE
+    folder = kept.folder(key)
+    raw = folder / "sound.wav"
+
+    def locate(speech: Speech) -> Path:
+        return plain_file(context.folder(speech.file.stage), speech.file.path)
+
+    bed = _bed(manifest, params, tune, folder / "music.wav", at) if tune is not None else None
+    sound.lay(manifest, sound.passages(manifest, locate), raw, bed)
+    at.done(encoding.sound(tools.ffmpeg(), raw, folder / SOUND_FILE), "encoding the sound")
+    record: StageFile = stored(folder / SOUND_FILE)
+    return kept.keep(key, StageResult(kind=SOUND_PARTS, parts=(record,)), folder) / SOUND_FILE
+
+
+def _bed(manifest: SceneManifest, params: JoinParams, tune: Path, target: Path, at: Studio) -> sound.Bed | None:
+    """The music as plain sound, as long as the film. Raises Permanent for a file that is no music."""
+    if manifest.music is None:
+        return None
+    seconds = manifest.total_frames / manifest.fps
+    finished = at.run(encoding.music(tools.ffmpeg(), tune, tunes.demuxer(tune), target, seconds))
+    if finished.code != 0:
+        raise tools.judge_reading(finished, "reading the music")
+    loud = sound.integrated(at.done(sound.loudness(tools.ffmpeg(), target), "measuring the music").stderr)
+    return sound.Bed(target, loud, manifest.music, params.loudness_lufs)
+
+
+def _measured(context: Context, path: Path, at: Studio) -> gates.Measured:
+    """The finished file as players see it: every packet counted, the sound decoded, the pictures that others refer to, too."""
+    found = probing.probe(path, "mov", context.tool, count_packets=True)
+    listener = gates.Listener()
+    finished = at.run(gates.command(tools.ffmpeg(), path, context.document.limits.threads), on_line=listener.feed)
+    if finished.code != 0:
+        text = f"the film is not as ordered: it does not decode, FFmpeg ended with code {finished.code}"
+        raise Recoverable("VerifyFailed", text, log_tail=finished.stderr)
+    sound_ms = found.audio.duration_ms if found.audio is not None else None
+    return gates.measured(
+        listener, finished.stderr, frames=found.video.packets or 0, video_ms=found.video_ms, audio_ms=sound_ms or 0,
+        synthetic=marks.read(path),
+    )  # fmt: skip

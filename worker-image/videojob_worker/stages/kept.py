@@ -1,0 +1,87 @@
+"""What is kept by its content: single sentences, pictures, pieces of video (S-056).
+
+First in the job's folder, where the next attempt finds it; then, by commit, in the namespace's cache, from where other
+VideoJobs take it. Like the whole cache it only ever saves work: whatever is wrong with an entry, the work is done as without it.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from videojob_api.contract import StageResult
+
+from ..base.errors import disk_full
+from ..storage import files
+from ..storage.cache import Cache
+from ..storage.records import STAGE_FILE, intact
+from .context import Context
+
+
+class Kept:
+    """Entries of one kind.
+
+    Args:
+        context: the stage that uses them.
+        kind: kind of the entries, a row of KEPT_SECONDS.
+        seconds: an older entry of the namespace is not taken; None: however old it is.
+    """
+
+    def __init__(self, context: Context, kind: str, seconds: int | None = None) -> None:
+        self._context, self._kind, self._seconds = context, kind, seconds
+        self._own = Cache(context.store.processed, context.check)
+        shared = context.document.cache
+        self._shared = Cache(Path(context.document.store.cache), context.check) if shared is not None else None
+
+    def find(self, key: str) -> Path | None:
+        """Folder of an entry, whole: of this job, or brought from another one's. None when there is none, or it is too old."""
+        folder = self._own.entry(self._kind, key)
+        record = self._own.record(self._kind, key)
+        if record is not None and intact(folder, record):
+            return folder
+        files.remove(folder)
+        return folder if self._brought(key) else None
+
+    def folder(self, key: str) -> Path:
+        """An empty folder to write an entry's files into."""
+        folder = self._context.staging / f".{key}"
+        files.remove(folder)
+        folder.mkdir()
+        return folder
+
+    def keep(self, key: str, record: StageResult, folder: Path) -> Path:
+        """Keep what was written into `folder`; answers where it lies now. Raises Resource when the volume is full."""
+        if not self._owned(key, record, folder):
+            raise disk_full(f"a {self._kind}")
+        return self._own.entry(self._kind, key)
+
+    def _brought(self, key: str) -> bool:
+        folder = self.folder(key)
+        record = self.bring(key, folder)
+        if record is None:
+            files.remove(folder)
+        return record is not None and self._owned(key, record, folder)
+
+    def bring(self, key: str, folder: Path) -> StageResult | None:
+        """Copy the files of another VideoJob's entry into a folder; None when it is not there, too old or not as it says."""
+        if self._shared is None:
+            return None
+        try:
+            record = self._shared.record(self._kind, key)
+            if record is None or self._old(self._shared.entry(self._kind, key)):
+                return None
+            return record if self._shared.bring(self._kind, key, record, folder) else None
+        except OSError as error:
+            self._context.log.warning("the cache could not be read", extra={"error": str(error)})
+            return None
+
+    def _old(self, entry: Path) -> bool:
+        """By the time it was made: that of its use is the folder's."""
+        return self._seconds is not None and time.time() - (entry / STAGE_FILE).stat().st_mtime > self._seconds
+
+    def _owned(self, key: str, record: StageResult, folder: Path) -> bool:
+        """Put an entry into the job's folder; False when the volume is full."""
+        sources = {part.path: folder / part.path for part in record.parts}
+        kept = self._own.keep(self._kind, key, record, sources, self._context.staging.name.lstrip("."))
+        files.remove(folder)
+        return kept
