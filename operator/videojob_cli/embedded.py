@@ -84,6 +84,7 @@ def config(threads: int = 2) -> Config:
         keep_finished_seconds=10**6,
         sweeps=False,
         any_class=True,
+        spread_story_ms=None,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import time
 from importlib.metadata import version as distribution_version
 from pathlib import Path
@@ -129,16 +130,15 @@ def from_manifests(jobs: VideoJobs, paths: list[Path], file: Path | None, image:
             sources.profile_spec(path, document)
     uploads: dict[str, list[tuple[sources.LocalFile, str]]] = {}
     documents = []
-    for path, document in wanted:
-        local = sources.local_file(file) if file is not None else sources.beside(path, document)
-        complete = sources.with_file(document, local) if file is not None and local is not None else document
-        spec = sources.job_spec(path, complete)
-        if local is not None and spec.transcode is not None:
-            limit = spec.transcode.limits.max_input_size
-            uploads.setdefault(spec.store, []).append((local, limit))
-        documents.append(complete)
-    for store, group in uploads.items():
-        _upload(jobs, [each for each, _ in group], [limit for _, limit in group], image, store)
+    with tempfile.TemporaryDirectory(prefix="videojob-submit-") as scratch:
+        for path, document in wanted:
+            complete, local = sources.completed(path, document, file, Path(scratch))
+            spec = sources.job_spec(path, complete)
+            if local is not None:
+                uploads.setdefault(spec.store, []).append((local, sources.limit_of(spec)))
+            documents.append(complete)
+        for store, group in uploads.items():
+            _upload(jobs, [each for each, _ in group], [limit for _, limit in group], image, store)
     for _, document in found:
         if document["kind"] == "VideoProfile":
             jobs.apply_profile(document)

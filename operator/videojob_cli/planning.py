@@ -14,18 +14,21 @@ import typer
 
 from videojob_api import profiles
 from videojob_api.names import Condition
+from videojob_api.story import platforms
 from videojob_api.v1alpha1 import (
     EstimateStatus,
     InputLimits,
     InputStatus,
     PlannedOutput,
     PlanStatus,
+    VideoJobSpec,
     VideoJobStatus,
     VideoProfileSpec,
 )
 from videojob_operator.decide.estimate import estimate, learn_all
 from videojob_operator.decide.job import plan
 from videojob_operator.decide.rates import Rates
+from videojob_operator.decide.recipes.story import outputs, parameters
 from videojob_operator.decide.world import Observed, ProfileView, VideoJobView
 from videojob_worker.base import process
 from videojob_worker.base.errors import WorkerError
@@ -61,7 +64,9 @@ class Planned:
     """Wall time from its start to its end."""
 
     def outputs(self) -> list[dict[str, Any]]:
-        """Outputs with their exact shape, once the input is known."""
+        """Outputs with their exact shape, once the input is known; a story's shape is known from its spec."""
+        if self.plan is not None and self.view.spec is not None and self.view.spec.story is not None:
+            return _story(self.view.spec)
         return [_shape(one, self.input) for one in (self.plan.outputs if self.plan is not None else ())]
 
     def dump(self) -> dict[str, Any]:
@@ -106,6 +111,24 @@ class Planned:
         return f"{self.seconds:.0f} s from its start to its end{more}"
 
 
+def _story(spec: VideoJobSpec) -> list[dict[str, Any]]:
+    params = parameters(spec)
+    if params is None or spec.stop_after is not None:
+        return []
+    width, height = platforms.size(params)
+    still = params.thumbnail
+    sizes = {"video": f"{width}x{height}", "thumbnail": f"{still.width or width}x{still.height or height}"}
+    return [
+        {
+            "name": name,
+            "profile": "story",
+            "size": sizes.get(name),
+            "frameRate": float(params.fps) if name == "video" else None,
+        }
+        for name in outputs(spec)
+    ]
+
+
 def _shape(output: PlannedOutput, source: InputStatus | None) -> dict[str, Any]:
     spec = VideoProfileSpec.model_validate(output.spec)
     found: dict[str, Any] = {"name": output.name, "profile": output.profile, "size": None, "frameRate": None}
@@ -127,7 +150,8 @@ def forecast(
     now: datetime,
 ) -> list[Planned]:
     """What each VideoJob of the manifests would lead to. CliError for manifests that are not as they should be."""
-    jobs, own = local.load(paths, file)
+    with tempfile.TemporaryDirectory(prefix="videojob-plan-") as scratch:
+        jobs, own = local.load(paths, file, Path(scratch))
     return [_forecast(job.view, job.source, rates, (*own, *known), now) for job in jobs]
 
 

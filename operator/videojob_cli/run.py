@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from videojob_api.contract import FetchPolicy, canonical_json
 from videojob_api.names import Condition, Phase
 from videojob_api.v1alpha1 import VideoJobSpec, VideoJobStatus
+from videojob_api.v1alpha1.sources import INBOX
 from videojob_operator.decide.rates import Rates
 from videojob_operator.decide.world import ProfileView, VideoJobView
 
@@ -84,21 +85,24 @@ class _Job:
     source: sources.LocalFile | None
 
 
-def _prepare(path: Path, document: Json, file: Path | None) -> _Job:
-    local = sources.local_file(file) if file is not None else sources.beside(path, document)
-    complete = sources.with_file(document, local) if file is not None and local is not None else document
+def _prepare(path: Path, document: Json, file: Path | None, scratch: Path) -> _Job:
+    complete, local = sources.completed(path, document, file, scratch)
     # A run on this machine is a rehearsal: webhooks hear of what happens on a cluster.
     spec = sources.job_spec(path, complete).model_copy(update={"notify": ()})
-    if spec.transcode is not None:
-        if local is not None:
-            sources.check_size(local, spec.transcode.limits.max_input_size)
-        elif spec.transcode.source.digest is not None:
-            name = spec.transcode.source.filename
-            raise CliError(
-                f"{path}: {sources.title(document)}: the source is an upload, and "
-                + (f"{name} is neither beside the manifest nor in media/" if name else "it has no filename to look for")
-                + ": give the file with --file."
-            )
+    if local is not None:
+        sources.check_size(local, sources.limit_of(spec))
+    elif spec.story is not None and spec.story.script is not None:
+        given = spec.story.script
+        where = "lies in a ConfigMap" if given.config_map_ref is not None else "is an upload"
+        if given.config_map_ref is not None or (given.uri or "").startswith(INBOX):
+            raise CliError(f"{path}: {sources.title(document)}: the script {where}: give it with --file.")
+    elif spec.transcode is not None and spec.transcode.source.digest is not None:
+        name = spec.transcode.source.filename
+        raise CliError(
+            f"{path}: {sources.title(document)}: the source is an upload, and "
+            + (f"{name} is neither beside the manifest nor in media/" if name else "it has no filename to look for")
+            + ": give the file with --file."
+        )
     metadata = document["metadata"]
     namespace = metadata.get("namespace", NAMESPACE)
     prefix = metadata.get("name") or metadata.get("generateName")
@@ -117,8 +121,10 @@ def _prepare(path: Path, document: Json, file: Path | None) -> _Job:
     return _Job(VideoJobView(namespace, name, uid, 1, datetime.now(UTC), spec, status), local)
 
 
-def load(paths: Sequence[Path], file: Path | None) -> tuple[list[_Job], list[ProfileView]]:
-    """VideoJobs and profiles of the manifests, checked; CliError naming file, object and field."""
+def load(paths: Sequence[Path], file: Path | None, scratch: Path) -> tuple[list[_Job], list[ProfileView]]:
+    """VideoJobs and profiles of the manifests, checked; long scripts are written to `scratch`. CliError naming file, object
+    and field.
+    """
     found = sources.read_manifests(paths)
     jobs = [(path, document) for path, document in found if document["kind"] == "VideoJob"]
     if not jobs:
@@ -134,7 +140,7 @@ def load(paths: Sequence[Path], file: Path | None) -> tuple[list[_Job], list[Pro
         for path, document in found
         if document["kind"] == "VideoProfile"
     ]
-    prepared = [_prepare(path, document, file) for path, document in jobs]
+    prepared = [_prepare(path, document, file, scratch) for path, document in jobs]
     names = [job.view.name for job in prepared]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -175,33 +181,34 @@ def run(
     Raises CliError for what stands in the way before anything has started.
     """
     environ = find_ffmpeg(dict(os.environ))
-    jobs, profiles = load(paths, file)
-    for job in jobs:
-        check_folder(output / job.view.name)
-    # A cache that goes with the store would only be written.
-    settings = replace(config(), fetch=_policy(allow_networks), cache=store is not None)
-    slots = max(1, (cores or os.cpu_count() or 1) // settings.threads)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CliError(f"Folder {output} cannot be made: {error.strerror}. Choose another --output.") from error
-    with _store(store, output) as root:
-        folders = Folders(root)
+    with tempfile.TemporaryDirectory(prefix="videojob-run-") as scratch:
+        jobs, profiles = load(paths, file, Path(scratch))
         for job in jobs:
-            if job.source is not None:
-                _put(job.source, folders.inbox(job.view.namespace))
-        embedded = Embedded(
-            launcher(folders, environ=environ, log=log),
-            capacity={"cpu": slots},
-            profiles=profiles,
-            settings=settings,
-            changed=changed,
-            rates=rates,
-        )
-        for job in jobs:
-            embedded.add(job.view)
-        inputs = {job.view.uid: job.source for job in jobs}
-        return [_collect(view, folders, output, inputs[view.uid]) for view in embedded.run()]
+            check_folder(output / job.view.name)
+        # A cache that goes with the store would only be written.
+        settings = replace(config(), fetch=_policy(allow_networks), cache=store is not None)
+        slots = max(1, (cores or os.cpu_count() or 1) // settings.threads)
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CliError(f"Folder {output} cannot be made: {error.strerror}. Choose another --output.") from error
+        with _store(store, output) as root:
+            folders = Folders(root)
+            for job in jobs:
+                if job.source is not None:
+                    _put(job.source, folders.inbox(job.view.namespace))
+            embedded = Embedded(
+                launcher(folders, environ=environ, log=log),
+                capacity={"cpu": slots},
+                profiles=profiles,
+                settings=settings,
+                changed=changed,
+                rates=rates,
+            )
+            for job in jobs:
+                embedded.add(job.view)
+            inputs = {job.view.uid: job.source for job in jobs}
+            return [_collect(view, folders, output, inputs[view.uid]) for view in embedded.run()]
 
 
 def _policy(networks: Sequence[str]) -> FetchPolicy:
@@ -249,7 +256,7 @@ def _collect(view: VideoJobView, folders: Folders, output: Path, source: sources
 
 def _inputs(view: VideoJobView, folders: Folders, source: sources.LocalFile | None) -> dict[str, str]:
     """Where on this machine the inputs are: the file that was given, or one in a kept store."""
-    if source is not None:
+    if source is not None and not source.passing:
         return {source.uri: str(source.path.absolute())}
     work = view.spec.transcode if view.spec is not None else None
     prefix = "store://stock/"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,12 @@ DEFAULT_LIMIT = "500Mi"
 """Largest upload unless the VideoJob's limits say otherwise (T-014)."""
 
 
+SCRIPT_LIMIT = "1Mi"
+"""Largest script of a story."""
+LONG_SCRIPT = 16 * 1024
+"""Bytes of a script that stay in a manifest; a longer one goes into the store."""
+
+
 @dataclass(frozen=True)
 class LocalFile:
     """A file of this machine, as a source."""
@@ -31,6 +37,8 @@ class LocalFile:
     path: Path
     sha256: str
     size: int
+    passing: bool = False
+    """Whether it was written for this command alone, from what a manifest says."""
 
     @property
     def uri(self) -> str:
@@ -129,11 +137,51 @@ def profile_spec(path: Path, document: Json) -> VideoProfileSpec:
         raise CliError(f"{path}: {title(document)}: {sentence(error)}") from error
 
 
+def completed(path: Path, document: Json, file: Path | None, scratch: Path) -> tuple[Json, LocalFile | None]:
+    """The VideoJob as it goes on its way, and the local file that has to be in the store before: the one given, one that lies
+    beside the manifest, or, of a story, a script that is too long for a manifest.
+    """
+    if file is not None:
+        local = local_file(file)
+        return with_file(document, local), local
+    told = _script(document)
+    text = told.get("text")
+    if isinstance(text, str) and len(text.encode("utf-8", "replace")) > LONG_SCRIPT:
+        written = scratch / f"{len(list(scratch.iterdir()))}.md"
+        written.write_text(text, encoding="utf-8", errors="replace")
+        local = replace(local_file(written), passing=True)
+        return with_file(document, local), local
+    return document, beside(path, document)
+
+
+def _script(document: Json) -> Json:
+    asked = document["spec"].get("story")
+    told = asked.get("script") if isinstance(asked, dict) else None
+    return told if isinstance(told, dict) else {}
+
+
+def limit_of(spec: VideoJobSpec) -> str:
+    """Largest file that the VideoJob may have: its input, or its script."""
+    return spec.transcode.limits.max_input_size if spec.transcode is not None else SCRIPT_LIMIT
+
+
 def with_file(document: Json, file: LocalFile) -> Json:
-    """The VideoJob with this file as its source."""
+    """The VideoJob with this file as its source, or as its script."""
     spec = document["spec"]
+    if isinstance(spec.get("story"), dict):
+        if file.size > quantity_bytes(SCRIPT_LIMIT):
+            raise CliError(
+                f"File too large: {title(document)}: the script has {file.size} bytes, {SCRIPT_LIMIT} is the most. Divide the "
+                "story over several VideoJobs."
+            )
+        if spec["story"].get("scenes"):
+            raise CliError(f"{title(document)} lists its scenes: a script in --file has no place in it.")
+        kept = {key: value for key, value in _script(document).items() if key == "markup"}
+        return {**document, "spec": {**spec, "story": {**spec["story"], "script": {**kept, "uri": file.uri}}}}
     if not isinstance(spec.get("transcode"), dict):
-        raise CliError(f"{title(document)} has no spec.transcode that --file could be the source of.")
+        raise CliError(
+            f"{title(document)} has no spec.transcode that --file could be the source of, and no spec.story."
+        )
     source = {**(spec["transcode"].get("source") or {}), "uri": file.uri}
     source.setdefault("filename", file.path.name)
     return {**document, "spec": {**spec, "transcode": {**spec["transcode"], "source": source}}}

@@ -11,7 +11,9 @@ import yaml
 
 from videojob_api import names
 from videojob_api.profiles import BUILTIN_PROFILES, object_name
+from videojob_api.story import tasks
 from videojob_api.v1alpha1 import KINDS, VideoJobSpec, VideoProfileSpec
+from videojob_operator.decide.recipes.story import parameters
 
 FOLDER = Path(__file__).resolve().parents[2] / "crds" / "examples"
 MODELS = {kind.kind: kind.spec for kind in KINDS}
@@ -21,7 +23,9 @@ OBJECTS: dict[str, dict[str, Any]] = {
     for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
 }
 OURS = {name: body for name, body in OBJECTS.items() if body["apiVersion"] == names.API_VERSION}
-JOBS = {name: VideoJobSpec.model_validate(body["spec"]) for name, body in OURS.items() if body["kind"] == "VideoJob"}
+ASKED = {name: VideoJobSpec.model_validate(body["spec"]) for name, body in OURS.items() if body["kind"] == "VideoJob"}
+JOBS = {name: spec for name, spec in ASKED.items() if spec.transcode is not None}
+STORIES = {name: spec for name, spec in ASKED.items() if spec.story is not None}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -55,6 +59,19 @@ def test_the_profiles_of_an_example_exist(name: str) -> None:
     assert asked is not None
     own = {body["metadata"]["name"] for body in OURS.values() if body["kind"] == "VideoProfile"}
     assert {object_name(profile) for profile in asked.profiles} <= own | set(BUILTIN_PROFILES)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_story_of_the_examples_needs_no_network_and_no_secret(name: str) -> None:
+    """S-032, S-037: offline voices and pictures are the first choice."""
+    params = parameters(STORIES[name])
+    assert params is not None
+    assert not tasks.online(params.voice)
+    assert not tasks.online_images(params.images)
+
+
+def test_every_way_to_work_has_an_example_and_a_minimal_one() -> None:
+    assert {name.partition(".")[0] for name in ASKED} >= {"transcode", "transcode-minimal", "story", "story-minimal"}
 
 
 def test_transcode_shows_all_five_profiles() -> None:

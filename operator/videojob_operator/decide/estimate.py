@@ -10,7 +10,7 @@ from videojob_api import profiles
 from videojob_api.names import TERMINAL_PHASES, Phase
 from videojob_api.v1alpha1 import EstimateStatus, InputStatus, StageStatus, VideoJobStatus, VideoProfileSpec
 
-from .rates import BYTES, FIXED, JOB, LONGEST_SECONDS, SOURCE, START, TYPICAL, Rates
+from .rates import BYTES, FIXED, JOB, LONGEST_SECONDS, SOURCE, START, TOLD, TYPICAL, Rates
 from .world import Observed
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -24,6 +24,8 @@ REMEMBERED = 200
 def work(status: VideoJobStatus, stage: str) -> dict[str, float]:
     """Units of work of a stage, by what they are counted in; without a probe only what every such stage costs."""
     found = {FIXED: 1.0}
+    if status.story is not None and status.story.duration_ms is not None:
+        return found | {TOLD: status.story.duration_ms / 1000}
     seen = status.input
     if seen is None or status.plan is None:
         return found
@@ -40,6 +42,11 @@ def work(status: VideoJobStatus, stage: str) -> dict[str, float]:
             name = profiles.object_name(output.profile)
             found[name] = found.get(name, 0.0) + _megapixels(output.spec, seen, rate, seconds)
     return found
+
+
+def _known(status: VideoJobStatus) -> bool:
+    """Whether it is known how much there is to do: of an input by its probe, of a story by its scenes."""
+    return status.input is not None or (status.story is not None and status.story.duration_ms is not None)
 
 
 def _rate(seen: InputStatus) -> Fraction | None:
@@ -64,7 +71,7 @@ def _megapixels(raw: Mapping[str, object], seen: InputStatus, rate: Fraction, se
 
 def learn(rates: Rates, status: VideoJobStatus) -> Rates:
     """The rates after one more VideoJob that has succeeded; what was taken from an earlier attempt teaches nothing."""
-    if status.phase != Phase.SUCCEEDED or status.plan is None or status.input is None:
+    if status.phase != Phase.SUCCEEDED or status.plan is None or not _known(status):
         return rates
     total, whole = 0.0, True
     for stage in status.stages:
@@ -100,7 +107,7 @@ def estimate(seen: Observed, status: VideoJobStatus) -> EstimateStatus | None:
     if status.plan is None or status.phase in TERMINAL_PHASES:
         return status.estimate
     start = status.start_time or _start(seen, status)
-    if status.input is None or not all(seen.rates.knows(stage.name) for stage in status.stages):
+    if not _known(status) or not all(seen.rates.knows(stage.name) for stage in status.stages):
         typical = f"{JOB} {status.type}"
         if not seen.rates.knows(typical):
             return None

@@ -1,9 +1,10 @@
 """What a unit of work costs, as finished stages have taught: a bounded running estimate.
 
 Everything is learnt per (stage, profile, accelerator), in seconds of wall time and of CPU for one unit of work: a megapixel
-of one frame for a profile and for the source's decode, a megabyte for reading, one for what every stage and every Job costs
-however small it is. A stage's outputs come from one run, so that only their sum is known: each finished stage corrects the
-rates behind its own forecast, each by its share in it, and mixtures of profiles tell them apart.
+of one frame for a profile and for the source's decode, a megabyte for reading, a second of a story, one for what every
+stage and every Job costs however small it is. A stage's outputs come from one run, so that only their sum is known: each
+finished stage corrects the rates behind its own forecast, each by its share in it, and mixtures of profiles tell them
+apart.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ CPU = "cpu"
 """The accelerator of all stages that use none."""
 JOB = "(job)"
 """In the place of a stage: the VideoJob as a whole."""
-FIXED, SOURCE, BYTES, START, TYPICAL = "(fixed)", "(source)", "(bytes)", "(start)", "(typical)"
-PRIOR_SECONDS = {FIXED: 0.3, SOURCE: 0.004, BYTES: 0.01, START: 1.0, TYPICAL: 30.0}
+FIXED, SOURCE, BYTES, START, TYPICAL, TOLD = "(fixed)", "(source)", "(bytes)", "(start)", "(typical)", "(told)"
+PRIOR_SECONDS = {FIXED: 0.3, SOURCE: 0.004, BYTES: 0.01, START: 1.0, TYPICAL: 30.0, TOLD: 0.05}
 PRIOR_PROFILE = 0.02
 """What a unit is taken for before anything was learnt; the first stage that is seen corrects it wholly."""
 MAX_KEYS = 256

@@ -124,4 +124,4 @@ def test_one_name_in_two_namespaces_would_be_one_folder(tmp_path: Path) -> None:
         yaml.safe_dump_all({**job, "metadata": {"name": "trailer", "namespace": each}} for each in ("b", "a"))
     )
     with pytest.raises(CliError, match=r"trailer stands in the manifests twice \(namespaces a, b\).*rename one"):
-        load([path], None)
+        load([path], None, tmp_path)
