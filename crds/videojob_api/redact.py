@@ -12,16 +12,17 @@ from typing import Any
 
 HIDDEN = "***"
 
-_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/?#@'\"]+@")
+# Each expression takes time in proportion to its text, whatever stands there: a worker's words are read by the operator, too.
+_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s/?#@'\"]+@")
 """`https://user:password@host`."""
-_QUERY = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s?#'\"<>]*)\?[^\s#'\"<>]+")
+_QUERY = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://[^\s?#'\"<>]*+)(\?[^\s#'\"<>]+)?")
 """The query of a URL: signatures and keys of presigned links live there, under more names than anybody can list."""
 _BEARER = re.compile(r"(?i)\b(bearer|basic|token|apikey)(\s+)(?=\S*[0-9._~+/-])[A-Za-z0-9._~+/=-]{12,}")
 """What follows the scheme of an Authorization header."""
-_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
+_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,1000}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
 """A JSON Web Token, wherever it stands."""
 _NAMED = re.compile(
-    r"(?i)((?:[a-z0-9]+[_-])*(?:pass(?:word|wd|phrase)?|secret|api[_-]?key|access[_-]?key(?:[_-]?id)?|private[_-]?key|"
+    r"(?i)((?:pass(?:word|wd|phrase)?|secret|api[_-]?key|access[_-]?key(?:[_-]?id)?|private[_-]?key|"
     r"auth[_-]?token|access[_-]?token|refresh[_-]?token|session[_-]?token|signature|credentials?)[\"']?\s*[=:]\s*)"
     r"(\"[^\"]*\"|'[^']*'|[^\s,;&'\"}\])]+)"
 )
@@ -35,7 +36,7 @@ _SECRET_NAME = re.compile(
 def redact(text: str) -> str:
     """The text without credentials."""
     text = _USERINFO.sub(rf"\1{HIDDEN}@", text)
-    text = _QUERY.sub(rf"\1?{HIDDEN}", text)
+    text = _QUERY.sub(lambda found: f"{found[1]}?{HIDDEN}" if found[2] else found[0], text)
     text = _BEARER.sub(rf"\1\2{HIDDEN}", text)
     text = _JWT.sub(HIDDEN, text)
     return _NAMED.sub(rf"\1{HIDDEN}", text)

@@ -60,3 +60,15 @@ def test_a_json_value_without_its_secrets() -> None:
     assert redact_json(value) == {
         "url": "https://h/p?***", "authToken": "***", "env": [{"DB_PASSWORD": "***"}], "tokens": 3, "key": "4" * 32,
     }  # fmt: skip
+
+
+HOSTILE = (
+    "x", "a.b-", "a://", "a://b", "eyJaaaaa-", "eyJaaaaa.", "password ", "password", 'secret="', "secret='", "bearer ",
+    "token \t", "a_", "x@", "auth-", "access_key_id",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_a_text_takes_time_in_proportion_to_its_length(piece: str) -> None:
+    """Case 44: the operator reads what workers say. Half a megabyte takes a fraction of a second; by the square, hours."""
+    assert redact(piece * (500_000 // len(piece)) + " PASSWORD=hunter2").count("hunter2") == 0
