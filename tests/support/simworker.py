@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from builders import SHA, a_stage
 from simcache import SimCache
 from simobjects import Kind, Outcome, Stored
+from storyboard import STORY_KINDS, told
 from videojob_api import names
 from videojob_api.contract import (
     CommitParams,
@@ -188,10 +189,14 @@ class Worker:
             planned = CommitParams.model_validate(task.params).outputs if task.kind == "commit" else ()
             outputs = [PlannedOutput(profile=o.profile, name=o.name, spec=o.spec.dump()) for o in planned]
             made = a_stage(task.kind, pod.owner, outputs)
+            if task.kind in STORY_KINDS:
+                made = told(task, pod.owner)
             if task.kind == "nooplist":
                 uri, count = list_uri(task.kind, task.key), NoopParams.model_validate(task.params).items
                 made = made.model_copy(update={"work_list": WorkList(uri=uri, sha256=SHA, size_bytes=100, items=count)})
             stages.append(made.model_copy(update={"cached": task.kind in hits}))
+            if task.kind == "finalize":
+                self.published.setdefault(pod.owner, []).append(tuple(file.name for file in made.files))
             if task.kind == "commit":
                 self.published.setdefault(pod.owner, []).append(tuple(output.name for output in outputs))
         result = RunResult(

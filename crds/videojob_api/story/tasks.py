@@ -76,6 +76,12 @@ class AudioParams(StatusModel):
     """Length of fade_in and fade_out."""
 
 
+def scene_params(story: StoryParams) -> SceneParsingParams:
+    """What of a story concerns its scenes: how it is drawn and who is asked renews none of them."""
+    plain = {"encoding": Encoding(), "thumbnail": ThumbnailParams(), "images": Images(), "fallback": StoryFallback()}
+    return SceneParsingParams(story=story.model_copy(update=plain))
+
+
 def audio_params(story: StoryParams) -> AudioParams:
     """What of a story concerns its sound."""
     return AudioParams(

@@ -20,8 +20,13 @@ from ..world import Event, Observed, VideoJobView
 from .draft import Draft
 from .phases import REDRIVES, terminal
 
-RENDERS = {"Transcode": "Transcode"}
-"""The stage that makes the outputs, by kind of work."""
+RENDERS = "Transcode"
+"""The stage that makes the outputs of a transcode."""
+TOLD = {
+    "video": "VideoComposition", "thumbnail": "ThumbnailGeneration", "metadata": "Finalization", "captions-srt": "VideoJoin",
+    "captions-vtt": "VideoJoin",
+}  # fmt: skip
+"""Those that make the outputs of a story."""
 NAME_LENGTH = 100
 MESSAGE_LENGTH = 1000
 
@@ -70,7 +75,7 @@ def redrive(seen: Observed, draft: Draft) -> None:
             group.name, state="Waiting", attempt=spent, attempt_base=spent, failures=0, disruptions=0, out_of_memory=0,
             out_of_disk=0, progress=0,
             start_time=None, completion_time=None, message=None, cpu_seconds=None, gpu_seconds=None, next_retry_time=None,
-            fan_out=None if lost else group.fan_out,
+            fan_out=None if lost else group.fan_out, degraded=None, notes=None,
         )  # fmt: skip
     draft.update(
         phase=Phase.QUEUED,
@@ -116,7 +121,9 @@ def _anew(status: VideoJobStatus, start: str) -> tuple[str, ...] | None:
         return ()
     planned = [stage for group in status.plan.groups for stage in group.stages]
     if start in {output.name for output in status.plan.outputs}:
-        start = RENDERS.get(status.type or "", start)
+        start = RENDERS
+    elif status.type == "Story":
+        start = TOLD.get(start, start)
     return tuple(planned[planned.index(start) :]) if start in planned else None
 
 
@@ -127,14 +134,15 @@ def _renew(draft: Draft, anew: tuple[str, ...]) -> None:
         if stage.name in anew and row is not None:
             params = {"redrive": draft.status.redrives + 1, "instead": stage.key}
             key = contract.content_key(row.kind, row.version, params, ())
-            draft.stage(stage.name, state="Waiting", key=key, fan_out=None)
+            draft.stage(stage.name, state="Waiting", key=key, fan_out=None, degraded=None, notes=None)
 
 
 def _refuse(draft: Draft, wanted: str, start: str) -> None:
     """Note the nonce and say what could have been named; the job stays as it ended."""
     plan = draft.status.plan
     stages = ", ".join(stage.name for stage in draft.status.stages)
-    outputs = ", ".join(output.name for output in plan.outputs) if plan is not None else ""
+    made = [output.name for output in plan.outputs] if plan is not None else []
+    outputs = ", ".join([*made, *(TOLD if draft.status.type == "Story" else ())])
     draft.update(observed_retry=wanted)
     text = (
         f"not driven again: the annotation {names.ANNOTATION_RETRY} says from={start[:NAME_LENGTH]}, which is none of the stages "

@@ -27,7 +27,7 @@ def story(spec: VideoJobSpec, plan: PlanStatus) -> tuple[Step, ...]:
     if params is None:
         return ()
     return (
-        Step(stages.SCENES, tasks.SceneParsingParams(story=params), after=()),
+        Step(stages.SCENES, tasks.scene_params(params), after=()),
         Step(
             stages.AUDIO, tasks.audio_params(params), ("scenes",), after=("scenes",), online=tasks.online(params.voice)
         ),

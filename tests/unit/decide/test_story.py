@@ -1,0 +1,378 @@
+"""Stories: which Jobs, in which order, what each is told, and what becomes of what they say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from builders import CONFIG, a_failure
+from storyboard import ONLINE_IMAGES, ONLINE_VOICE, PIECES, TEXT, Tale, published, story_spec
+from videojob_api.contract import FetchPolicy, content_key
+from videojob_api.story.tasks import AudioParams, SceneParsingParams
+from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec
+from videojob_operator.decide import recipes
+from videojob_operator.decide.bounds import MAX_BYTES, size
+from videojob_operator.decide.recipes.story import expected_ms, outputs
+
+SPREAD = ["scenes", "audio", "images", "layout", "compose", "join", "thumbnail", "finalize"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A story, and the groups it is planned in."""
+
+    name: str
+    mode: str
+    given: dict[str, Any]
+    expect: list[str]
+    online: list[str] = field(default_factory=list)
+
+
+PLANS = (
+    Case("one pod", "Compact", {}, ["main"]),
+    Case("one pod a stage", "Spread", {}, SPREAD),
+    Case(
+        "a voice from a service", "Compact", {"story": {"voice": ONLINE_VOICE}}, ["main", "audio", "main-2"], ["audio"]
+    ),
+    Case(
+        "pictures from a service",
+        "Compact",
+        {"story": {"images": ONLINE_IMAGES}},
+        ["main", "images", "main-2"],
+        ["images"],
+    ),
+    Case(
+        "both from services",
+        "Compact",
+        {"story": {"voice": ONLINE_VOICE, "images": ONLINE_IMAGES}},
+        ["main", "audio", "images", "main-2"],
+        ["audio", "images"],
+    ),
+    Case(
+        "both, spread",
+        "Spread",
+        {"story": {"voice": ONLINE_VOICE, "images": ONLINE_IMAGES}},
+        SPREAD,
+        ["audio", "images"],
+    ),
+    Case("a preview of the voices", "Compact", {"stopAfter": "AudioGeneration"}, ["main"]),
+    Case("a preview of the voices, spread", "Spread", {"stopAfter": "AudioGeneration"}, ["scenes", "audio"]),
+    Case("a preview of the scenes", "Spread", {"stopAfter": "SceneParsing"}, ["scenes"]),
+    Case("a short story, left to the operator", "Auto", {}, ["main"]),
+    Case("a long story, left to the operator", "Auto", {"story": {"script": {"text": TEXT * 30}}}, SPREAD),
+    Case("a short text for a long video", "Auto", {"story": {"targetDurationMs": 180_000}}, SPREAD),
+)
+
+
+@pytest.mark.parametrize("case", PLANS, ids=lambda case: case.name)
+def test_a_story_is_planned_in_groups(case: Case) -> None:
+    scene = Tale.begin(case.mode, **case.given)
+    assert scene.status.plan is not None
+    groups = scene.status.plan.groups
+    assert [group.name for group in groups] == case.expect
+    assert [group.name for group in groups if group.online] == case.online
+    assert [stage for group in groups if group.online for stage in group.stages] == [
+        {"audio": "AudioGeneration", "images": "ImageGeneration"}[name] for name in case.online
+    ]
+
+
+def test_a_run_without_a_cluster_keeps_a_long_story_in_one_pod() -> None:
+    scene = Tale.begin("Auto", config=replace(CONFIG, spread_story_ms=None), story={"targetDurationMs": 180_000})
+    assert scene.status.plan is not None
+    assert scene.status.plan.execution == "Compact"
+
+
+@pytest.mark.parametrize(
+    ("story", "expect"),
+    [
+        ({"script": {"text": "one two three four five"}}, 2000),
+        ({"script": {"uri": "store://stock/fig.md"}}, 0),
+        ({"script": None, "scenes": [{"text": "one two three four five"}, {"durationMs": 700}, {}]}, 7700),
+        ({"targetDurationMs": 5000}, 5000),
+    ],
+    ids=["words", "a file nobody has read", "scenes", "a target"],
+)
+def test_how_long_a_story_is_expected_to_last(story: dict[str, Any], expect: int) -> None:
+    """S-017: 2.5 words a second, 5 s for a scene that says nothing."""
+    assert expected_ms(story_spec(story=story)) == expect
+
+
+# ---------------------------------------------------------------- order, percent
+
+
+def test_speech_and_pictures_are_made_at_the_same_time() -> None:
+    """S-008: the layout waits for both, whichever comes first."""
+    scene = Tale.begin()
+    assert list(scene.jobs) == ["scenes-a1"]
+    scene.ok("scenes")
+    assert scene.jobs.keys() >= {"audio-a1", "images-a1"}
+    scene.ok("images")
+    assert "layout-a1" not in scene.jobs
+    scene.ok("audio")
+    assert "layout-a1" in scene.jobs
+
+
+def test_s_007_to_s_012_the_percent_of_each_stage_is_the_seeds() -> None:
+    scene = Tale.begin()
+    found = [scene.status.progress.percent]
+    for group in ("scenes", "audio", "images", "layout"):
+        scene.ok(group)
+        found.append(scene.status.progress.percent)
+    for index in range(PIECES):
+        scene.piece(index)
+        found.append(scene.status.progress.percent)
+    for group in ("join", "thumbnail", "finalize"):
+        scene.ok(group)
+        found.append(scene.status.progress.percent)
+    assert found == [0, 10, 20, 30, 30, 42, 55, 67, 80, 80, 95, 100]
+    assert scene.status.phase == "Succeeded"
+
+
+def test_s_013_the_stages_are_named_as_in_the_seeds() -> None:
+    scene = Tale.begin("Compact")
+    assert [stage.name for stage in scene.status.stages] == [
+        "SceneParsing", "AudioGeneration", "ImageGeneration", "SceneLayout", "VideoComposition", "VideoJoin",
+        "ThumbnailGeneration", "Finalization",
+    ]  # fmt: skip
+    assert scene.launched("main").document.containers() == ("work", "commit")
+
+
+@pytest.mark.parametrize("mode", ["Compact", "Spread"])
+def test_s_030_a_story_ends_with_its_outputs_and_its_metadata(mode: str) -> None:
+    scene = Tale.begin(mode)
+    if mode == "Compact":
+        scene.ok("main")
+    else:
+        scene.ok("scenes", "audio", "images", "layout")
+        for index in range(PIECES):
+            scene.piece(index)
+        scene.ok("join", "thumbnail", "finalize")
+    status = scene.status
+    assert status.phase == "Succeeded"
+    assert [output.name for output in status.outputs] == [
+        "video",
+        "thumbnail",
+        "metadata",
+        "captions-srt",
+        "captions-vtt",
+    ]
+    assert status.story is not None
+    assert (status.story.scenes, status.story.pieces, status.story.narrator) == (PIECES, PIECES, "flite (slt)")
+    assert status.story.duration_ms == 8234, "what was measured last"
+    assert status.story.metadata is not None
+    assert status.type == "Story"
+    assert scene.condition("Degraded") is None
+
+
+def test_outputs_that_were_not_asked_for_are_not_believed() -> None:
+    """Case 44: no captions were asked for, and captions were published."""
+    scene = Tale.begin("Compact", story={"captions": {"sidecars": []}})
+    scene.ok("main", finalize={"files": published()})
+    assert scene.status.phase == "Running"
+    assert scene.status.outputs == ()
+    assert "report-main-a1" in scene.jobs, "what the store says of it is asked for"
+    assert outputs(story_spec(story={"captions": {"sidecars": []}})) == ("video", "thumbnail", "metadata")
+
+
+def test_a_preview_ends_without_outputs_and_tells_how_long_it_lasts() -> None:
+    scene = Tale.begin("Compact", stopAfter="AudioGeneration").ok("main")
+    assert scene.status.phase == "Succeeded"
+    assert scene.condition("Ready") == ("True", "StoppedAfter")
+    assert scene.status.outputs == ()
+    assert scene.status.story is not None
+    assert scene.status.story.duration_ms == 8200
+
+
+# ---------------------------------------------------------------- pieces
+
+
+def test_each_piece_is_an_item_and_a_lost_one_is_made_again_alone() -> None:
+    """A pod killed in the middle of a scene repeats that scene's index; the others go on."""
+    scene = Tale.begin().ok("scenes", "audio", "images", "layout")
+    first = scene.launched("compose")
+    assert (first.completions, first.document.indexes) == (PIECES, "0-3")
+    scene.piece(0).piece(1).piece(2, 137, disruption="EvictionByEvictionAPI").piece(3)
+    scene.change("compose-a1", finished="Failed", finished_at=scene.seen.now, completed="0-1,3", failed="2").settle()
+    again = scene.launched("compose")
+    assert (again.document.attempt, again.document.indexes, again.completions) == (2, "2", 1)
+    assert scene.piece(0).jobs.keys() >= {"join-a1"}
+    stage = next(stage for stage in scene.status.stages if stage.name == "VideoComposition")
+    assert (stage.disruptions, stage.failures) == (1, 0)
+
+
+def keys(spec: VideoJobSpec, execution: str = "Spread") -> dict[str, str]:
+    """Content keys by kind."""
+    plan = PlanStatus(execution=execution, image="worker")  # type: ignore[arg-type]  # one of the two words
+    return recipes.keys(recipes.steps(spec, plan), 2)
+
+
+@pytest.mark.parametrize(
+    ("edit", "execution", "same"),
+    [
+        ({"script": {"text": TEXT + " The end."}}, "Spread", {"compose"}),
+        ({"script": {"text": TEXT + " The end."}}, "Compact", set()),
+        ({"thumbnail": {"atMs": 500}}, "Spread", {"scenes", "audio", "images", "layout", "compose", "join"}),
+        ({"quality": "High"}, "Spread", {"scenes", "audio", "images"}),
+        ({"images": ONLINE_IMAGES}, "Spread", {"scenes", "audio", "compose"}),
+        ({"genre": "mystery"}, "Spread", {"audio", "compose"}),
+    ],
+    ids=["a sentence", "a sentence, in one pod", "the thumbnail", "the quality", "other pictures", "the genre"],
+)
+def test_an_edit_renews_what_follows_from_it_and_nothing_else(
+    edit: dict[str, Any], execution: str, same: set[str]
+) -> None:
+    """S-056, S-057. The key of spread pieces is the start of each piece's own: an edited sentence renews its piece alone."""
+    before, after = keys(story_spec(), execution), keys(story_spec(story=edit), execution)
+    expected = same - {"scenes", "audio"} if "genre" in edit else same
+    found = {kind for kind in before if before[kind] == after[kind]}
+    assert found == (expected | {"compose"} if "genre" in edit else expected)
+
+
+def test_pieces_see_pictures_and_speech_without_depending_on_them() -> None:
+    scene = Tale.begin().ok("scenes", "audio", "images", "layout")
+    (task,) = scene.launched("compose").document.stages
+    assert [given.stage for given in task.inputs] == ["layout", "audio", "images"]
+    assert task.work_list is not None
+    assert task.key == content_key("compose", 1, task.params, ())
+    scene.piece(0).piece(1).piece(2).piece(3)
+    (join,) = scene.launched("join").document.stages
+    assert {given.stage: given.items_of for given in join.inputs} == {
+        "layout": None,
+        "compose": "layout",
+        "audio": None,
+    }
+
+
+# ---------------------------------------------------------------- what a pod is told
+
+
+def test_a_pod_that_asks_services_is_told_where_it_may_go() -> None:
+    policy = FetchPolicy(allow_hosts=("*.example.com",))
+    scene = Tale.begin("Compact", config=replace(CONFIG, fetch=policy), story={"voice": ONLINE_VOICE}).ok("main")
+    document = scene.launched("audio").document
+    assert [task.online for task in document.stages] == [True]
+    assert document.fetch == policy
+    assert scene.plans[0].status is not None
+    first = scene.launched("main").document
+    assert first.fetch is None
+    assert not any(task.online for task in first.stages)
+
+
+def test_c_14_the_policy_of_fallbacks_reaches_every_stage_that_could_take_one() -> None:
+    scene = Tale.begin("Compact", fallback={"policy": "Deny"})
+    policies = {task.kind: task.params.get("fallback") for task in scene.launched("main").document.stages}
+    assert {kind for kind, given in policies.items() if given} == {"audio", "images", "layout"}
+    assert all(given == {"policy": "Deny"} for given in policies.values() if given)
+
+
+@pytest.mark.parametrize(("mode", "expect"), [("ReadWrite", "ReadWrite"), ("ReadOnly", "ReadOnly"), ("Off", None)])
+def test_sentences_pictures_and_pieces_come_from_the_cache_as_the_spec_says(mode: str, expect: str | None) -> None:
+    """S-034, S-035, S-056."""
+    order = Tale.begin("Compact", cache={"mode": mode}).launched("main").document.cache
+    assert (order.mode if order is not None else None) == expect
+    assert order is None or order.source == ""
+
+
+def test_a_script_in_a_config_map_is_named_and_never_read_by_the_operator() -> None:
+    scene = Tale.begin("Spread", story={"script": {"configMapRef": {"name": "scripts", "key": "fig.md"}}})
+    (task,) = scene.launched("scenes").document.stages
+    script = SceneParsingParams.model_validate(task.params).story.script
+    assert script.config_map is not None
+    assert (script.text, script.config_map.name, script.config_map.key) == (None, "scripts", "fig.md")
+
+
+def test_a_script_that_no_task_can_carry_is_refused_with_the_way_out() -> None:
+    """16,384 characters are permitted; of Japanese ones they are 48 KiB."""
+    scene = Tale.begin(story={"script": {"text": "\u7121" * 16_384}, "language": "ja"})
+    assert scene.status.phase == "Failed"
+    assert scene.status.failure is not None
+    assert scene.status.failure.code == "PlanTooLarge"
+    assert "videojob submit -f" in (scene.status.failure.hint or "")
+
+
+def test_the_voices_are_told_what_concerns_them_and_no_more() -> None:
+    scene = Tale.begin("Compact", story={"title": "The Last Fig", "targetDurationMs": 9000})
+    task = next(task for task in scene.launched("main").document.stages if task.kind == "audio")
+    given = AudioParams.model_validate(task.params)
+    assert given.target_duration_ms == 9000
+    assert "title" not in task.params
+
+
+# ---------------------------------------------------------------- fallbacks
+
+
+CARD = "a text card stands in for a picture: pexels: 429"
+SILENT = "nobody could read the story aloud, so it is silent and its scenes last half as long again: azure: 401"
+
+
+def test_s_038_and_s_039_a_fallback_shows_as_degraded_until_the_end_and_after() -> None:
+    scene = Tale.begin().ok("scenes", "images", images={"degraded": (CARD,)})
+    assert scene.condition("Degraded") == ("True", "ImageFallback")
+    scene.ok("audio", audio={"degraded": (SILENT,)}).ok("layout")
+    assert scene.condition("Degraded") == ("True", "VoiceFallback")
+    for index in range(PIECES):
+        scene.piece(index)
+    scene.ok("join", "thumbnail", "finalize")
+    assert scene.status.phase == "Succeeded"
+    said = next(entry.message for entry in scene.status.conditions if entry.type == "Degraded")
+    assert (SILENT in said, CARD in said) == (True, True)
+    assert scene.told().count("ImageFallback") == 1
+    assert scene.told().count("VoiceFallback") == 1
+
+
+def test_a_redrive_that_needs_no_fallback_is_degraded_no_more() -> None:
+    scene = Tale.begin().ok("scenes", "images", images={"degraded": (CARD,)})
+    scene.bad("audio", 65, a_failure("TTSError", "Permanent", "AudioGeneration"))
+    assert scene.condition("Degraded") == ("True", "ImageFallback")
+    scene.ask(retry="again;from=ImageGeneration").settle()
+    assert scene.condition("Degraded") is None
+
+
+@pytest.mark.parametrize(
+    ("code", "cause", "exit_code"), [("TTSError", "Permanent", 65), ("ImageGenerationError", "Permanent", 65)]
+)
+def test_s_041_with_deny_a_failing_provider_is_a_dead_letter(code: str, cause: str, exit_code: int) -> None:
+    group = {"TTSError": "audio", "ImageGenerationError": "images"}[code]
+    scene = Tale.begin(fallback={"policy": "Deny"}).ok("scenes").bad(group, exit_code, a_failure(code, cause, None))
+    assert scene.status.phase == "Failed"
+    assert scene.condition("DeadLettered") == ("True", "Permanent")
+    assert scene.status.failure is not None
+    assert scene.status.failure.code == code
+
+
+def test_s_041_a_service_that_stays_away_is_one_too_once_its_retries_are_used_up() -> None:
+    scene = Tale.begin(fallback={"policy": "Deny"}, retry={"maxAttempts": 2, "backoffSeconds": 1}).ok("scenes")
+    away = a_failure("TTSError", "External", None)
+    scene.bad("audio", 69, away)
+    assert scene.status.phase != "Failed"
+    scene.tick(60).settle()
+    scene.bad("audio", 69, away)
+    assert scene.status.phase == "Failed"
+    assert scene.condition("DeadLettered") is not None
+
+
+@pytest.mark.parametrize(
+    ("start", "first"),
+    [("video", "VideoComposition"), ("thumbnail", "ThumbnailGeneration"), ("captions-vtt", "VideoJoin")],
+)
+def test_a_redrive_from_an_output_means_the_stage_that_makes_it(start: str, first: str) -> None:
+    scene = Tale.begin("Compact")
+    scene.bad("main", 65, a_failure("CompositionError", "Permanent", "VideoJoin"))
+    before = {stage.name: stage.key for stage in scene.status.stages}
+    scene.ask(retry=f"again;from={start}").settle()
+    renewed = [stage.name for stage in scene.status.stages if stage.key != before[stage.name]]
+    assert renewed == list(before)[list(before).index(first) :]
+
+
+def test_a_worker_that_talks_too_much_fills_no_status() -> None:
+    """Case 57: a fallback for each stage, in the longest sentences, with credentials in them."""
+    long = tuple(f"{number} https://user:hunter2@example.com/{'x' * 5000}" for number in range(8))
+    scene = Tale.begin("Compact")
+    kinds = ("scenes", "audio", "images", "layout", "compose", "join", "thumbnail")
+    scene.ok("main", **{kind: {"degraded": long, "notes": long} for kind in kinds})
+    assert scene.status.phase == "Succeeded"
+    assert size(scene.status) <= MAX_BYTES
+    assert scene.condition("Degraded") is not None
+    assert "hunter2" not in scene.status.model_dump_json()
