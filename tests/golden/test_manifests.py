@@ -11,6 +11,7 @@ import yaml
 
 from builders import CONFIG, Scene, a_url
 from graphs import ITEM, Graph
+from storyboard import ONLINE_VOICE, Tale
 from videojob_api.v1alpha1 import NotifyTarget, WorkerClass
 from videojob_operator.decide.notify import group_of
 from videojob_operator.decide.world import CreateJob
@@ -43,6 +44,12 @@ def created(mode: str, group: str) -> tuple[CreateJob, Scene]:
     if group == "main-gpu":
         scene = Scene.of(mode, config=replace(CONFIG, classes=(("gpu", GPU),)), workerClass="gpu").settle()
         return next(a for plan in scene.plans for a in plan.actions if isinstance(a, CreateJob)), scene
+    if group.startswith("story-"):
+        asked = {"voice": ONLINE_VOICE, "script": {"configMapRef": {"name": "scripts", "key": "fig.md"}}}
+        tale = Tale.begin(mode, story=asked).ok("main" if mode == "Compact" else "scenes")
+        for done in ("audio", "images", "layout") if group == "story-compose" else ():
+            tale.ok(done)
+        return tale.launched(group.removeprefix("story-")), tale
     if group == "fan-out":
         graph = Graph.fanned(5, slots=2)
         return graph.launched(ITEM), graph
@@ -74,6 +81,9 @@ def created(mode: str, group: str) -> tuple[CreateJob, Scene]:
         ("Spread", "commit"),
         ("Compact", "notify"),
         ("Spread", "fan-out"),
+        ("Compact", "story-main"),
+        ("Compact", "story-audio"),
+        ("Spread", "story-compose"),
     ],
 )
 def test_the_manifest_is_the_golden_one(mode: str, group: str, request: pytest.FixtureRequest) -> None:
@@ -97,6 +107,9 @@ def test_every_golden_file_is_used() -> None:
         "spread-commit.yaml",
         "compact-notify.yaml",
         "spread-fan-out.yaml",
+        "compact-story-main.yaml",
+        "compact-story-audio.yaml",
+        "spread-story-compose.yaml",
     }
     assert {path.name for path in GOLDEN.iterdir()} == used
     assert CONFIG.worker_image in (GOLDEN / "compact-main.yaml").read_text(encoding="utf-8")

@@ -24,6 +24,8 @@ from videojob_api.v1alpha1 import (
     QueueStatus,
     RetentionStatus,
     StageStatus,
+    StoryMetadata,
+    StoryStatus,
     VideoJobStatus,
 )
 from videojob_operator.decide.bounds import MAX_BYTES, STEPS, bounded, cut, size
@@ -67,6 +69,8 @@ def statuses(draw: st.DrawFn) -> VideoJobStatus:
     source = an_input().model_copy(update={"filename": "", "video_codec": ""})
     room = MAX_INPUT_BYTES - len(canonical_json(source.dump()))
     failed = draw(st.booleans())
+    said = tuple(draw(texts(300)) for _ in range(draw(st.integers(0, 8))))
+    words = draw(texts(80))
     kind = PlanStatus(
         execution="Spread", image="i" * 300, claim_name="c" * 253, outputs=(planned,) * count,
         groups=tuple(PlannedGroup(name=f"group{n}", stages=(f"BackgroundRemoval{n}",), slot="cpu") for n in range(stages)),
@@ -98,9 +102,13 @@ def statuses(draw: st.DrawFn) -> VideoJobStatus:
         stages=tuple(
             StageStatus(name=f"BackgroundRemoval{n}", group=f"group{n}", job="j" * 63, slot="birefnet", key="k" * 32,
                         attempt=3, failures=2, start_time=NOW, completion_time=NOW, cpu_seconds=1234.567,
-                        gpu_seconds=1234.567, message=draw(texts(200)))
+                        gpu_seconds=1234.567, message=draw(texts(200)), degraded=said or None, notes=said or None)
             for n in range(stages)
         ),
+        story=StoryStatus.model_construct(
+            title=draw(texts(200)), scenes=500,
+            metadata=StoryMetadata.model_construct(description=draw(texts(200)), tags=(words,) * 10, hashtags=(words,) * 16),
+        ) if draw(st.booleans()) else None,
         input=source.model_copy(update={"filename": cut(draw(texts(2000)), room)}),
         failure=FailureStatus(
             failure_class="Recoverable", code="C" * 64, stage="BackgroundRemoval1", attempt=3, exit_code=75, time=NOW,
@@ -116,7 +124,9 @@ def decided_on(status: VideoJobStatus) -> dict[str, Any]:
     for part in ("progress", "queue", "retention", "history", "input"):
         body.pop(part, None)
     body["conditions"] = [(entry["type"], entry["status"], entry["reason"]) for entry in body["conditions"]]
-    body["stages"] = [{**stage, "message": ""} for stage in body["stages"]]
+    said = {"message": "", "notes": None}
+    body["stages"] = [{**stage, **said, "degraded": bool(stage.get("degraded"))} for stage in body["stages"]]
+    body["story"] = {**body.get("story", {}), "metadata": None}
     body["notify"] = [{**row, "message": ""} for row in body.get("notify", ())]
     body["outputs"] = [(row["name"], row["uri"], row["sizeBytes"], row["sha256"]) for row in body.get("outputs", ())]
     body["failure"] = {key: body.get("failure", {}).get(key) for key in ("class", "code", "stage", "attempt")}

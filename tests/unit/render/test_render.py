@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from builders import Scene, a_url, a_videojob
+from storyboard import Tale
 from videojob_api import contract, names
 from videojob_api.stages import KINDS
 from videojob_api.v1alpha1 import WorkerClass
@@ -215,6 +216,38 @@ def test_a_secret_and_the_network_are_the_fetchs_alone() -> None:
     assert names.LABEL_EGRESS not in manifest(main)["spec"]["template"]["metadata"]["labels"]
     assert "media-key" not in json.dumps(manifest(main))
     assert "secretName" not in json.dumps(pod())
+
+
+def test_services_are_asked_by_a_pod_that_has_their_secrets_and_reads_the_store() -> None:
+    """S-032, S-036: every key of every Secret of the chain, in one mount for each Secret; what decodes has none of it."""
+    chain = [
+        {"name": name, "secretName": secret}
+        for name, secret in (("polly", "aws"), ("azure", "speech"), ("openai", "aws"))
+    ]
+    images = {"providers": [{"name": "pexels", "secretName": "photos"}]}
+    tale = Tale.begin("Spread", story={"voice": {"providers": chain}, "images": images}).ok("scenes", "audio", "images")
+    audio, layout = pod(tale.launched("audio")), manifest(tale.launched("layout"))
+    (container,) = containers(audio)
+    secrets = {v["name"]: v["secret"] for v in audio["volumes"] if "secret" in v}
+    assert [(s["secretName"], [item["key"] for item in s["items"]]) for s in secrets.values()] == [
+        ("aws", ["accessKeyId", "secretAccessKey", "sessionToken", "key"]), ("speech", ["key"]),
+    ]  # fmt: skip
+    mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+    assert {path.rpartition("/")[2] for path in mounts if "videojob-source" in path} == {"aws", "speech"}
+    assert [path for path, mount in mounts.items() if path.startswith("/store") and not mount.get("readOnly")] == [
+        "/store/job"
+    ]
+    assert manifest(tale.launched("audio"))["spec"]["template"]["metadata"]["labels"][names.LABEL_EGRESS] == "provide"
+    assert manifest(tale.launched("images"))["metadata"]["labels"][names.LABEL_EGRESS] == "provide"
+    assert names.LABEL_EGRESS not in layout["spec"]["template"]["metadata"]["labels"]
+    assert "secretName" not in json.dumps(layout["spec"]["template"]["spec"])
+
+
+def test_a_script_in_a_config_map_is_mounted_by_the_container_that_reads_it_alone() -> None:
+    tale = Tale.begin("Compact", story={"script": {"configMapRef": {"name": "scripts", "key": "fig.md"}}})
+    spec = pod(tale.launched("main"))
+    seen = {c["name"]: [m["mountPath"] for m in c["volumeMounts"] if m["name"] == "config"] for c in containers(spec)}
+    assert seen == {"work": [f"{contract.CONFIG_PATH}/scripts"], "commit": []}
 
 
 def test_the_settings_say_where_a_fetch_may_go() -> None:

@@ -10,6 +10,7 @@ from videojob_api.story.looks import SAMPLE_RATE
 from videojob_api.story.scenes import SCENES_FILE, AssetRef, Scene, SceneManifest, Speech, Word
 from videojob_api.story.tasks import AudioParams, online
 from videojob_api.story.timing import Fit, fit, laid_out, scene_ms, whole_frames, words_ms
+from videojob_api.v1alpha1 import StoryStatus
 
 from ..base.errors import BadConfig
 from ..base.words import Piece
@@ -53,6 +54,11 @@ def run(context: Context) -> StageResult:
         parts=tuple(made.values()),
         degraded=found.degraded[:8],
         notes=found.notes[:8],
+        story=StoryStatus(
+            scenes=len(found.scenes),
+            duration_ms=found.duration_ms,
+            narrator=None if narration.silent else who[:200],
+        ),
     )
 
 

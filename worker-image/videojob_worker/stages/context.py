@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from videojob_api.contract import RunResult, StageResult, StageTask, TaskDocument
+from videojob_api.contract import CONFIG_PATH, RunResult, StageResult, StageTask, TaskDocument
 from videojob_api.fanout import WorkList
 from videojob_api.redact import redact
 from videojob_api.stages import StageKind
@@ -50,6 +50,8 @@ class Context:
     log: Log
     tell: Callable[[int, str, str | None, int | None], None]
     """Percent of this stage, one sentence, speed, seconds left."""
+    configs: Path = Path(CONFIG_PATH)
+    """Folder of the ConfigMaps that were mounted: `<name>/<key>`."""
     item: Item | None = None
     """The work item, in a fan-out."""
     reported: list[RunResult] = field(default_factory=list)

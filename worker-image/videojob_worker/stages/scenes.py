@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from videojob_api.contract import StageFile, StageResult, canonical_json
+from videojob_api.story.params import ConfigMapKey
 from videojob_api.story.scenes import SCENES_FILE, SceneManifest
 from videojob_api.story.tasks import SceneParsingParams
+from videojob_api.v1alpha1 import StoryStatus
 
 from ..base.errors import BadConfig, Permanent
 from ..storage import files
@@ -24,6 +26,8 @@ def run(context: Context) -> StageResult:
     script = story.script.text
     if story.script.uri is not None:
         script = _read(context.store.source(story.script.uri, None))
+    elif story.script.config_map is not None:
+        script = _read(_mounted(context, story.script.config_map))
     context.progress(10, "Reading the script")
     manifest = parse(story, script)
     seconds = manifest.duration_ms / 1000
@@ -32,7 +36,24 @@ def run(context: Context) -> StageResult:
         message=f"{len(manifest.scenes)} scenes, some {seconds:.0f} s",
         parts=(written(context.staging, SCENES_FILE, canonical_json(manifest.dump())),),
         notes=manifest.notes[:8],
+        story=StoryStatus(
+            title=manifest.title[:200],
+            language=manifest.language,
+            scenes=len(manifest.scenes),
+            duration_ms=manifest.duration_ms,
+        ),
     )
+
+
+def _mounted(context: Context, given: ConfigMapKey) -> Path:
+    """The entry of a ConfigMap, where the pod has it mounted. Raises Permanent (SourceNotFound)."""
+    path = context.configs / given.name / given.key
+    if not path.is_file():
+        raise Permanent(
+            "SourceNotFound", f"there is no ConfigMap {given.name} with a key {given.key} in the VideoJob's namespace",
+            hint=f"kubectl create configmap {given.name} --from-file={given.key}=SCRIPT, then retry",
+        )  # fmt: skip
+    return path
 
 
 def _read(path: Path) -> str:
