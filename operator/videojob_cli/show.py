@@ -82,7 +82,7 @@ def outputs(found: Sequence[Json]) -> str:
             one["name"],
             str(one["path"]).rsplit("/", 1)[-1],
             size(one["sizeBytes"]),
-            f"{one['width']}x{one['height']}",
+            f"{one['width']}x{one['height']}" if one.get("width") else None,
             seconds(one.get("durationMs")),
             one.get("frameRate"),
             one.get("videoCodec"),
