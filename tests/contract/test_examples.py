@@ -67,7 +67,7 @@ def test_a_story_of_the_examples_needs_no_network_and_no_secret(name: str) -> No
     params = parameters(STORIES[name])
     assert params is not None
     assert not tasks.online(params.voice)
-    assert not tasks.online_images(params.images)
+    assert not tasks.online_images(params.images, params.scenes)
 
 
 def test_every_way_to_work_has_an_example_and_a_minimal_one() -> None:

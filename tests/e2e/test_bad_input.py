@@ -166,10 +166,10 @@ def test_a_namespace_without_a_store_waits_for_one(
     [
         ({}, "exactly one kind of work"),
         (
-            {"transcode": {"source": {"uri": "store://stock/a.mp4"}}, "story": {"title": "x"}},
+            {"transcode": {"source": {"uri": "store://stock/a.mp4"}}, "story": {"script": {"text": "x"}}},
             "exactly one kind of work",
         ),
-        ({"story": {"title": "x"}}, "not available in this version"),
+        ({"story": {"title": "x"}}, "a story is told in one way: set one of story.scenes"),
         (
             {"transcode": {"source": {"uri": "store://stock/a.mp4"}, "limits": {"maxInputSize": "-5Mi"}}},
             "maxInputSize",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
 from .base import ApiModel, Rule
 from .sources import STORED
@@ -158,9 +160,9 @@ class StorySpec(ApiModel):
     @classmethod
     def _nothing_unknown(cls, value: Any) -> Any:
         """What the stages' parameters tolerate from another version is a typing error here."""
-        if isinstance(value, dict):
-            for name, part in value.items():
-                _known(cls, name, part, name)
+        found = list(_unknown(cls, value, ()))
+        if found:
+            raise ValidationError.from_exception_data(cls.__name__, found)
         return value
 
     @model_validator(mode="after")
@@ -172,17 +174,21 @@ class StorySpec(ApiModel):
         return self
 
 
-def _known(model: type[BaseModel], name: str, value: Any, where: str) -> None:
-    field = next((each for key, each in model.model_fields.items() if name in (key, each.alias)), None)
-    if field is None:
-        raise ValueError(f"{where}: Extra inputs are not permitted")
-    below = _model(field.annotation)
-    parts = enumerate(value) if isinstance(value, list | tuple) else [(None, value)]
-    for place, part in parts:
-        if below is not None and isinstance(part, dict):
-            here = where if place is None else f"{where}.{place}"
-            for inner, each in part.items():
-                _known(below, inner, each, f"{here}.{inner}")
+def _unknown(model: type[BaseModel], value: Any, where: tuple[str | int, ...]) -> Iterator[InitErrorDetails]:
+    """Errors of the kind, and at the places, that a strict model has: who reads specs of a later version leaves these out."""
+    if not isinstance(value, dict):
+        return
+    for name, part in value.items():
+        field = next((each for key, each in model.model_fields.items() if name in (key, each.alias)), None)
+        if field is None:
+            yield InitErrorDetails(type="extra_forbidden", loc=(*where, name), input=part)
+            continue
+        below = _model(field.annotation)
+        items = enumerate(part) if isinstance(part, list | tuple) else ()
+        if below is not None:
+            yield from _unknown(below, part, (*where, name))
+            for place, item in items:
+                yield from _unknown(below, item, (*where, name, place))
 
 
 def _model(annotation: Any) -> type[BaseModel] | None:

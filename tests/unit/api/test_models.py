@@ -48,7 +48,7 @@ REFUSED = (
         "a misspelt field of a story",
         VideoJobSpec,
         {"story": {"scenes": [{"text": "A fig.", "image": {"colour": "#000000"}}]}},
-        "scenes.0.image.colour: Extra inputs are not permitted",
+        "scenes.0.image.colour\n  Extra inputs are not permitted",
     ),
     Case(
         "a stop of a transcode after a story's",

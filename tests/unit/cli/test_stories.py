@@ -95,7 +95,7 @@ def test_a_script_has_no_place_beside_scenes(api: HandApi, tmp_path: Path) -> No
 
 
 def test_a_misspelt_field_is_named(api: HandApi, tmp_path: Path) -> None:
-    with pytest.raises(CliError, match=r"captions\.styel: Extra inputs are not permitted"):
+    with pytest.raises(CliError, match=r"spec\.story\.captions\.styel: Extra inputs are not permitted"):
         submitted(api, written(tmp_path, {"script": {"text": "A fig."}, "captions": {"styel": "karaoke"}}))
 
 

@@ -39,7 +39,19 @@ SPECS = (
         "spec.transcode.source.uri",
     ),
     Case("no kind of work says what to do", {}, False, "exactly one"),
-    Case("what is not available says so", {"story": {}}, False, "not available"),
+    Case("what is not available says so", {"avatar": {}}, False, "not available"),
+    Case("a story without words says what to do", {"story": {}}, False, "a story is told in one way"),
+    Case(
+        "fields of a later version are left out of a story",
+        {
+            "story": {
+                "scenes": [{"text": "A fig.", "mood": 1}],
+                "captions": {"style": "word", "glow": 2},
+                "odour": "sweet",
+            }
+        },
+        True,
+    ),
 )
 
 
