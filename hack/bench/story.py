@@ -50,6 +50,11 @@ from videojob_worker.compose.text import Typesetter
 FPS, SCENE_SECONDS, SIZE = 30, 5, (1920, 1080)
 TEXT = "This is scene number {} of a story that is told in many pictures, and it speaks for some seconds."
 REPEATS = 3
+RAW = (
+    "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{SIZE[0]}x{SIZE[1]}", "-r", str(FPS), "-color_range", "tv",
+    "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
+)  # fmt: skip
+"""How FFmpeg is to read frames. Their colours are named as in our films: else newer ones convert one side of a comparison."""
 
 
 def photograph(path: Path, seed: int) -> None:
@@ -163,13 +168,12 @@ class Bench:
     def raw(self, frames: Path) -> float:
         """Seconds of the encoder alone."""
         since = time.monotonic()
-        form = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{SIZE[0]}x{SIZE[1]}", "-r", str(FPS)]
         argv = [
             ffmpeg(),
             "-v",
             "error",
             "-y",
-            *form,
+            *RAW,
             "-i",
             frames,
             "-c:v",
@@ -293,7 +297,9 @@ def moviepy_python(folder: Path) -> Path:
 
 
 def vmaf(bench: Bench, manifest: SceneManifest, film: Path) -> str:
-    """Quality of two scenes against the same motion drawn from the photograph with Lanczos, where an FFmpeg with libvmaf is."""
+    """Quality of two scenes against the same motion drawn from the photograph with Lanczos, where an FFmpeg with libvmaf is; and
+    that of the encoder alone, so that it is seen whose loss it is.
+    """
     try:
         import imageio_ffmpeg  # noqa: PLC0415 - an optional tool of this bench alone
     except ImportError:
@@ -307,27 +313,26 @@ def vmaf(bench: Bench, manifest: SceneManifest, film: Path) -> str:
     source = bench.film(draft)
     source.make(out, source.pieces, lambda _done, _total: None, workers=2)
     source.join(out, lambda piece: out / piece.name, None, film)
+    own = bench.folder / "own.yuv"
+    bench.frames(draft, own)
+    bench.raw(own)
+    own.unlink()
     lanczos(source, reference)
-    form = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{SIZE[0]}x{SIZE[1]}", "-r", str(FPS)]
-    log = bench.folder / "vmaf.json"
+    program = imageio_ffmpeg.get_ffmpeg_exe()
+    ours, alone = (scored(program, film_, reference, bench.folder) for film_ in (film, bench.folder / "raw.mp4"))
+    reference.unlink()
+    return f"{ours}; x264 alone on the same frames: {alone}"
+
+
+def scored(program: str, film: Path, reference: Path, folder: Path) -> str:
+    """VMAF of a film, frame by frame."""
+    log = folder / "vmaf.json"
     graph = (
         f"[0:v]settb=1/30,setpts=N[a];[1:v]settb=1/30,setpts=N[b];[a][b]libvmaf=n_threads=2:log_fmt=json:log_path={log}"
     )
-    argv: list[str | Path] = [
-        imageio_ffmpeg.get_ffmpeg_exe(),
-        "-v",
-        "error",
-        "-i",
-        film,
-        *form,
-        "-i",
-        reference,
-        "-lavfi",
-        graph,
-    ]
+    argv: list[str | Path] = [program, "-v", "error", "-i", film, *RAW, "-i", reference, "-lavfi", graph]
     subprocess.run([*argv, "-f", "null", "-"], check=True, stdin=subprocess.DEVNULL)
     scores = sorted(frame["metrics"]["vmaf"] for frame in json.loads(log.read_text(encoding="utf-8"))["frames"])
-    reference.unlink()
     return f"mean {statistics.mean(scores):.1f}, 1st percentile {scores[len(scores) // 100]:.1f}"
 
 
