@@ -216,6 +216,23 @@ def test_m2_one_edited_sentence_is_one_new_piece(bench: StoryBench) -> None:
     assert int(probed(second.published("video"))["streams"][0]["nb_read_packets"]) == frames
 
 
+def test_m2_where_two_scenes_are_seen_at_once_the_passages_are_renewed_too(bench: StoryBench) -> None:
+    """S-020: five pieces of three scenes; the passages take no time of their own."""
+    texts = [scene["text"] for scene in SCENES]
+    into = {"transition": {"kind": "dissolve", "durationMs": 400}}
+    document = bench.story(scenes=pictured(texts, **into))
+    ended(bench.run("work", document))
+    order = bench.piece_keys()
+    ended(bench.run("commit", document))
+    texts[1] = "Nobody at all in the village ever spoke of it again."
+    second = StoryBench(bench.root, "edited")
+    ended(second.run("work", second.story(scenes=pictured(texts, **into))))
+    assert [a == b for a, b in zip(order, second.piece_keys(), strict=True)] == [True, False, False, False, True]
+    assert second.record("compose").message == "3 of 5 pieces drawn"
+    film = second.folder("join") / "video.mp4"
+    assert int(probed(film)["streams"][0]["nb_read_packets"]) == second.scenes().total_frames
+
+
 def test_another_picture_leaves_the_sound_as_it_is(bench: StoryBench) -> None:
     texts = [scene["text"] for scene in SCENES[:2]]
     ended(bench.whole(scenes=pictured(texts)))
@@ -262,6 +279,15 @@ def test_a_killed_item_repeats_alone(bench: StoryBench) -> None:
     assert (joined.story.pieces, joined.story.pieces_made) == (3, 3)
     ended(bench.run("commit", bench.only(whole, "finalize")))
     assert int(probed(bench.published("video"))["streams"][0]["nb_read_packets"]) == 3 * 180
+
+    # Another VideoJob's work item takes the piece from where it was kept.
+    second = StoryBench(bench.root, "again")
+    whole = second.story(spread=True, scenes=pictured([scene["text"] for scene in SCENES], durationMs=6000))
+    ended(second.run("work", second.only(whole, "scenes", "audio", "images", "layout")))
+    item = second.only(second.listed(whole), "compose", indexes="0-2")
+    taken = ended(second.run("work", item, JOB_COMPLETION_INDEX="2"))
+    assert (taken.index, taken.stages[0].cached) == (2, True)
+    assert second.pieces() == {second.piece_keys()[2]: after[second.piece_keys()[2]]}
 
 
 def test_an_attempt_that_is_ended_leaves_its_whole_pieces_to_the_next(bench: StoryBench) -> None:

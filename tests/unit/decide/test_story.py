@@ -57,6 +57,13 @@ PLANS = (
         SPREAD,
         ["audio", "images"],
     ),
+    Case(
+        "a picture behind a URL",
+        "Compact",
+        {"story": {"script": None, "scenes": [{"text": TEXT, "image": {"uri": "https://example.com/a.jpg"}}]}},
+        ["main", "images", "main-2"],
+        ["images"],
+    ),
     Case("a preview of the voices", "Compact", {"stopAfter": "AudioGeneration"}, ["main"]),
     Case("a preview of the voices, spread", "Spread", {"stopAfter": "AudioGeneration"}, ["scenes", "audio"]),
     Case("a preview of the scenes", "Spread", {"stopAfter": "SceneParsing"}, ["scenes"]),
