@@ -379,6 +379,8 @@ class FetchParams(StatusModel):
     """The input, a URL."""
     limits: InputLimits
     """Bounds on it."""
+    text: bool | None = None
+    """Whether it is to be a text in UTF-8, and no video."""
 
 
 class IngestParams(StatusModel):

@@ -253,6 +253,12 @@ CASES = (
     # ------------------------------------------------------------ VideoJob: a story
     Case("a story of one sentence", story()),
     Case("a script in the store", story({"script": {"uri": "store://stock/scripts/fig.md"}})),
+    Case("a script behind a URL", story({"script": {"uri": "https://docs.example/fig.md?sig=1"}})),
+    Case(
+        "a script behind a URL with a password",
+        story({"script": {"uri": "https://u:p@docs.example/fig.md"}}),
+        "story.script.uri in body should",
+    ),
     Case("a script in a ConfigMap", story({"script": {"configMapRef": {"name": "scripts", "key": "fig.md"}}})),
     Case("scenes instead of a script", story({"script": None, "scenes": [{"text": "A fig."}, {"durationMs": 900}]})),
     Case("a story without words", story({"script": None}), "a story is told in one way: set one of story.scenes"),

@@ -10,7 +10,7 @@ from builders import CONFIG, SHA, UID, Scene, a_videojob, ended, seen
 from videojob_api.contract import RunResult, StageResult, StageTask
 from videojob_api.fanout import WorkList, list_uri, read_indexes
 from videojob_api.stages import STORY
-from videojob_api.v1alpha1 import FailureStatus, OutputStatus, StoryMetadata, StoryStatus, VideoJobSpec
+from videojob_api.v1alpha1 import FailureStatus, FetchedStatus, OutputStatus, StoryMetadata, StoryStatus, VideoJobSpec
 from videojob_operator.decide.recipes.story import outputs
 from videojob_operator.decide.world import Config, CreateJob
 
@@ -54,6 +54,9 @@ def told(task: StageTask, uid: str = UID, pieces: int = PIECES) -> StageResult:
     """What a stage of a story leaves when all is well."""
     made = StageResult(kind=task.kind, seconds=2.0, cpu_seconds=3.5)
     match task.kind:
+        case "fetch":
+            fetched = FetchedStatus(uri=f"store://uploads/{SHA}", size_bytes=1000, sha256=SHA)
+            return made.model_copy(update={"fetched": fetched})
         case "scenes":
             story = StoryStatus(title="Untitled Story", language="en", scenes=pieces, duration_ms=8000)
             return made.model_copy(update={"story": story})

@@ -15,6 +15,8 @@ STORED = r"store://(inbox/[0-9a-f]{64}|stock/[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-
 URL = r"https?://[A-Za-z0-9._:@%\[\]-]+([/?][!$-&(-;=?-Z\[\]_a-z~]*)?"
 """A URL without blanks, quotes, backslashes and fragment: what ends a URL in a text does not stand in one, so that texts
 can be cleared of queries. User and password are refused with a sentence of their own."""
+PLAIN_URL = URL.replace(":@%", ":%")
+"""The same without a user or a password."""
 SOURCE_URI = f"^({STORED}|{URL})$"
 """What a source may point at."""
 CREDENTIALS = "^https?://[^/?]*@"

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
 from .base import ApiModel, Rule
-from .sources import STORED
+from .sources import PLAIN_URL, STORED
 from .story_looks import (
     AspectRatio,
     Captions,
@@ -75,9 +75,10 @@ class StoryScript(ApiModel):
 
     text: Annotated[str, Field(min_length=1, max_length=MOST_TEXT)] | None = None
     """The script itself. A longer one goes into a file, or into a ConfigMap; `videojob submit -f` does that for you."""
-    uri: Annotated[str, Field(pattern=f"^{STORED}$", max_length=2048)] | None = None
-    """A text file of the store, UTF-8, at most 1 MiB: `store://inbox/<sha256>` (`videojob upload` prints it) or
-    `store://stock/<path>`."""
+    uri: Annotated[str, Field(pattern=f"^({STORED}|{PLAIN_URL})$", max_length=2048)] | None = None
+    """A text file, UTF-8, at most 1 MiB: of the store, `store://inbox/<sha256>` (`videojob upload` prints it) or
+    `store://stock/<path>`; or behind an `https://` or `http://` URL, fetched once in a pod of its own. A URL's query is never
+    shown in status, events and logs."""
     config_map_ref: ConfigMapKey | None = None
     """An entry of a ConfigMap of this namespace; the pod that parses the script mounts it. It is read when the stage runs: a
     later edit changes nothing."""

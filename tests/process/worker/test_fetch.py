@@ -169,3 +169,30 @@ def test_the_first_bytes_say_what_it_is() -> None:
     assert require_video(CLIP[:100]) == "mp4"
     with pytest.raises(Permanent, match="allowed: webm"):
         require_video(CLIP[:100], ("webm",))
+
+
+SCRIPT = ("\u7121\u82b1\u679c\u304c\u843d\u3061\u305f\u3002\n" * 400).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (SCRIPT, ExitCode.OK),
+        (b"\xef\xbb\xbf# Fig\n", ExitCode.OK),
+        (CLIP, ExitCode.PERMANENT),
+        (b"<!DOCTYPE html><p>Fig", ExitCode.PERMANENT),
+        ("F\u00e4ige".encode("latin-1"), ExitCode.PERMANENT),
+    ],
+    ids=["Japanese, cut within a letter", "with a mark", "a clip", "a page that shows it", "another encoding"],
+)
+def test_a_script_behind_a_url_is_text(bench: Workbench, body: bytes, code: ExitCode) -> None:
+    """S-001: what is none is refused by its first bytes, before it is read."""
+    with serve({"/fig.md": reply(body)}) as server:
+        bench.source = {"uri": server.url("/fig.md")}
+        document = bench.fetching()
+        document["stages"][0]["params"]["text"] = True
+        result = bench.run("fetch", document)
+    assert result.exit_code == code
+    if code != ExitCode.OK:
+        assert result.failure is not None
+        assert result.failure.code == "InvalidFileType"

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from builders import CONFIG, a_failure
+from builders import CONFIG, SHA, a_failure
 from storyboard import ONLINE_IMAGES, ONLINE_VOICE, PIECES, TEXT, Tale, published, story_spec
 from videojob_api.contract import FetchPolicy, content_key
 from videojob_api.story.tasks import AudioParams, SceneParsingParams
-from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec
+from videojob_api.v1alpha1 import PlanStatus, StoryStatus, VideoJobSpec
 from videojob_operator.decide import recipes
 from videojob_operator.decide.bounds import MAX_BYTES, size
+from videojob_operator.decide.estimate import estimate, learn
+from videojob_operator.decide.rates import Rates
 from videojob_operator.decide.recipes.story import expected_ms, outputs
 
 SPREAD = ["scenes", "audio", "images", "layout", "compose", "join", "thumbnail", "finalize"]
@@ -290,6 +292,23 @@ def test_a_script_in_a_config_map_is_named_and_never_read_by_the_operator() -> N
     assert (script.text, script.config_map.name, script.config_map.key) == (None, "scripts", "fig.md")
 
 
+@pytest.mark.parametrize(("mode", "groups"), [("Compact", ["fetch", "main"]), ("Spread", ["fetch", *SPREAD])])
+def test_a_script_behind_a_url_is_fetched_first_and_named_by_its_bytes(mode: str, groups: list[str]) -> None:
+    """S-001: in a pod of its own; keys follow from the bytes, and are on record before the Job that uses them."""
+    scene = Tale.begin(mode, story={"script": {"uri": "https://docs.example/fig.md?sig=geheim"}})
+    assert scene.status.plan is not None
+    assert [group.name for group in scene.status.plan.groups] == groups
+    assert [stage.name for stage in scene.status.stages if stage.key is not None] == ["Fetch"]
+    assert scene.launched("fetch").document.stages[0].params["text"] is True
+    scene.ok("fetch")
+    assert all(stage.key for stage in scene.status.stages)
+    task = scene.launched(groups[1]).document.stages[0]
+    assert SceneParsingParams.model_validate(task.params).story.script.uri == f"store://uploads/{SHA}"
+    assert "geheim" not in scene.status.model_dump_json()
+    other = Tale.begin(mode, story={"script": {"uri": "http://other.example/copy.txt"}}).ok("fetch")
+    assert [stage.key for stage in other.status.stages[1:]] == [stage.key for stage in scene.status.stages[1:]]
+
+
 def test_a_script_that_no_task_can_carry_is_refused_with_the_way_out() -> None:
     """16,384 characters are permitted; of Japanese ones they are 48 KiB."""
     scene = Tale.begin(story={"script": {"text": "\u7121" * 16_384}, "language": "ja"})
@@ -383,3 +402,23 @@ def test_a_worker_that_talks_too_much_fills_no_status() -> None:
     assert size(scene.status) <= MAX_BYTES
     assert scene.condition("Degraded") is not None
     assert "hunter2" not in scene.status.model_dump_json()
+
+
+# ---------------------------------------------------------------- when
+
+
+def test_a_finished_story_teaches_how_long_its_like_will_take() -> None:
+    """By the seconds that it lasts; before that is known, by the typical one."""
+    rates = learn(Rates(), Tale.begin("Compact").tick(20).ok("main").status)
+    scene = Tale.begin("Compact")
+    scene.set(rates=rates)
+    first = estimate(scene.seen, scene.status)
+    assert first is not None
+    assert first.cpu_seconds is None, "the typical one"
+    known = scene.status.model_copy(update={"story": StoryStatus(duration_ms=8234)})
+    found = estimate(scene.seen, known)
+    longer = estimate(scene.seen, known.model_copy(update={"story": StoryStatus(duration_ms=82_340)}))
+    assert found is not None
+    assert longer is not None
+    assert found.cpu_seconds == pytest.approx(8 * 3.5, rel=0.01)
+    assert (longer.cpu_seconds or 0) > 2 * (found.cpu_seconds or 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import time
 from pathlib import Path
 
@@ -56,10 +57,11 @@ def run(context: Context) -> StageResult:
             raise disk_full("the fetch")
         arrived(size, announced)
 
+    def video(head: bytes) -> object:
+        return sniffing.require_video(head, limits.allowed_types)
+
     part = context.staging / "part"
-    found = download(
-        order, part, Hooks(context.check, lambda head: sniffing.require_video(head, limits.allowed_types), room)
-    )
+    found = download(order, part, Hooks(context.check, _text if params.text else video, room))
     if source.sha256 is not None and found.sha256 != source.sha256:
         raise Permanent(
             "SourceChanged",
@@ -72,6 +74,21 @@ def run(context: Context) -> StageResult:
         message=f"{found.size_bytes} bytes from {found.host}"[:200],
         fetched=FetchedStatus(uri=UPLOADS + found.sha256, size_bytes=found.size_bytes, sha256=found.sha256),
     )
+
+
+def _text(head: bytes) -> object:
+    """The first bytes of a script; what is cut in the middle of a letter is one all the same."""
+    try:
+        said = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        said = "\0"
+    page = said.lstrip("\ufeff \t\r\n").lower()
+    if "\0" in said or page.startswith(("<!doctype", "<html", "<?xml")):
+        raise Permanent(
+            "InvalidFileType", "Invalid file type: the URL leads to no script, which is plain text or Markdown in UTF-8",
+            hint="give the URL of the text itself, not of a page that shows it",
+        )  # fmt: skip
+    return said
 
 
 def _secret(context: Context, name: str) -> str:

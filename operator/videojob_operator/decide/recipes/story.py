@@ -6,28 +6,49 @@ VideoJoin -> ThumbnailGeneration -> Finalization.
 
 from __future__ import annotations
 
-from videojob_api import stages
+from dataclasses import replace
+
+from videojob_api import contract, stages
 from videojob_api.story import tasks
 from videojob_api.story.asked import resolved
 from videojob_api.story.params import StoryFallback, StoryParams
 from videojob_api.story.timing import words_ms
-from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec
+from videojob_api.v1alpha1 import InputLimits, PlanStatus, Source, VideoJobSpec
+from videojob_api.v1alpha1.sources import UPLOADS
 
 from .base import Step
 
 PIECES_AT_ONCE = 16
 """Most pieces of one story that are drawn at a time, each in a pod of its own."""
+MOST_SCRIPT = "1Mi"
+"""Largest script behind a URL."""
 FILMS = ("video", "thumbnail", "metadata")
 """What every story publishes."""
 
 
 def story(spec: VideoJobSpec, plan: PlanStatus) -> tuple[Step, ...]:
     """All stages of a story; in one pod the pieces are one stage, which draws them side by side."""
-    params = parameters(spec)
+    params = parameters(spec, plan)
     if params is None:
         return ()
+    url = _url(spec)
+    if url is None:
+        return _steps(params, plan)
+    fetch = contract.FetchParams(source=Source(uri=url), limits=InputLimits(max_input_size=MOST_SCRIPT), text=True)
+    # What comes of the script has no key before its bytes are known.
+    return (Step(stages.FETCH, fetch), *(replace(step, pending=True) for step in _steps(params, plan, ("fetch",))))
+
+
+def _url(spec: VideoJobSpec) -> str | None:
+    """Where a script has to be fetched from."""
+    asked = spec.story
+    uri = asked.script.uri if asked is not None and asked.script is not None else None
+    return uri if uri is not None and uri.startswith(("https://", "http://")) else None
+
+
+def _steps(params: StoryParams, plan: PlanStatus, first: tuple[str, ...] = ()) -> tuple[Step, ...]:
     return (
-        Step(stages.SCENES, tasks.scene_params(params), after=()),
+        Step(stages.SCENES, tasks.scene_params(params), after=first),
         Step(
             stages.AUDIO, tasks.audio_params(params), ("scenes",), after=("scenes",), online=tasks.online(params.voice)
         ),
@@ -68,11 +89,16 @@ def _pieces(params: StoryParams, plan: PlanStatus) -> Step:
     return Step(stages.COMPOSE, given, ("layout",), after=("layout",), sees=("audio", "images"))
 
 
-def parameters(spec: VideoJobSpec) -> StoryParams | None:
-    """What the stages are given; None for a job that is no story."""
+def parameters(spec: VideoJobSpec, plan: PlanStatus | None = None) -> StoryParams | None:
+    """What the stages are given; None for a job that is no story. A script that was fetched is named by its digest."""
     if spec.story is None:
         return None
-    return resolved(spec.story, StoryFallback(policy=spec.fallback.policy))
+    params = resolved(spec.story, StoryFallback(policy=spec.fallback.policy))
+    fetched = plan.fetched if plan is not None and _url(spec) is not None else None
+    if fetched is None:
+        return params
+    script = params.script.model_copy(update={"uri": f"{UPLOADS}{fetched.sha256}"})
+    return params.model_copy(update={"script": script})
 
 
 def outputs(spec: VideoJobSpec) -> tuple[str, ...]:
