@@ -39,6 +39,8 @@ def _without_none(value: Any) -> Any:
     """A default as the API server stores it: what is not set is absent."""
     if isinstance(value, dict):
         return {key: _without_none(part) for key, part in value.items() if part is not None}
+    if isinstance(value, list):
+        return [_without_none(part) for part in value]
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -118,3 +119,21 @@ def test_an_unseen_object_is_in_progress_for_kstatus() -> None:
     """Without it Flux and Helm would call a VideoJob that nobody has looked at current."""
     status = schema.object_schema(KINDS[0])["properties"]["status"]
     assert status["default"] == {"observedGeneration": -1}
+
+
+@by_kind
+def test_no_default_is_null_anywhere(root: Path, kind: Kind) -> None:
+    """An optional field is absent: an API server refuses a schema whose default its own type does not allow."""
+    text = (root / "crds" / f"{kind.plural}.yaml").read_text(encoding="utf-8")
+    assert [default for default in _defaults(yaml.safe_load(text)) if "null" in json.dumps(default)] == []
+
+
+def _defaults(node: Any) -> Iterator[Any]:
+    if isinstance(node, list):
+        for part in node:
+            yield from _defaults(part)
+    elif isinstance(node, dict):
+        if "type" in node and "default" in node:
+            yield node["default"]
+        for part in node.values():
+            yield from _defaults(part)
