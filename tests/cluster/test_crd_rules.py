@@ -275,6 +275,17 @@ CASES = (
     Case("a platform nobody knows", story({"platform": "myspace"}), 'supported values: "tiktok", "youtube"'),
     Case("a voice nobody knows", story({"voice": {"providers": [{"name": "siri"}]}}), 'supported values: "offline"'),
     Case("a picture from nowhere", story({"images": {"providers": [{"name": "dalle"}]}}), 'supported values: "files"'),
+    Case(
+        "metadata of its own",
+        story({"metadata": {"title": "Tonight", "description": "Come.", "tags": ["sea"], "hashtags": ["#sea"]}}),
+    ),
+    Case("eleven tags", story({"metadata": {"tags": list("abcdefghijk")}}), "must have at most 10 items"),
+    Case(
+        "a description of 201 characters", story({"metadata": {"description": "a" * 201}}), "may not be more than 200"
+    ),
+    Case(
+        "a hashtag without its mark", story({"metadata": {"hashtags": ["sea"]}}), "story.metadata.hashtags[0] in body"
+    ),
     Case("no voice at all", story({"voice": {"providers": []}}), "should have at least 1 items"),
     Case(
         "services with a Secret, and a last resort",

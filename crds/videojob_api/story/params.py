@@ -12,6 +12,7 @@ from ..v1alpha1.story_parts import (
     ImageHint,
     Images,
     Name,
+    OwnMetadata,
     Provider,
     SceneInput,
     Splitting,
@@ -36,6 +37,7 @@ __all__ = [
     "ImageHint",
     "Images",
     "Name",
+    "OwnMetadata",
     "Provider",
     "SceneInput",
     "Script",
@@ -121,6 +123,8 @@ class StoryParams(StatusModel):
     """Music under it."""
     thumbnail: ThumbnailParams = ThumbnailParams()
     """The still picture."""
+    metadata: OwnMetadata | None = None
+    """What platforms are told, where it is not to be derived."""
     encoding: Encoding = Encoding()
     """How the video is compressed."""
     fallback: StoryFallback = StoryFallback()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..v1alpha1.base import StatusModel
 from .looks import Encoding, ThumbnailParams
-from .params import Images, Name, SceneInput, Splitting, StoryFallback, StoryParams, Voice
+from .params import Images, Name, OwnMetadata, SceneInput, Splitting, StoryFallback, StoryParams, Voice
 
 VOICE_PARTS, PICTURE_PARTS, PIECE_PARTS, SOUND_PARTS = "voice", "picture", "piece", "sound"
 """Kinds of the cache whose entries are single sentences, pictures and pieces of video, and the laid sounds of whole films."""
@@ -78,7 +78,10 @@ class AudioParams(StatusModel):
 
 def scene_params(story: StoryParams) -> SceneParsingParams:
     """What of a story concerns its scenes: how it is drawn and who is asked renews none of them."""
-    plain = {"encoding": Encoding(), "thumbnail": ThumbnailParams(), "images": Images(), "fallback": StoryFallback()}
+    plain: dict[str, StatusModel | None] = {
+        "encoding": Encoding(), "thumbnail": ThumbnailParams(), "images": Images(), "fallback": StoryFallback(),
+        "metadata": None,
+    }  # fmt: skip
     return SceneParsingParams(story=story.model_copy(update=plain))
 
 
@@ -158,3 +161,5 @@ class FinalizeParams(StatusModel):
     """Genre, for the metadata."""
     platform: Name | None = None
     """Whose limits the film is held against (S-048, S-049)."""
+    metadata: OwnMetadata | None = None
+    """What is said of the film instead of what follows from its words (S-044)."""

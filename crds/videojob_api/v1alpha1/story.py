@@ -22,7 +22,7 @@ from .story_looks import (
     Transition,
     VideoPreset,
 )
-from .story_parts import ConfigMapKey, Images, Provider, SceneInput, Splitting, Voice
+from .story_parts import ConfigMapKey, Images, OwnMetadata, Provider, SceneInput, SecretName, Splitting, Voice
 from .videoprofile import Bitrate
 
 VoiceName = Literal["offline", "flite", "espeak", "piper", "silent", "openai", "elevenlabs", "azure", "google", "polly"]
@@ -82,8 +82,19 @@ class StoryScript(ApiModel):
     config_map_ref: ConfigMapKey | None = None
     """An entry of a ConfigMap of this namespace; the pod that parses the script mounts it. It is read when the stage runs: a
     later edit changes nothing."""
+    secret_name: SecretName | None = None
+    """Of an https:// URL: a Secret of this namespace whose key `authorization` holds an Authorization header, for example
+    `Bearer ...`. It is mounted into the fetching pod alone, and sent to the URL's own host alone."""
     markup: Literal["Markdown", "Plain"] = "Markdown"
     """`Markdown` cleans headings, marks and stage directions away, `Plain` reads everything aloud."""
+
+    @model_validator(mode="after")
+    def _kept_secret(self) -> Self:
+        if self.secret_name is not None and not (self.uri or "").startswith("https://"):
+            raise ValueError(
+                "story.script.secretName goes with an https:// URL in story.script.uri: a secret is not sent over an open line"
+            )
+        return self
 
 
 class Compression(ApiModel):
@@ -152,6 +163,8 @@ class StorySpec(ApiModel):
     """Music under the narration."""
     thumbnail: ThumbnailParams = ThumbnailParams()
     """The still picture (S-042, S-043)."""
+    metadata: OwnMetadata | None = None
+    """What platforms are told beside the video, where it is not to be derived (S-044)."""
     quality: QualityName = "Standard"
     """`Draft` is fast, `Standard` for publishing, `High` for keeping (S-058)."""
     compression: Compression = Compression()

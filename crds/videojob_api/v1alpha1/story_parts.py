@@ -123,3 +123,20 @@ class Images(StatusModel):
     """Further tries of one picture at one provider."""
     cache_seconds: Annotated[int, Field(ge=0)] = 604_800
     """How long a picture is kept for the same request: 7 days."""
+
+
+Label = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^#\n]+$")]
+Hashtag = Annotated[str, Field(min_length=2, max_length=80, pattern=r"^#[^#\s]+$")]
+
+
+class OwnMetadata(StatusModel):
+    """What platforms are told beside the video, where it is not to be derived from the story (S-044 to S-046)."""
+
+    title: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """Title there; without it the story's."""
+    description: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """Without it the first two sentences."""
+    tags: Annotated[tuple[Label, ...], Field(max_length=10, json_schema_extra={"list_type": "set"})] | None = None
+    """Instead of the genre and the keywords that the text has; an empty list: none."""
+    hashtags: Annotated[tuple[Hashtag, ...], Field(max_length=16, json_schema_extra={"list_type": "set"})] | None = None
+    """Each with its `#`, instead of those made of the tags and those that every story has; an empty list: none."""

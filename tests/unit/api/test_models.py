@@ -59,6 +59,18 @@ REFUSED = (
     Case(
         "a stop of a story", VideoJobSpec, transcode(stopAfter="SceneParsing"), "spec.stopAfter must be a stage of what"
     ),
+    Case(
+        "a script's secret over an open line",
+        VideoJobSpec,
+        {"story": {"script": {"uri": "http://docs.example/fig.md", "secretName": "docs"}}},
+        "story.script.secretName goes with an https:// URL",
+    ),
+    Case(
+        "a misspelt piece of metadata",
+        VideoJobSpec,
+        {"story": {"script": {"text": "A."}, "metadata": {"tag": []}}},
+        "tag",
+    ),
     Case("an avatar", VideoJobSpec, {"avatar": {}}, "spec.avatar is not available in this version"),
     Case("a misspelt field", VideoJobSpec, transcode(prioritty="High"), "Extra inputs are not permitted"),
     Case(

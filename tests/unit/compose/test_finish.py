@@ -6,6 +6,7 @@ import struct
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 
 from stories import manifest, scene, texture
 from videojob_api.story.looks import ThumbnailParams
+from videojob_api.story.params import OwnMetadata
 from videojob_api.story.platforms import PLATFORMS
 from videojob_worker.compose import gates, marks, metadata, thumbnail
 from videojob_worker.compose.fonts import FontBook
@@ -143,6 +145,28 @@ def test_the_document_has_every_field_of_the_seed() -> None:
         "synthetic": marks.COMPOSITE,
         "credits": ["A", "B"],
     }
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ({"title": "Tonight"}, ("Tonight", "One. Two.", ["general"], ["#general", *metadata.HASHTAGS])),
+        ({"description": "Come in."}, ("T", "Come in.", ["general"], ["#general", *metadata.HASHTAGS])),
+        (
+            {"tags": ["sea", "old lamp"]},
+            ("T", "One. Two.", ["sea", "old lamp"], ["#general", "#sea", "#oldlamp", *metadata.HASHTAGS]),
+        ),
+        ({"hashtags": ["#sea"]}, ("T", "One. Two.", ["general"], ["#sea"])),
+        ({"tags": [], "hashtags": []}, ("T", "One. Two.", [], [])),
+    ],
+    ids=["a title", "a description", "tags, of which hashtags are made", "hashtags", "none at all"],
+)  # fmt: skip
+def test_s_044_to_s_046_what_the_user_says_himself_wins(own: dict[str, Any], said: tuple[Any, ...]) -> None:
+    made = metadata.document(
+        title="T", genre="", sentences=["One.", "Two."], facts=Facts(1080, 1920, 61_500, 123, 30), language="en",
+        created_at=datetime(2026, 1, 2, tzinfo=UTC), synthetic=marks.COMPOSITE, own=OwnMetadata.model_validate(own),
+    )  # fmt: skip
+    assert (made["title"], made["description"], made["tags"], made["hashtags"]) == said
 
 
 # ---------------------------------------------------------------- gates

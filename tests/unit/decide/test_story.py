@@ -309,6 +309,22 @@ def test_a_script_behind_a_url_is_fetched_first_and_named_by_its_bytes(mode: str
     assert [stage.key for stage in other.status.stages[1:]] == [stage.key for stage in scene.status.stages[1:]]
 
 
+def test_a_scripts_secret_goes_to_its_fetch_alone() -> None:
+    """S-001: as a transcode's source has it."""
+    given = {"uri": "https://docs.example/fig.md", "secretName": "docs"}
+    scene = Tale.begin("Compact", story={"script": given})
+    assert scene.launched("fetch").document.stages[0].params["source"] == given
+    scene.ok("fetch")
+    assert not [task for task in scene.launched("main").document.stages if "docs" in str(task.params)]
+
+
+def test_metadata_of_the_users_own_renew_the_publication_alone() -> None:
+    """S-044: scenes, speech, pictures and film are what they were."""
+    plain, own = Tale.begin(), Tale.begin(story={"metadata": {"tags": ["sea"]}})
+    before = {stage.name: stage.key for stage in plain.status.stages}
+    assert [stage.name for stage in own.status.stages if stage.key != before[stage.name]] == ["Finalization"]
+
+
 def test_a_script_that_no_task_can_carry_is_refused_with_the_way_out() -> None:
     """16,384 characters are permitted; of Japanese ones they are 48 KiB."""
     scene = Tale.begin(story={"script": {"text": "\u7121" * 16_384}, "language": "ja"})

@@ -243,6 +243,14 @@ def test_services_are_asked_by_a_pod_that_has_their_secrets_and_reads_the_store(
     assert "secretName" not in json.dumps(layout["spec"]["template"]["spec"])
 
 
+def test_a_scripts_secret_is_mounted_by_its_fetch_alone() -> None:
+    tale = Tale.begin("Compact", story={"script": {"uri": "https://docs.example/fig.md", "secretName": "docs"}})
+    spec = pod(tale.launched("fetch"))
+    assert [v["secret"]["secretName"] for v in spec["volumes"] if "secret" in v] == ["docs"]
+    tale.ok("fetch")
+    assert "secretName" not in json.dumps(pod(tale.launched("main")))
+
+
 def test_a_script_in_a_config_map_is_mounted_by_the_container_that_reads_it_alone() -> None:
     tale = Tale.begin("Compact", story={"script": {"configMapRef": {"name": "scripts", "key": "fig.md"}}})
     spec = pod(tale.launched("main"))

@@ -132,6 +132,13 @@ def test_s_044_metadata_is_of_whole_sentences_and_names_whom_to_thank() -> None:
     assert said["validation"] == {"platform": "tiktok", "asOf": "2025-11-04", "messages": []}
 
 
+def test_s_044_metadata_of_the_users_own_reach_the_file() -> None:
+    own = {"title": "Tonight", "description": "Come in.", "tags": ["sea"], "hashtags": ["#sea"]}
+    params = FinalizeParams.model_validate({"genre": "fantasy", "metadata": own})
+    said = finalize.described(params, manifest([scene("A fig fell.")], title="The map"), film(), ())
+    assert {name: said[name] for name in own} == own
+
+
 def test_a_text_has_neither_size_nor_codec(tmp_path: Path) -> None:
     made = StageFile(path="video.srt", size_bytes=3, sha256="0" * 64)
     found = output(support.context(tmp_path, "one", "join"), "captions-srt", "application/x-subrip", made)

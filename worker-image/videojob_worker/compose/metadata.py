@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from videojob_api import profiles
+from videojob_api.story.params import OwnMetadata
 
 MAX_DESCRIPTION = 200
 MAX_TAGS = 10
@@ -57,15 +58,16 @@ def hashtags(genre: str, named: Sequence[str]) -> tuple[str, ...]:
 
 def document(
     *, title: str, genre: str, sentences: Sequence[str], facts: Facts, created_at: datetime, language: str,
-    credits_: Sequence[str] = (), synthetic: str,
+    credits_: Sequence[str] = (), synthetic: str, own: OwnMetadata | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The whole of it, as it is written to metadata.json."""
-    named = tags(" ".join(sentences), genre)
+    """The whole of it, as it is written to metadata.json; what the user says himself wins over what is derived."""
+    own = own or OwnMetadata()
+    named = tags(" ".join(sentences), genre) if own.tags is None else own.tags
     return {
-        "title": title,
-        "description": description(sentences),
+        "title": own.title or title,
+        "description": own.description or description(sentences),
         "tags": list(named),
-        "hashtags": list(hashtags(genre, named)),
+        "hashtags": list(hashtags(genre, named) if own.hashtags is None else own.hashtags),
         "duration": facts.duration_ms / 1000,
         "created_at": created_at.isoformat(),
         "format": {

@@ -38,7 +38,7 @@ def redirect(response: aiohttp.ClientResponse, url: URL) -> str | None:
     if status in (401, 403):
         hint = (
             "a signed URL may have expired: create another VideoJob with a fresh one; else name a Secret with an "
-            "Authorization header in source.secretName"
+            "Authorization header in the field secretName beside the URL"
         )
         raise Permanent("SourceForbidden", text, hint=hint)
     raise Permanent("SourceRefused", text, hint="the URL must answer a plain GET with 200 and the file")

@@ -46,7 +46,7 @@ def parse(text: str) -> URL:
     except ValueError:
         problem = "it cannot be read"
     if problem is not None:
-        hint = "give an https:// or http:// URL; a password goes into a Secret, see source.secretName"
+        hint = "give an https:// or http:// URL; a password goes into a Secret, see the field secretName beside the URL"
         raise Permanent("UnsafeUrl", f"the URL cannot be fetched: {problem}", hint=hint)
     return url.with_fragment(None)
 

@@ -92,6 +92,7 @@ def described(
     said = metadata.document(
         title=manifest.title, genre=params.genre, sentences=texts, facts=facts, created_at=datetime.now(UTC),
         language=manifest.language, credits_=[credit for credit in credits_ if credit], synthetic=film.synthetic or "",
+        own=params.metadata,
     )  # fmt: skip
     if params.platform is not None:
         row = platform(params.platform)
@@ -109,7 +110,7 @@ def _story(context: Context, manifest: SceneManifest, said: dict[str, Any]) -> S
     narrator = next((scene.speech for scene in manifest.scenes if scene.speech is not None), None)
     return known.model_copy(
         update={
-            "title": said["title"],
+            "title": manifest.title[:200],
             "language": manifest.language,
             "scenes": len(manifest.scenes),
             "narrator": f"{narrator.provider} ({narrator.voice})"[:200] if narrator is not None else None,

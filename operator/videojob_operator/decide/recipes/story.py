@@ -31,19 +31,20 @@ def story(spec: VideoJobSpec, plan: PlanStatus) -> tuple[Step, ...]:
     params = parameters(spec, plan)
     if params is None:
         return ()
-    url = _url(spec)
-    if url is None:
+    source = _source(spec)
+    if source is None:
         return _steps(params, plan)
-    fetch = contract.FetchParams(source=Source(uri=url), limits=InputLimits(max_input_size=MOST_SCRIPT), text=True)
+    fetch = contract.FetchParams(source=source, limits=InputLimits(max_input_size=MOST_SCRIPT), text=True)
     # What comes of the script has no key before its bytes are known.
     return (Step(stages.FETCH, fetch), *(replace(step, pending=True) for step in _steps(params, plan, ("fetch",))))
 
 
-def _url(spec: VideoJobSpec) -> str | None:
+def _source(spec: VideoJobSpec) -> Source | None:
     """Where a script has to be fetched from."""
-    asked = spec.story
-    uri = asked.script.uri if asked is not None and asked.script is not None else None
-    return uri if uri is not None and uri.startswith(("https://", "http://")) else None
+    script = spec.story.script if spec.story is not None else None
+    if script is None or script.uri is None or not script.uri.startswith(("https://", "http://")):
+        return None
+    return Source(uri=script.uri, secret_name=script.secret_name)
 
 
 def _steps(params: StoryParams, plan: PlanStatus, first: tuple[str, ...] = ()) -> tuple[Step, ...]:
@@ -70,7 +71,8 @@ def _steps(params: StoryParams, plan: PlanStatus, first: tuple[str, ...] = ()) -
             stages.THUMBNAIL, tasks.StillParams(thumbnail=params.thumbnail), ("layout", "join"), after=("join",)
         ),
         Step(
-            stages.FINALIZE, tasks.FinalizeParams(genre=params.genre, platform=params.platform),
+            stages.FINALIZE,
+            tasks.FinalizeParams(genre=params.genre, platform=params.platform, metadata=params.metadata),
             ("layout", "join", "thumbnail"), after=("thumbnail",),
         ),
     )  # fmt: skip
@@ -94,7 +96,7 @@ def parameters(spec: VideoJobSpec, plan: PlanStatus | None = None) -> StoryParam
     if spec.story is None:
         return None
     params = resolved(spec.story, StoryFallback(policy=spec.fallback.policy))
-    fetched = plan.fetched if plan is not None and _url(spec) is not None else None
+    fetched = plan.fetched if plan is not None and _source(spec) is not None else None
     if fetched is None:
         return params
     script = params.script.model_copy(update={"uri": f"{UPLOADS}{fetched.sha256}"})
