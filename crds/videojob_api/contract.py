@@ -17,6 +17,7 @@ from pydantic import Field, field_validator
 from .fanout import Indexes, WorkList
 from .sweeping import KeptRetention
 from .v1alpha1.base import StatusModel
+from .v1alpha1.publish import PublishStatus
 from .v1alpha1.sources import Source, StoredFile
 from .v1alpha1.spec import InputLimits
 from .v1alpha1.status import FailureStatus, FetchedStatus, InputStatus, OutputStatus
@@ -211,6 +212,8 @@ class StageTask(StatusModel):
     online: bool | None = None
     """Whether its container has a network and Secrets of providers, and decodes nothing that strangers made; the kind's own
     trust does not hold then."""
+    last_try: bool | None = None
+    """Whether no further attempt follows a failure, so that what others refuse for the moment is given up."""
     working_size: str | None = None
     """Smaller working size to use, one of the kind's; it changes what the stage needs, not what it makes."""
     items_of: str | None = None
@@ -290,6 +293,8 @@ class StageResult(StatusModel):
     """What fetch brought."""
     story: StoryStatus | None = None
     """What the stage knows of a story; what it does not know is absent."""
+    publish: tuple[PublishStatus, ...] | None = None
+    """What became of the video on each platform; told by a failed attempt, too."""
     work_list: WorkList | None = None
     """The work items it listed for a fan-out."""
     items: Annotated[int, Field(ge=1)] | None = None

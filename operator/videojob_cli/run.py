@@ -87,8 +87,8 @@ class _Job:
 
 def _prepare(path: Path, document: Json, file: Path | None, scratch: Path) -> _Job:
     complete, local = sources.completed(path, document, file, scratch)
-    # A run on this machine is a rehearsal: webhooks hear of what happens on a cluster.
-    spec = sources.job_spec(path, complete).model_copy(update={"notify": ()})
+    # A run on this machine is a rehearsal: webhooks and platforms hear of what happens on a cluster.
+    spec = sources.job_spec(path, complete).model_copy(update={"notify": (), "publish": None})
     if local is not None:
         sources.check_size(local, sources.limit_of(spec))
     elif spec.story is not None and spec.story.script is not None:

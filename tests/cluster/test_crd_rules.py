@@ -286,6 +286,36 @@ CASES = (
     Case(
         "a hashtag without its mark", story({"metadata": {"hashtags": ["sea"]}}), "story.metadata.hashtags[0] in body"
     ),
+    Case(
+        "a story that goes out",
+        story(
+            publish={
+                "auto": True,
+                "scheduleAt": "2026-12-24T18:00:00Z",
+                "platforms": [
+                    {"name": "youtube", "secretName": "channel", "visibility": "Unlisted"},
+                    {"name": "instagram_reels"},
+                    {"name": "webhook", "endpoint": "https://cms.example/hook"},
+                ],
+            }
+        ),
+    ),
+    Case(
+        "a platform to publish on that nobody knows",
+        story(publish={"platforms": [{"name": "myspace"}]}),
+        "supported values",
+    ),
+    Case("a platform twice", story(publish={"platforms": [{"name": "tiktok"}, {"name": "tiktok"}]}), "Duplicate value"),
+    Case(
+        "a time that is none",
+        story(publish={"scheduleAt": "tomorrow"}),
+        "publish.scheduleAt in body must be of type date-time",
+    ),
+    Case(
+        "an endpoint with a password",
+        story(publish={"platforms": [{"name": "webhook", "endpoint": "https://u:p@cms.example/"}]}),
+        "endpoint in body should match",
+    ),
     Case("no voice at all", story({"voice": {"providers": []}}), "should have at least 1 items"),
     Case(
         "services with a Secret, and a last resort",
@@ -443,6 +473,7 @@ CHANGES = (
     Change("another name of the request", {"idempotencyKey": "order-4712"}, "spec.idempotencyKey is immutable: create"),
     Change("no name any more", {"idempotencyKey": None}, "spec.idempotencyKey is immutable"),
     Change("no work any more", {"transcode": None}, EXACTLY_ONE),
+    Change("a story's way out", {"publish": {"auto": True, "platforms": [{"name": "tiktok"}]}}, of="existing-story"),
     Change("the same story", {"story": {"title": "The Last Fig"}}, of="existing-story"),
     Change(
         "another title",

@@ -20,6 +20,7 @@ from videojob_api.v1alpha1 import VideoJobStatus, VideoQueueSpec
 from videojob_operator.decide.naming import share
 
 Crash = tuple[int, Literal["before", "after"]]
+OUT = {"auto": True, "platforms": [{"name": "youtube", "secretName": "channel"}, {"name": "instagram_reels"}]}
 ONLINE = {"voice": ONLINE_VOICE, "images": ONLINE_IMAGES}
 
 
@@ -29,10 +30,10 @@ def well(_uid: str, _group: str, _attempt: int, _container: str) -> Outcome:
 
 
 def failing(_uid: str, group: str, attempt: int, container: str) -> Outcome:
-    """A service is away once, one piece fails once, another is evicted once, the join runs out of memory once."""
+    """A service or a platform is away once, one piece fails once, another is evicted once, the join runs out of memory once."""
     how = {
         ("audio", "work"): "external", ("compose", "work-1"): "recoverable", ("compose", "work-2"): "disrupted",
-        ("join", "work"): "oom",
+        ("join", "work"): "oom", ("publish", "provide"): "external",
     }.get((group, container), "ok")  # fmt: skip
     return Outcome(how if attempt == 1 else "ok", seconds=3 + share(container, str(attempt)) * 20)
 
@@ -42,6 +43,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "Spread": {"mode": "Spread"},
     "Compact": {"mode": "Compact"},
     "online": {"mode": "Compact", "story": ONLINE},
+    "publish": {"mode": "Compact", "publish": OUT},
 }
 
 
@@ -70,7 +72,7 @@ def end(cluster: Cluster) -> tuple[object, ...]:
     return status.phase, stages, names, status.story, status.plan, sorted(set(cluster.created))
 
 
-CRASHED = (("failing", "Spread"), ("well", "online"))
+CRASHED = (("failing", "Spread"), ("well", "online"), ("failing", "publish"))
 """Runs in which the operator dies at every write: all that differs from the graph that does nothing, and no more of it."""
 PLAIN = {(script, given): run(script, given) for script in SCRIPTS for given in GIVEN}
 
@@ -157,6 +159,7 @@ def test_chaos_in_stories_ends_and_keeps_the_invariants(few: int) -> None:
     cluster.accidents = True
     for number in range(rng.randint(1, 3)):
         fields = {"retry": {"maxAttempts": rng.randint(1, 6)}, "story": rng.choice(({}, ONLINE))}
+        fields["publish"] = rng.choice((None, OUT))
         stop = rng.choice((None, None, "SceneParsing", "AudioGeneration"))
         job = a_story(
             rng.choice(("Compact", "Spread", "Auto")),

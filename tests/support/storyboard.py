@@ -9,12 +9,22 @@ from typing import Any, Self
 from builders import CONFIG, SHA, UID, Scene, a_videojob, ended, seen
 from videojob_api.contract import RunResult, StageResult, StageTask
 from videojob_api.fanout import WorkList, list_uri, read_indexes
-from videojob_api.stages import STORY
-from videojob_api.v1alpha1 import FailureStatus, FetchedStatus, OutputStatus, StoryMetadata, StoryStatus, VideoJobSpec
+from videojob_api.stages import PUBLISH, STORY
+from videojob_api.story.publishing import PublishParams
+from videojob_api.v1alpha1 import (
+    FailureStatus,
+    FetchedStatus,
+    OutputStatus,
+    PublishStatus,
+    StoryMetadata,
+    StoryStatus,
+    VideoJobSpec,
+)
 from videojob_operator.decide.recipes.story import outputs
 from videojob_operator.decide.world import Config, CreateJob
 
-STORY_KINDS = frozenset(row.kind for row in STORY)
+STORY_KINDS = frozenset(row.kind for row in (*STORY, PUBLISH))
+SPREAD_KINDS = tuple(row.kind for row in STORY)
 PIECES = 4
 TEXT = "A fig fell. Nobody saw it. A wasp told no one. So it lay there."
 ONLINE_VOICE = {"providers": [{"name": "azure", "secretName": "speech", "region": "westeurope"}, {"name": "offline"}]}
@@ -68,6 +78,10 @@ def told(task: StageTask, uid: str = UID, pieces: int = PIECES) -> StageResult:
         case "finalize":
             facts = StoryStatus(duration_ms=8234, metadata=StoryMetadata(title="Untitled Story", tags=("general",)))
             return made.model_copy(update={"story": facts, "files": published(uid=uid)})
+        case "publish":
+            wanted = PublishParams.model_validate(task.params).platforms
+            sent = tuple(PublishStatus(platform=one.name, state="Published", attempts=1, id="v1") for one in wanted)
+            return made.model_copy(update={"publish": sent})
         case _:
             return made
 
@@ -101,7 +115,7 @@ class Tale(Scene):
         """The first container of the group's latest Job fails."""
         action = self.launched(group)
         first = action.document.containers()[0]
-        said = self._result(action, first, (), exit_code=code, failure=failure)
+        said = self.told_by(action, first, (), exit_code=code, failure=failure)
         self.pod(self._key(group), ended(first, code, said, at=self.seen.now))
         return self.tick(10).settle()  # type: ignore[return-value]
 
@@ -110,7 +124,7 @@ class Tale(Scene):
         action = self.launched("compose")
         number = read_indexes(action.document.indexes)[index]
         stages = () if code else (StageResult(kind="compose", cpu_seconds=1.0),)
-        result = self._result(action, "work", stages, exit_code=code).model_copy(update={"index": number})
+        result = self.told_by(action, "work", stages, exit_code=code).model_copy(update={"index": number})
         self.pod_of(index, ended("work", code, result, at=self.seen.now), **pod)
         return self.settle()  # type: ignore[return-value]
 
@@ -136,9 +150,10 @@ class Tale(Scene):
                 else one
                 for one in stages
             )
-            yield ended(name, 0, self._result(action, name, stages), at=self.seen.now)
+            yield ended(name, 0, self.told_by(action, name, stages), at=self.seen.now)
 
-    def _result(self, action: CreateJob, name: str, stages: tuple[StageResult, ...], **fields: Any) -> RunResult:
+    def told_by(self, action: CreateJob, name: str, stages: tuple[StageResult, ...], **fields: Any) -> RunResult:
+        """What a container of a Job says at its end."""
         document = action.document
         values = {"exit_code": 0} | fields
         return RunResult(

@@ -76,6 +76,11 @@ def run(settings: Settings, stop: Stop, log: Log | None = None) -> int:
     return run_.all(work)
 
 
+def _told(failure: WorkerError | None) -> tuple[StageResult, ...]:
+    """What a stage that failed has to say all the same."""
+    return (failure.told,) if failure is not None and failure.told is not None else ()
+
+
 def _only(document: TaskDocument) -> str:
     names = document.containers()
     if len(names) != 1:
@@ -299,7 +304,7 @@ class _Run:
             container=self.container,
             index=self.index,
             exit_code=code,
-            stages=tuple(results.brief(stage) for stage in self.results),
+            stages=tuple(results.brief(stage) for stage in (*self.results, *_told(failure))),
             failure=failure.status(self.stage, self.document.attempt) if failure is not None else None,
             free_bytes=free,
             capacity_bytes=capacity,

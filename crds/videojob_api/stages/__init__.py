@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .. import contract, noop, notices
-from ..story import tasks
+from ..story import publishing, tasks
 from ..v1alpha1.base import StatusModel
 
 Trust = Literal["fetch", "provide", "decode", "commit", "notify"]
@@ -86,6 +86,8 @@ FINALIZE = StageKind("finalize", "Finalization", tasks.FinalizeParams, "commit",
 STORY = (SCENES, AUDIO, IMAGES, LAYOUT, COMPOSE, JOIN, THUMBNAIL, FINALIZE)
 """A story's stages (S-007 to S-013): 0-10, 10-30, 30-80, 80-95, 95-100 %. What is before and behind the drawing of pieces takes
 seconds, and has no share of its own."""
+PUBLISH = StageKind("publish", "Publish", publishing.PublishParams, "provide", "cpu", (100, 100), 120, 50, 96, 256)
+"""After a story's Finalization, where it is asked for: what is published then lies in the store, whatever platforms say."""
 REPORT = StageKind("report", "Report", contract.ReportParams, "commit", None, (0, 0), 60, 50, 64, 256)
 NOTIFY = StageKind("notify", "Notify", notices.NotifyParams, "notify", None, (0, 0), 120, 20, 64, 256)
 
@@ -103,7 +105,7 @@ NOOPS = (NOOP_LIST, NOOP_LEFT, NOOP_RIGHT, NOOP_ITEM, NOOP_JOIN)
 """They do nothing, for tests of the graph; no recipe of a released operator has them."""
 
 KINDS: dict[str, StageKind] = {
-    row.kind: row for row in (FETCH, INGEST, TRANSCODE, VERIFY, COMMIT, *STORY, REPORT, NOTIFY, *NOOPS)
+    row.kind: row for row in (FETCH, INGEST, TRANSCODE, VERIFY, COMMIT, *STORY, PUBLISH, REPORT, NOTIFY, *NOOPS)
 }
 """Every kind by name."""
 

@@ -5,6 +5,7 @@ from .history import HistoryEntry
 from .kinds import KINDS, MEDIASTORE, VIDEOJOB, VIDEOPROFILE, VIDEOQUEUE, Kind
 from .mediastore import DiskStatus, MediaStoreSpec, MediaStoreStatus, PvcStore, SweepStatus, TierUse
 from .notify import NotifyStatus, NotifyTarget
+from .publish import Publish, PublishStatus, PublishTarget
 from .retention import Retention, RetentionStatus, StoreRetention
 from .sources import Source, StoredFile
 from .spec import Fallback, InputLimits, Retry, TranscodeSpec, VideoJobSpec
@@ -60,6 +61,9 @@ __all__ = [
     "PlannedGroup",
     "PlannedOutput",
     "ProgressStatus",
+    "Publish",
+    "PublishStatus",
+    "PublishTarget",
     "PvcStore",
     "QueueStatus",
     "Rendition",

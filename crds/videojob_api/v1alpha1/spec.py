@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from .. import names
 from .base import ApiModel, Rule
 from .notify import NotifyTarget
+from .publish import Publish
 from .retention import Retention
 from .sources import Source
 from .story import StorySpec
@@ -208,6 +209,8 @@ class VideoJobSpec(ApiModel):
     notify: Annotated[tuple[NotifyTarget, ...], Field(max_length=4, json_schema_extra={"list_map_key": "url"})] = ()
     """Webhooks: whom to tell when a stage begins or the job has ended. A webhook that fails never fails the job: it is tried
     again for a quarter of an hour and shows as the condition `Degraded`."""
+    publish: Publish | None = None
+    """Platforms on which a finished story goes out. May be changed until that begins."""
     stop_after: Literal["Ingest", "Transcode", "Verify", "SceneParsing", "AudioGeneration"] | None = None
     """Last stage to run: the job then succeeds without publishing anything, and `status.outputs` stays empty. `Ingest`
     probes the input into `status.input`; `Verify` is a rehearsal of everything but the publication; `SceneParsing` and
@@ -230,6 +233,8 @@ class VideoJobSpec(ApiModel):
         stages = ("SceneParsing", "AudioGeneration")
         if self.stop_after is not None and (self.story is not None) != (self.stop_after in stages):
             raise ValueError(next(rule.message for rule in self.cel if "SceneParsing" in rule.message))
+        if self.publish is not None and self.story is None:
+            raise ValueError("spec.publish goes with spec.story: remove it, or ask for a story")
         return self
 
     @property

@@ -12,6 +12,7 @@ from .base import StatusModel
 from .fanout import FanOutStatus, ListedItems, PlannedFanOut
 from .history import HistoryEntry
 from .notify import NotifyStatus
+from .publish import PublishStatus
 from .retention import RetentionStatus
 from .story_status import StoryStatus
 
@@ -356,6 +357,8 @@ class VideoJobStatus(StatusModel):
     """What the story is, as far as it is known."""
     outputs: Annotated[tuple[OutputStatus, ...], Field(json_schema_extra={"list_map_key": "name"})] = ()
     """Published files; empty until all are verified."""
+    publish: Annotated[tuple[PublishStatus, ...], Field(json_schema_extra={"list_map_key": "platform"})] = ()
+    """What became of the video on each platform of `spec.publish`."""
     retention: RetentionStatus | None = None
     """What is kept, and until when."""
     failure: FailureStatus | None = None

@@ -79,7 +79,11 @@ def _other_texts(status: VideoJobStatus) -> VideoJobStatus:
         row.model_copy(update={"message": cut(row.message, 100)}) if row.message is not None else row
         for row in status.notify
     )
-    return _set(status, notify=rows, **parts)
+    platforms = tuple(
+        row.model_copy(update={"message": cut(row.message or "", 100) or None, "validation": None})
+        for row in status.publish
+    )
+    return _set(status, notify=rows, publish=platforms, **parts)
 
 
 def _last_words(status: VideoJobStatus) -> VideoJobStatus:

@@ -20,7 +20,7 @@ from videojob_api.notices import NotifyEvent, NotifyFailure, NotifyOutput, Notif
 from videojob_worker import runner
 from videojob_worker.base.watch import Stop
 from videojob_worker.net import posting
-from videojob_worker.stages import notify
+from videojob_worker.net.signing import signature
 
 JOB = Identity(namespace="team-a", name="trailer", uid="1111-2222")
 TIME = datetime(2025, 11, 7, 10, 30, 45, 123000, tzinfo=UTC)
@@ -135,8 +135,8 @@ def test_a_signature_can_be_checked_and_an_old_post_cannot_be_replayed(tmp_path:
     parts = dict(part.split("=", 1) for part in headers["videojob-signature"].split(","))
     wanted = hmac.new(KEY, f"{parts['t']}.".encode() + body, hashlib.sha256).hexdigest()
     assert parts["v1"] == wanted
-    assert notify.signature(KEY, int(parts["t"]) - 600, body) != headers["videojob-signature"]
-    assert notify.signature(b"other", int(parts["t"]), body) != headers["videojob-signature"]
+    assert signature(KEY, int(parts["t"]) - 600, body) != headers["videojob-signature"]
+    assert signature(b"other", int(parts["t"]), body) != headers["videojob-signature"]
 
 
 def test_the_seeds_message_has_its_very_shape(tmp_path: Path, hook: Hook) -> None:

@@ -27,6 +27,11 @@ class Case:
     expect: str
 
 
+def told(**spec: Any) -> dict[str, Any]:
+    """A story of one sentence."""
+    return {"story": {"script": {"text": "A fig fell."}}, **spec}
+
+
 def transcode(**fields: Any) -> dict[str, Any]:
     """A VideoJob's spec."""
     return {"transcode": {"source": {"uri": URI}}, **fields}
@@ -70,6 +75,24 @@ REFUSED = (
         VideoJobSpec,
         {"story": {"script": {"text": "A."}, "metadata": {"tag": []}}},
         "tag",
+    ),
+    Case(
+        "publishing what is no story",
+        VideoJobSpec,
+        transcode(publish={}),
+        "spec.publish goes with spec.story: remove it",
+    ),
+    Case(
+        "a time of no zone",
+        VideoJobSpec,
+        told(publish={"scheduleAt": "2026-12-24T18:00:00"}),
+        "scheduleAt needs a time zone",
+    ),
+    Case(
+        "a platform twice",
+        VideoJobSpec,
+        told(publish={"platforms": [{"name": "tiktok"}, {"name": "tiktok", "via": "queued_manual"}]}),
+        "publish.platforms names tiktok more than once",
     ),
     Case("an avatar", VideoJobSpec, {"avatar": {}}, "spec.avatar is not available in this version"),
     Case("a misspelt field", VideoJobSpec, transcode(prioritty="High"), "Extra inputs are not permitted"),

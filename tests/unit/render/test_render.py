@@ -251,6 +251,23 @@ def test_a_scripts_secret_is_mounted_by_its_fetch_alone() -> None:
     assert "secretName" not in json.dumps(pod(tale.launched("main")))
 
 
+def test_accounts_are_mounted_by_what_publishes_alone() -> None:
+    """Only keys that its publishers know, of Secrets that they use; what people post needs none."""
+    platforms = [
+        {"name": "youtube", "secretName": "channel"}, {"name": "tiktok", "secretName": "channel"},
+        {"name": "webhook", "endpoint": "https://cms.example/hook", "secretName": "cms"},
+        {"name": "instagram_reels", "secretName": "unused"}, {"name": "facebook", "secretName": "unused"},
+    ]  # fmt: skip
+    tale = Tale.begin("Compact", publish={"auto": True, "platforms": platforms}).ok("main")
+    spec = pod(tale.launched("publish"))
+    secrets = [v["secret"] for v in spec["volumes"] if "secret" in v]
+    assert [(s["secretName"], [item["key"] for item in s["items"]]) for s in secrets] == [
+        ("channel", ["accessToken", "clientId", "clientSecret", "refreshToken"]), ("cms", ["secret"]),
+    ]  # fmt: skip
+    assert manifest(tale.launched("publish"))["metadata"]["labels"][names.LABEL_EGRESS] == "provide"
+    assert "secretName" not in json.dumps(pod(tale.launched("main")))
+
+
 def test_a_script_in_a_config_map_is_mounted_by_the_container_that_reads_it_alone() -> None:
     tale = Tale.begin("Compact", story={"script": {"configMapRef": {"name": "scripts", "key": "fig.md"}}})
     spec = pod(tale.launched("main"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from typing import ClassVar
 
-from videojob_api.contract import ExitCode, FailureClass
+from videojob_api.contract import ExitCode, FailureClass, StageResult
 from videojob_api.redact import redact
 from videojob_api.v1alpha1.status import FailureStatus
 
@@ -35,6 +35,8 @@ class WorkerError(Exception):
         self.hint = hint
         self.log_tail = log_tail
         self.retry_after_seconds: int | None = None
+        self.told: StageResult | None = None
+        """What the stage has to say all the same."""
 
     def status(self, stage: str | None, attempt: int) -> FailureStatus:
         """The failure as it stands in the result, cut to what a termination message can carry."""

@@ -102,12 +102,14 @@ def secret(means: Means, service: Service, name: str | None, key: str, *, option
     return value
 
 
-def call(means: Means, service: Service, request: Request) -> Reply:
-    """Ask until there is a good answer, or a bad one that will not change. Raises Permanent, External or Recoverable."""
+def call(means: Means, service: Service, request: Request, also: frozenset[int] = frozenset()) -> Reply:
+    """Ask until there is a good answer, or a bad one that will not change; `also` are good ones besides 2xx. Raises Permanent,
+    External or Recoverable.
+    """
     for place in range(means.retries + 1):
         try:
             reply = means.exchange(request, means.policy, check=means.check)
-            if 200 <= reply.status < 300:
+            if 200 <= reply.status < 300 or reply.status in also:
                 return reply
             refuse(service, request, reply)
         except Permanent as error:

@@ -5,8 +5,6 @@ At least once: an event that was told before its container was lost is told agai
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import select
 import time
 from collections.abc import Callable
@@ -20,11 +18,11 @@ from videojob_api.notices import SECRET_KEY, NotifyEvent, NotifyParams
 from ..base.errors import BadConfig, External
 from ..net import posting
 from ..net.answers import LATER
+from ..net.signing import SIGNATURE_HEADER, signature
 from .context import Context
 
 TRIES = (0.0, 1.0, 3.0)
 """Seconds before each try of one event; the operator repeats the whole container later."""
-SIGNATURE_HEADER = "Videojob-Signature"
 MAX_KEY_BYTES = 4096
 
 
@@ -93,12 +91,6 @@ def _headers(params: NotifyParams, event: NotifyEvent, body: bytes, key: bytes |
     if key is not None:
         found[SIGNATURE_HEADER] = signature(key, int(time.time()), body)
     return found
-
-
-def signature(key: bytes, moment: int, body: bytes) -> str:
-    """`t=<unix seconds>,v1=<hex>`: an HMAC-SHA256 of the seconds, a dot and the body, so that an old POST cannot be replayed."""
-    digest = hmac.new(key, str(moment).encode() + b"." + body, hashlib.sha256).hexdigest()
-    return f"t={moment},v1={digest}"
 
 
 # ---------------------------------------------------------------- what is said

@@ -87,7 +87,8 @@ def _containers(seen: Observed, draft: Draft, group: Group, attempt: int, verdic
         if found is not None and problem_of(seen, group, found.stages, container.name) is None:
             record(seen, draft, group, found.stages)
             finished.extend(stage for stage, name in place.items() if name == container.name)
-    draft.update(outputs=())  # published when the job has succeeded, not before
+    if group.publishes:
+        draft.update(outputs=())  # published when all of the group has succeeded, not before
     rest = [stage for stage in group.plan.stages if stage not in finished]
     if finished and rest:
         _running(seen, draft, rest[0])

@@ -17,7 +17,9 @@ TEXT = f"cancelled by the annotation {names.ANNOTATION_CANCEL}; `videojob retry`
 
 
 def cancel(seen: Observed, draft: Draft) -> None:
-    """End the job, once per nonce, without outputs. What has succeeded as a whole stays a success (I3)."""
+    """End the job, once per nonce, without outputs, unless they were there before and wait for their way to platforms. What
+    has succeeded as a whole stays a success (I3).
+    """
     wanted = nonce(dict(seen.job.annotations), names.ANNOTATION_CANCEL)
     if draft.done or wanted is None or wanted == draft.status.observed_cancel:
         return
@@ -38,7 +40,7 @@ def cancel(seen: Observed, draft: Draft) -> None:
             )
             for stage in draft.status.stages
         ),
-        outputs=(),
+        outputs=draft.status.outputs if draft.published else (),
         queue=None,
         next_retry_time=None,
         completion_time=seen.now,

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pydantic import ValidationError
 
 from videojob_api import contract
-from videojob_api.stages import KINDS, REPORT
+from videojob_api.stages import KINDS, PUBLISH, REPORT
 from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec, VideoJobStatus, WorkerClass
 
 from .. import classes, recipes
@@ -61,6 +61,10 @@ def document(
         else task
         for task in recipes.tasks(steps, group.plan.stages, known, work_lists(status))
     )
+    if group.failures + 1 >= spec.retry.max_attempts:
+        wanted = tuple(
+            task.model_copy(update={"last_try": True}) if task.kind == PUBLISH.kind else task for task in wanted
+        )
     fetches = any(task.online or KINDS[task.kind].trust == "fetch" for task in wanted)
     bounded = spec.timeout_seconds is not None or (status.input is not None and status.active_time_ms > 0)
     return contract.TaskDocument(

@@ -22,6 +22,8 @@ from .. import classes, recipes
 from ..world import Action, Event, JobView, PodView, Share, SlotRequest
 from .phases import terminal
 
+OUTPUTS = frozenset({"Commit", "Finalization"})
+"""Stages whose files are the outputs."""
 EVENT_BYTES = 1000
 """An API server takes an Event's message of 1 KiB: of a long failure the hint stays whole, the message is cut."""
 HINT_LENGTH = 200
@@ -105,6 +107,11 @@ class Group:
         return all(stage.done for stage in self.stages)
 
     @property
+    def publishes(self) -> bool:
+        """Whether the outputs come from it."""
+        return not OUTPUTS.isdisjoint(self.plan.stages)
+
+    @property
     def fan_out(self) -> FanOutStatus | None:
         """Its work items, once they are on record; None for a group that is no fan-out."""
         return next((stage.fan_out for stage in self.stages if stage.fan_out is not None), None)
@@ -159,6 +166,11 @@ class Draft:
     def update(self, **changes: Any) -> None:
         """Change fields of status."""
         self.status = self.status.model_copy(update=changes)
+
+    @property
+    def published(self) -> bool:
+        """Whether the outputs are there for good, although something may follow them."""
+        return any(group.publishes and group.succeeded for group in self.groups())
 
     def groups(self) -> tuple[Group, ...]:
         """Planned groups in order, with their stages as drafted."""

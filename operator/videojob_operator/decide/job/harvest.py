@@ -16,7 +16,7 @@ from videojob_api.contract import FailureClass, StageResult
 from videojob_api.fanout import WorkList
 from videojob_api.names import CACHE_SLOT, Phase, Reason
 from videojob_api.redact import redact
-from videojob_api.stages import KINDS
+from videojob_api.stages import KINDS, PUBLISH
 from videojob_api.v1alpha1 import ListedItems, ProgressStatus, StoryStatus
 
 from .. import classes, recipes
@@ -26,7 +26,7 @@ from ..world import ConfirmGone, Event, Observed
 from .draft import Draft, Group, Verdict, shares_of
 from .items import judge_items, percent, started
 from .judge import DISK_FULL, judge
-from .results import input_of
+from .results import input_of, platforms_of
 
 Span = tuple[datetime, datetime]
 SENTENCE = 300
@@ -133,6 +133,8 @@ def record(seen: Observed, draft: Draft, group: Group, results: tuple[StageResul
         )  # fmt: skip
         if row.kind == "fetch":
             _fetched(seen, draft, result)
+        if row.kind == PUBLISH.kind:
+            _platforms(draft, (result,))
         if result.work_list is not None:
             _listed(draft, row.stage, result.work_list)
         if row.kind == "ingest":
@@ -162,6 +164,19 @@ def _fetched(seen: Observed, draft: Draft, result: StageResult) -> None:
         for stage in draft.status.stages:
             if stage.name == step.kind.stage and stage.key is None:
                 draft.stage(stage.name, key=known[step.kind.kind])
+
+
+def _platforms(draft: Draft, results: tuple[StageResult, ...]) -> None:
+    """Put on record what became of the video on each platform, as far as a worker may be believed; a failed one tells, too."""
+    told = next((result for result in results if result.kind == PUBLISH.kind), None)
+    if told is None or not told.publish or platforms_of(told) is not None:
+        return
+    draft.update(
+        publish=tuple(
+            row.model_copy(update={"message": redact(row.message)[:SENTENCE] if row.message is not None else None})
+            for row in told.publish
+        )
+    )
 
 
 def _listed(draft: Draft, stage: str, found: WorkList) -> None:
@@ -216,6 +231,7 @@ def _count(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> None
     draft.update(
         failure=failure,
         input=input_of(seen, verdict.stages) or draft.status.input,
-        outputs=(),
+        outputs=draft.status.outputs if draft.published and not group.publishes else (),
     )
+    _platforms(draft, verdict.stages)
     draft.failed.append((draft.group(group.name), failure))

@@ -19,6 +19,7 @@ from .finish import finish
 from .harvest import harvest
 from .launch import launch
 from .notify import notify
+from .publish import publish
 from .redrive import redrive
 from .retain import retain
 from .retry import retry
@@ -35,6 +36,7 @@ POLICIES: tuple[Policy, ...] = (
     retry,  # a failure that was just found ends the job, or sets the time of the next attempt
     deadline,  # no attempt begins when the time for all of them is spent
     suspend,  # what is in flight goes on; nothing new starts
+    publish,  # what goes out waits for a person's word, and for its time
     launch,  # at most one Job a group
     widen,  # what is at work may use what nobody else waits for
     advance,  # show where the attempts in flight stand

@@ -67,6 +67,8 @@ def redrive(seen: Observed, draft: Draft) -> None:
     last = draft.status.failure
     rolled_back = last is not None and last.failure_class == FailureClass.PERMANENT
     lost = rolled_back or expired("processed", draft.status.retention, seen.now)
+    if draft.published:  # nothing was rolled back, and what outputs were made of is not needed any more
+        lost = any(output.state == "Expired" for output in draft.status.outputs)
     waiting = [group for group in draft.groups() if lost or not group.succeeded]
     for group in waiting:
         known = (job.attempt for job in seen.jobs if job.group == group.name)

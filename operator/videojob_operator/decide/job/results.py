@@ -12,6 +12,7 @@ from videojob_api.contract import RunResult, StageResult, canonical_json
 from videojob_api.fanout import list_uri, read_indexes
 from videojob_api.redact import redact
 from videojob_api.stages import INGEST
+from videojob_api.story.publishing import TARGETS
 from videojob_api.v1alpha1 import FailureStatus, InputStatus, OutputStatus, StageStatus
 from videojob_api.v1alpha1.sources import UPLOADS
 
@@ -125,6 +126,8 @@ def problem_of(
             return problem
         if (problem := _listed(seen, stage, found)) is not None:
             return problem
+        if stage.name == "Publish" and (problem := platforms_of(found)) is not None:
+            return problem
         if stage.name in ("Commit", "Finalization") and (problem := _outputs(seen, found.files)) is not None:
             return problem
     return None
@@ -140,6 +143,16 @@ def _listed(seen: Observed, stage: StageStatus, result: StageResult) -> str | No
     if listed.uri != list_uri(result.kind, stage.key or ""):
         return f"the work items of stage {stage.name} do not lie in its own folder"
     return None
+
+
+def platforms_of(result: StageResult) -> str | None:
+    """What is wrong with what a worker tells of platforms."""
+    told = [row.platform for row in result.publish or ()]
+    if len(set(told)) < len(told):
+        return "stage Publish tells of a platform twice"
+    # Not only of those in the spec: one that was taken out of it while the stage was at work is told of all the same.
+    strangers = [name for name in told if name not in TARGETS]
+    return f"stage Publish tells of platforms that there are not: {', '.join(strangers)[:100]}" if strangers else None
 
 
 def _input(seen: Observed, result: StageResult) -> str | None:

@@ -14,7 +14,7 @@ from videojob_api.stages import APART, KINDS, StageKind
 from videojob_api.v1alpha1 import PlannedFanOut, PlannedGroup, PlanStatus, VideoJobSpec
 from videojob_api.v1alpha1.base import StatusModel
 
-CONTAINERS = {"fetch": "fetch", "decode": "work", "commit": "commit", "notify": "notify"}
+CONTAINERS = {"fetch": "fetch", "decode": "work", "commit": "commit", "notify": "notify", "provide": "provide"}
 """Container of each trust."""
 MAIN = "main"
 """The one group of Compact."""

@@ -1,7 +1,7 @@
 """Story: a script becomes a narrated video (S-007 to S-013).
 
 SceneParsing -> AudioGeneration and ImageGeneration in parallel -> SceneLayout -> VideoComposition, once for each piece ->
-VideoJoin -> ThumbnailGeneration -> Finalization.
+VideoJoin -> ThumbnailGeneration -> Finalization, and Publish where platforms are named.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from videojob_api import contract, stages
 from videojob_api.story import tasks
 from videojob_api.story.asked import resolved
 from videojob_api.story.params import StoryFallback, StoryParams
+from videojob_api.story.publishing import PublishParams
 from videojob_api.story.timing import words_ms
 from videojob_api.v1alpha1 import InputLimits, PlanStatus, Source, VideoJobSpec
 from videojob_api.v1alpha1.sources import UPLOADS
@@ -32,11 +33,24 @@ def story(spec: VideoJobSpec, plan: PlanStatus) -> tuple[Step, ...]:
     if params is None:
         return ()
     source = _source(spec)
+    last = _publish(spec, plan)
     if source is None:
-        return _steps(params, plan)
+        return (*_steps(params, plan), *last)
     fetch = contract.FetchParams(source=source, limits=InputLimits(max_input_size=MOST_SCRIPT), text=True)
     # What comes of the script has no key before its bytes are known.
-    return (Step(stages.FETCH, fetch), *(replace(step, pending=True) for step in _steps(params, plan, ("fetch",))))
+    return (
+        Step(stages.FETCH, fetch),
+        *(replace(step, pending=True) for step in (*_steps(params, plan, ("fetch",)), *last)),
+    )
+
+
+def _publish(spec: VideoJobSpec, plan: PlanStatus) -> tuple[Step, ...]:
+    """The way to platforms, which may be changed until it is taken: what was planned stays a stage."""
+    asked = spec.publish.platforms if spec.publish is not None else ()
+    if not asked and not any(stages.PUBLISH.stage in group.stages for group in plan.groups):
+        return ()
+    given = PublishParams(platforms=asked, fallback=StoryFallback(policy=spec.fallback.policy))
+    return (Step(stages.PUBLISH, given, ("finalize",), after=("finalize",), online=True),)
 
 
 def _source(spec: VideoJobSpec) -> Source | None:
