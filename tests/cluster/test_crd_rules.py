@@ -4,36 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from cluster import binaries
 from controlplane import ControlPlane
+from crdrows import INBOX, STORIES, Case, an_object, story, videojob
 from kube import Done, Kube
-from videojob_api import names
-
-INBOX = "store://inbox/" + "0123456789abcdef" * 4
 
 
 @pytest.fixture(scope="module")
 def kube(plane: ControlPlane) -> Kube:
     """Kubectl as administrator."""
     return Kube(plane.kubeconfig, str(binaries.path("kubectl")))
-
-
-def videojob(**spec: Any) -> dict[str, Any]:
-    """A VideoJob that is right but for what the case changes; None leaves a field out."""
-    whole = {"transcode": {"source": {"uri": INBOX, "filename": "clip.mp4"}}, **spec}
-    return _object("VideoJob", {key: value for key, value in whole.items() if value is not None})
-
-
-def story(fields: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
-    """A VideoJob for a story of one sentence, with what the case changes."""
-    whole = {"title": "The Last Fig", "script": {"text": "A fig fell."}, **(fields or {})}
-    told = {key: value for key, value in whole.items() if value is not None}
-    return videojob(transcode=None, story=told, **spec)
 
 
 def source(**fields: Any) -> dict[str, Any]:
@@ -54,22 +39,24 @@ def profiles(*wanted: str) -> dict[str, Any]:
 def rendition(*, video: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
     """A VideoProfile of 720p with what the case changes."""
     picture = {"width": 1280, "height": 720, "bitrate": "2500k", **(video or {})}
-    return _object("VideoProfile", {"rendition": {"video": picture, **fields}})
+    return an_object("VideoProfile", {"rendition": {"video": picture, **fields}})
 
 
 def thumbnail(**fields: Any) -> dict[str, Any]:
     """A VideoProfile for a still picture."""
-    return _object("VideoProfile", {"thumbnail": fields})
+    return an_object("VideoProfile", {"thumbnail": fields})
 
 
 def profile(**spec: Any) -> dict[str, Any]:
     """A VideoProfile with this spec."""
-    return _object("VideoProfile", spec)
+    return an_object("VideoProfile", spec)
 
 
 def queue(*slots: tuple[str, int], **spec: Any) -> dict[str, Any]:
     """A VideoQueue with these slots."""
-    return _object("VideoQueue", {"slots": [{"name": name, "capacity": capacity} for name, capacity in slots], **spec})
+    return an_object(
+        "VideoQueue", {"slots": [{"name": name, "capacity": capacity} for name, capacity in slots], **spec}
+    )
 
 
 def row(namespace: str = "team-a", **limits: Any) -> dict[str, Any]:
@@ -79,23 +66,10 @@ def row(namespace: str = "team-a", **limits: Any) -> dict[str, Any]:
 
 def store(**spec: Any) -> dict[str, Any]:
     """A MediaStore with this spec."""
-    return _object("MediaStore", spec)
-
-
-def _object(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
-    return {"apiVersion": names.API_VERSION, "kind": kind, "metadata": {"name": "tried"}, "spec": spec}
+    return an_object("MediaStore", spec)
 
 
 CLAIM = {"claimName": "videojob-store"}
-
-
-@dataclass(frozen=True)
-class Case:
-    """A manifest, and the server's words against it; without words it passes."""
-
-    name: str
-    given: dict[str, Any]
-    expect: str = field(default="")
 
 
 EXACTLY_ONE = "a VideoJob asks for exactly one kind of work: set one of spec.transcode, spec.story, spec.avatar"
@@ -250,94 +224,7 @@ CASES = (
     Case("an unknown format", videojob(notify=[{"url": "https://a.example", "format": "XML"}]), "Unsupported value"),
     Case("no event at all", videojob(notify=[{"url": "https://a.example", "events": []}]), "should have at least 1"),
     Case("an unknown event", videojob(notify=[{"url": "https://a.example", "events": ["done"]}]), "Unsupported value"),
-    # ------------------------------------------------------------ VideoJob: a story
-    Case("a story of one sentence", story()),
-    Case("a script in the store", story({"script": {"uri": "store://stock/scripts/fig.md"}})),
-    Case("a script behind a URL", story({"script": {"uri": "https://docs.example/fig.md?sig=1"}})),
-    Case(
-        "a script behind a URL with a password",
-        story({"script": {"uri": "https://u:p@docs.example/fig.md"}}),
-        "story.script.uri in body should",
-    ),
-    Case("a script in a ConfigMap", story({"script": {"configMapRef": {"name": "scripts", "key": "fig.md"}}})),
-    Case("scenes instead of a script", story({"script": None, "scenes": [{"text": "A fig."}, {"durationMs": 900}]})),
-    Case("a story without words", story({"script": None}), "a story is told in one way: set one of story.scenes"),
-    Case("a script and scenes", story({"scenes": [{"text": "A pear."}]}), "a story is told in one way: set one of"),
-    Case(
-        "a script in two places",
-        story({"script": {"text": "A fig.", "uri": "store://stock/fig.md"}}),
-        "set one of story.scenes, script.text, script.uri and script.configMapRef, and no other",
-    ),
-    Case(
-        "a script on the machine", story({"script": {"uri": "file:///etc/passwd"}}), "story.script.uri in body should"
-    ),
-    Case("a script of 16,385 characters", story({"script": {"text": "a" * 16385}}), "may not be more than 16384"),
-    Case("a platform nobody knows", story({"platform": "myspace"}), 'supported values: "tiktok", "youtube"'),
-    Case("a voice nobody knows", story({"voice": {"providers": [{"name": "siri"}]}}), 'supported values: "offline"'),
-    Case("a picture from nowhere", story({"images": {"providers": [{"name": "dalle"}]}}), 'supported values: "files"'),
-    Case(
-        "metadata of its own",
-        story({"metadata": {"title": "Tonight", "description": "Come.", "tags": ["sea"], "hashtags": ["#sea"]}}),
-    ),
-    Case("eleven tags", story({"metadata": {"tags": list("abcdefghijk")}}), "must have at most 10 items"),
-    Case(
-        "a description of 201 characters", story({"metadata": {"description": "a" * 201}}), "may not be more than 200"
-    ),
-    Case(
-        "a hashtag without its mark", story({"metadata": {"hashtags": ["sea"]}}), "story.metadata.hashtags[0] in body"
-    ),
-    Case(
-        "a story that goes out",
-        story(
-            publish={
-                "auto": True,
-                "scheduleAt": "2026-12-24T18:00:00Z",
-                "platforms": [
-                    {"name": "youtube", "secretName": "channel", "visibility": "Unlisted"},
-                    {"name": "instagram_reels"},
-                    {"name": "webhook", "endpoint": "https://cms.example/hook"},
-                ],
-            }
-        ),
-    ),
-    Case(
-        "a platform to publish on that nobody knows",
-        story(publish={"platforms": [{"name": "myspace"}]}),
-        "supported values",
-    ),
-    Case("a platform twice", story(publish={"platforms": [{"name": "tiktok"}, {"name": "tiktok"}]}), "Duplicate value"),
-    Case(
-        "a time that is none",
-        story(publish={"scheduleAt": "tomorrow"}),
-        "publish.scheduleAt in body must be of type date-time",
-    ),
-    Case(
-        "an endpoint with a password",
-        story(publish={"platforms": [{"name": "webhook", "endpoint": "https://u:p@cms.example/"}]}),
-        "endpoint in body should match",
-    ),
-    Case("no voice at all", story({"voice": {"providers": []}}), "should have at least 1 items"),
-    Case(
-        "services with a Secret, and a last resort",
-        story({"voice": {"providers": [{"name": "azure", "secretName": "speech", "region": "westeurope"}]}}),
-    ),
-    Case(
-        "a misspelt field of a story", story({"captions": {"styel": "karaoke"}}), 'unknown field "spec.story.captions.'
-    ),
-    Case("a look of its own", story({"text": {"size": 60}, "captions": {"style": "karaoke"}, "quality": "Draft"})),
-    Case("music that is a path", story({"music": {"uri": "/music.mp3"}}), "story.music.uri in body should match"),
-    Case("no fallbacks", story(fallback={"policy": "Deny"})),
-    Case("a stop after the voices", story(stopAfter="AudioGeneration")),
-    Case("a stop of a transcode", story(stopAfter="Ingest"), "spec.stopAfter must be a stage of what is asked for"),
-    Case("a stop of a story", videojob(stopAfter="SceneParsing"), "SceneParsing or AudioGeneration of a story; Ingest"),
-    Case("a stop after the probe", videojob(stopAfter="Ingest")),
-    Case("a stop after a rehearsal", videojob(stopAfter="Verify")),
-    Case("a stop after the end", videojob(stopAfter="Commit"), 'supported values: "Ingest", "Transcode", "Verify"'),
-    Case("a request with a name", videojob(idempotencyKey="orders/4711@2026-11-21T12:00:00+01:00=a_b.c-d")),
-    Case("a request with a name of 128 characters", videojob(idempotencyKey="k" * 128)),
-    Case("a name of 129 characters", videojob(idempotencyKey="k" * 129), "may not be more than 128"),
-    Case("a name of nothing", videojob(idempotencyKey=""), "spec.idempotencyKey in body should"),
-    Case("a name with a blank", videojob(idempotencyKey="order 4711"), "spec.idempotencyKey in body should match"),
+    *STORIES,
     # ------------------------------------------------------------ VideoProfile
     Case("a rendition", rendition()),
     Case("a silent rendition", rendition(container="mp4")),
