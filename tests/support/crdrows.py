@@ -47,13 +47,19 @@ STORIES = (
         "story.script.uri in body should",
     ),
     Case("a script in a ConfigMap", story({"script": {"configMapRef": {"name": "scripts", "key": "fig.md"}}})),
+    Case("a script that is to be written", story({"script": {"fromPrompt": {"prompt": "A fig.", "model": "small"}}})),
+    Case(
+        "a prompt and a text",
+        story({"script": {"text": "A fig.", "fromPrompt": {"prompt": "A fig.", "model": "small"}}}),
+        "a story is told in one way: set one of",
+    ),
     Case("scenes instead of a script", story({"script": None, "scenes": [{"text": "A fig."}, {"durationMs": 900}]})),
     Case("a story without words", story({"script": None}), "a story is told in one way: set one of story.scenes"),
     Case("a script and scenes", story({"scenes": [{"text": "A pear."}]}), "a story is told in one way: set one of"),
     Case(
         "a script in two places",
         story({"script": {"text": "A fig.", "uri": "store://stock/fig.md"}}),
-        "set one of story.scenes, script.text, script.uri and script.configMapRef, and no other",
+        "script.configMapRef and script.fromPrompt, and no other",
     ),
     Case(
         "a script on the machine", story({"script": {"uri": "file:///etc/passwd"}}), "story.script.uri in body should"

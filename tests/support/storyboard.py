@@ -9,7 +9,7 @@ from typing import Any, Self
 from builders import CONFIG, SHA, UID, Scene, a_videojob, ended, seen
 from videojob_api.contract import RunResult, StageResult, StageTask
 from videojob_api.fanout import WorkList, list_uri, read_indexes
-from videojob_api.stages import PUBLISH, STORY
+from videojob_api.stages import PROMPT, PUBLISH, STORY
 from videojob_api.story.publishing import PublishParams
 from videojob_api.v1alpha1 import (
     FailureStatus,
@@ -23,7 +23,7 @@ from videojob_api.v1alpha1 import (
 from videojob_operator.decide.recipes.story import outputs
 from videojob_operator.decide.world import Config, CreateJob
 
-STORY_KINDS = frozenset(row.kind for row in (*STORY, PUBLISH))
+STORY_KINDS = frozenset(row.kind for row in (*STORY, PROMPT, PUBLISH))
 SPREAD_KINDS = tuple(row.kind for row in STORY)
 PIECES = 4
 TEXT = "A fig fell. Nobody saw it. A wasp told no one. So it lay there."
@@ -64,7 +64,7 @@ def told(task: StageTask, uid: str = UID, pieces: int = PIECES) -> StageResult:
     """What a stage of a story leaves when all is well."""
     made = StageResult(kind=task.kind, seconds=2.0, cpu_seconds=3.5)
     match task.kind:
-        case "fetch":
+        case "fetch" | "prompt":
             fetched = FetchedStatus(uri=f"store://uploads/{SHA}", size_bytes=1000, sha256=SHA)
             return made.model_copy(update={"fetched": fetched})
         case "scenes":

@@ -237,7 +237,7 @@ class _Run:
         if found is None or found.state != "Succeeded":
             return None
         file = found.fetched
-        if context.kind.kind == "fetch" and (
+        if context.kind.kind in {"fetch", "prompt"} and (
             file is None or not files.matches(self.store.uploads / Path(file.sha256).name, file.size_bytes, file.sha256)
         ):
             return None

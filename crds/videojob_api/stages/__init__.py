@@ -86,6 +86,8 @@ FINALIZE = StageKind("finalize", "Finalization", tasks.FinalizeParams, "commit",
 STORY = (SCENES, AUDIO, IMAGES, LAYOUT, COMPOSE, JOIN, THUMBNAIL, FINALIZE)
 """A story's stages (S-007 to S-013): 0-10, 10-30, 30-80, 80-95, 95-100 %. What is before and behind the drawing of pieces takes
 seconds, and has no share of its own."""
+PROMPT = StageKind("prompt", "ScriptWriting", tasks.PromptParams, "provide", "cpu", (0, 8), 120, 50, 96, 256)
+"""Before a story's SceneParsing, where a language model writes the script."""
 PUBLISH = StageKind("publish", "Publish", publishing.PublishParams, "provide", "cpu", (100, 100), 120, 50, 96, 256)
 """After a story's Finalization, where it is asked for: what is published then lies in the store, whatever platforms say."""
 REPORT = StageKind("report", "Report", contract.ReportParams, "commit", None, (0, 0), 60, 50, 64, 256)
@@ -105,7 +107,7 @@ NOOPS = (NOOP_LIST, NOOP_LEFT, NOOP_RIGHT, NOOP_ITEM, NOOP_JOIN)
 """They do nothing, for tests of the graph; no recipe of a released operator has them."""
 
 KINDS: dict[str, StageKind] = {
-    row.kind: row for row in (FETCH, INGEST, TRANSCODE, VERIFY, COMMIT, *STORY, PUBLISH, REPORT, NOTIFY, *NOOPS)
+    row.kind: row for row in (FETCH, INGEST, TRANSCODE, VERIFY, COMMIT, *STORY, PROMPT, PUBLISH, REPORT, NOTIFY, *NOOPS)
 }
 """Every kind by name."""
 

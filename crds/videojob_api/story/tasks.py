@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..v1alpha1.base import StatusModel
+from ..v1alpha1.story_parts import FromPrompt
 from .looks import Encoding, ThumbnailParams
 from .params import Images, Name, OwnMetadata, SceneInput, Splitting, StoryFallback, StoryParams, Voice
 
-VOICE_PARTS, PICTURE_PARTS, PIECE_PARTS, SOUND_PARTS = "voice", "picture", "piece", "sound"
+VOICE_PARTS, PICTURE_PARTS, PIECE_PARTS, SOUND_PARTS, SCRIPT_PARTS = "voice", "picture", "piece", "sound", "script"
 """Kinds of the cache whose entries are single sentences, pictures and pieces of video, and the laid sounds of whole films."""
 KEPT_SECONDS: dict[str, int] = {
     VOICE_PARTS: 30 * 86_400,
     PICTURE_PARTS: 7 * 86_400,
     PIECE_PARTS: 7 * 86_400,
     SOUND_PARTS: 7 * 86_400,
+    SCRIPT_PARTS: 30 * 86_400,
 }
 """How long these are kept at least after their last use (S-034, S-035, S-056)."""
 
@@ -38,6 +40,10 @@ IMAGE_KEYS: dict[str, tuple[str, ...]] = {
 """Sources of pictures that need the network, in the same form."""
 
 
+PROMPT_KEY = "key"
+"""Key of the Secret of who writes scripts."""
+
+
 def online(voice: Voice) -> bool:
     """Whether a chain of voices needs a pod with a network."""
     return any(choice.name in VOICE_KEYS for choice in voice.providers)
@@ -48,6 +54,17 @@ def online_images(images: Images, scenes: Sequence[SceneInput]) -> bool:
     return any(choice.name in IMAGE_KEYS for choice in images.providers) or any(
         (scene.image.uri or "").startswith("http") for scene in scenes
     )
+
+
+class PromptParams(StatusModel):
+    """Have a script written (S-072). It lies in `uploads/` under its digest then, like one that was fetched."""
+
+    prompt: FromPrompt
+    """What is asked, and of whom."""
+    language: str = "en"
+    """Language to write in."""
+    genre: str = ""
+    """Kind of story."""
 
 
 class SceneParsingParams(StatusModel):

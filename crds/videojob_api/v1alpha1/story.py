@@ -22,7 +22,17 @@ from .story_looks import (
     Transition,
     VideoPreset,
 )
-from .story_parts import ConfigMapKey, Images, OwnMetadata, Provider, SceneInput, SecretName, Splitting, Voice
+from .story_parts import (
+    ConfigMapKey,
+    FromPrompt,
+    Images,
+    OwnMetadata,
+    Provider,
+    SceneInput,
+    SecretName,
+    Splitting,
+    Voice,
+)
 from .videoprofile import Bitrate
 
 VoiceName = Literal["offline", "flite", "espeak", "piper", "silent", "openai", "elevenlabs", "azure", "google", "polly"]
@@ -71,7 +81,7 @@ class StoryImages(Images):
 
 
 class StoryScript(ApiModel):
-    """The words; exactly one of `text`, `uri` and `configMapRef`."""
+    """The words; exactly one of `text`, `uri`, `configMapRef` and `fromPrompt`."""
 
     text: Annotated[str, Field(min_length=1, max_length=MOST_TEXT)] | None = None
     """The script itself. A longer one goes into a file, or into a ConfigMap; `videojob submit -f` does that for you."""
@@ -82,6 +92,9 @@ class StoryScript(ApiModel):
     config_map_ref: ConfigMapKey | None = None
     """An entry of a ConfigMap of this namespace; the pod that parses the script mounts it. It is read when the stage runs: a
     later edit changes nothing."""
+    from_prompt: FromPrompt | None = None
+    """A language model writes it, once, in a pod of its own; the text lies in the job's `uploads/` under its digest, which
+    `status.plan.fetched` names, and equal prompts of the namespace are asked once in 30 days (S-072)."""
     secret_name: SecretName | None = None
     """Of an https:// URL: a Secret of this namespace whose key `authorization` holds an Authorization header, for example
     `Bearer ...`. It is mounted into the fetching pod alone, and sent to the URL's own host alone."""
@@ -108,7 +121,9 @@ class Compression(ApiModel):
     """Effort of x264."""
 
 
-ONE_OF = "set one of story.scenes, script.text, script.uri and script.configMapRef, and no other of them"
+ONE_OF = (
+    "set one of story.scenes, script.text, script.uri, script.configMapRef and script.fromPrompt, and no other of them"
+)
 
 
 class StorySpec(ApiModel):
@@ -121,7 +136,8 @@ class StorySpec(ApiModel):
         ),
         Rule(
             "[has(self.scenes) && self.scenes.size() > 0, has(self.script) && has(self.script.text), "
-            "has(self.script) && has(self.script.uri), has(self.script) && has(self.script.configMapRef)]"
+            "has(self.script) && has(self.script.uri), has(self.script) && has(self.script.configMapRef), "
+            "has(self.script) && has(self.script.fromPrompt)]"
             ".filter(x, x).size() == 1",
             f"a story is told in one way: {ONE_OF}",
         ),
@@ -182,7 +198,7 @@ class StorySpec(ApiModel):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         script = self.script or StoryScript()
-        given = (self.scenes or None, script.text, script.uri, script.config_map_ref)
+        given = (self.scenes or None, script.text, script.uri, script.config_map_ref, script.from_prompt)
         if sum(part is not None for part in given) != 1:
             raise ValueError(self.cel[1].message)
         return self

@@ -58,6 +58,27 @@ class ConfigMapKey(StatusModel):
     """Its key."""
 
 
+class FromPrompt(StatusModel):
+    """A script that a language model writes (S-072): any service that speaks OpenAI's chat completions."""
+
+    prompt: Annotated[str, Field(min_length=1, max_length=4000)]
+    """What the story is to be about. It is told to the service, and shown to whoever may read the VideoJob."""
+    model: Annotated[str, Field(min_length=1, max_length=128)]
+    """Model by the service's own name."""
+    base_url: Annotated[str, Field(max_length=1024, pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")] = (
+        "https://api.openai.com/v1"
+    )
+    """Where the service listens; `/chat/completions` is added."""
+    secret_name: SecretName | None = None
+    """Secret of this namespace whose key `key` the service asks for; a service of your own may need none."""
+    temperature_percent: Annotated[int, Field(ge=0, le=200)] | None = None
+    """How free the model is, in hundredths of its `temperature`; without it the service's own."""
+    max_words: Annotated[int, Field(ge=10, le=5000)] = 400
+    """Longest script that is asked for."""
+    timeout_seconds: Annotated[int, Field(ge=5, le=600)] = 120
+    """How long the answer may take."""
+
+
 class Splitting(StatusModel):
     """How a script becomes scenes (S-017, S-018, C4)."""
 

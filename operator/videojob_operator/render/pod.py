@@ -7,7 +7,7 @@ from typing import Any
 
 from videojob_api import contract, names, notices
 from videojob_api.contract import FetchParams
-from videojob_api.stages import APART, AUDIO, FETCH, IMAGES, KINDS, NOTIFY, PUBLISH, SCENES, Trust, trust_of
+from videojob_api.stages import APART, AUDIO, FETCH, IMAGES, KINDS, NOTIFY, PROMPT, PUBLISH, SCENES, Trust, trust_of
 from videojob_api.story import publishing, tasks
 from videojob_api.v1alpha1.story_parts import ConfigMapKey, Provider
 from videojob_operator.decide.world import CreateJob
@@ -93,6 +93,8 @@ def secrets(action: CreateJob) -> tuple[tuple[str, str], ...]:
         if stage.online and stage.kind == IMAGES.kind:
             sources = tasks.ImageParams.model_validate(stage.params).images.providers
             found += _credentials(sources, tasks.IMAGE_KEYS)
+        if stage.kind == PROMPT.kind:
+            found.append((tasks.PromptParams.model_validate(stage.params).prompt.secret_name, tasks.PROMPT_KEY))
         if stage.kind == PUBLISH.kind:
             for target in publishing.PublishParams.model_validate(stage.params).platforms:
                 row = publishing.publisher(target)

@@ -325,6 +325,47 @@ def test_metadata_of_the_users_own_renew_the_publication_alone() -> None:
     assert [stage.name for stage in own.status.stages if stage.key != before[stage.name]] == ["Finalization"]
 
 
+@pytest.mark.parametrize(("mode", "groups"), [("Compact", ["prompt", "main"]), ("Spread", ["prompt", *SPREAD])])
+def test_s_072_a_script_that_is_to_be_written_is_named_by_its_bytes(mode: str, groups: list[str]) -> None:
+    """In a pod of its own, with its Secret; later stages follow from the text, and know nothing of who wrote it."""
+    asked = {"prompt": "A fig falls.", "model": "small", "secretName": "writer"}
+    scene = Tale.begin(mode, story={"script": {"fromPrompt": asked}, "genre": "fable", "language": "de"})
+    assert scene.status.plan is not None
+    assert [group.name for group in scene.status.plan.groups] == groups
+    assert [group.name for group in scene.status.plan.groups if group.online] == ["prompt"]
+    document = scene.launched("prompt").document
+    (task,) = document.stages
+    assert (task.params["prompt"]["prompt"], task.params["genre"], task.params["language"]) == (
+        "A fig falls.",
+        "fable",
+        "de",
+    )
+    assert document.fetch is not None
+    assert document.cache is not None
+    assert [stage.name for stage in scene.status.stages if stage.key is not None] == ["ScriptWriting"]
+    scene.ok("prompt")
+    script = SceneParsingParams.model_validate(scene.launched(groups[1]).document.stages[0].params).story.script
+    assert script.uri == f"store://uploads/{SHA}"
+    assert scene.status.plan is not None
+    assert scene.status.plan.fetched is not None, "shown by its digest"
+    assert "writer" not in str(scene.launched(groups[1]).document)
+    fetched = Tale.begin(mode, story={"script": {"uri": "https://a.example/x"}, "genre": "fable", "language": "de"}).ok(
+        "fetch"
+    )
+    assert [stage.key for stage in fetched.status.stages[1:]] == [stage.key for stage in scene.status.stages[1:]]
+
+
+def test_a_writer_that_tells_of_no_file_is_not_believed() -> None:
+    scene = Tale.begin("Compact", story={"script": {"fromPrompt": {"prompt": "A fig.", "model": "small"}}})
+    scene.ok("prompt", prompt={"fetched": None})
+    assert "main-a1" not in scene.jobs
+
+
+def test_a_long_script_that_is_to_be_written_is_spread() -> None:
+    asked = {"prompt": "A fig falls.", "model": "small", "maxWords": 1000}
+    assert expected_ms(story_spec(story={"script": {"fromPrompt": asked}})) == 400_000
+
+
 def test_a_script_that_no_task_can_carry_is_refused_with_the_way_out() -> None:
     """16,384 characters are permitted; of Japanese ones they are 48 KiB."""
     scene = Tale.begin(story={"script": {"text": "\u7121" * 16_384}, "language": "ja"})

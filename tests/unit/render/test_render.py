@@ -251,6 +251,19 @@ def test_a_scripts_secret_is_mounted_by_its_fetch_alone() -> None:
     assert "secretName" not in json.dumps(pod(tale.launched("main")))
 
 
+def test_a_writers_key_is_mounted_by_its_pod_alone() -> None:
+    asked = {"prompt": "A fig falls.", "model": "small", "secretName": "writer"}
+    tale = Tale.begin("Compact", story={"script": {"fromPrompt": asked}})
+    spec = pod(tale.launched("prompt"))
+    assert [
+        (v["secret"]["secretName"], [item["key"] for item in v["secret"]["items"]])
+        for v in spec["volumes"]
+        if "secret" in v
+    ] == [("writer", ["key"])]
+    tale.ok("prompt")
+    assert "secretName" not in json.dumps(pod(tale.launched("main")))
+
+
 def test_accounts_are_mounted_by_what_publishes_alone() -> None:
     """Only keys that its publishers know, of Secrets that they use; what people post needs none."""
     platforms = [

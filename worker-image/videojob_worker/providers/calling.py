@@ -75,6 +75,13 @@ class Service:
     """`failure.code`, such as TTSError (S-071)."""
     field: str
     """Field of the spec that chooses it, such as `story.voice.providers`."""
+    many: bool = True
+    """Whether that is a list."""
+
+    @property
+    def own(self) -> str:
+        """The field whose parts are its own."""
+        return f"{self.field}[]" if self.many else self.field
 
 
 def secret(means: Means, service: Service, name: str | None, key: str, *, optional: bool = False) -> str:
@@ -84,7 +91,7 @@ def secret(means: Means, service: Service, name: str | None, key: str, *, option
             return ""
         raise Permanent(
             service.code, f"{service.name} needs credentials", hint=f"name a Secret with the key {key} in "
-            f"{service.field}[].secretName",
+            f"{service.own}.secretName",
         )  # fmt: skip
     path = means.secrets / name / key
     try:
@@ -127,7 +134,7 @@ def refuse(service: Service, request: Request, reply: Reply) -> NoReturn:
     host, status = urlsplit(request.url).hostname, reply.status
     text = f"{service.name} ({host}) answered {status}{_said(request, reply)}"
     if status in {401, 403}:
-        hint = f"check the key in the Secret that {service.field}[].secretName names, and what it may do"
+        hint = f"check the key in the Secret that {service.own}.secretName names, and what it may do"
         raise Permanent(service.code, text, hint=hint)
     if status in {408, 425, 429}:
         hint = "its limit is reached: it goes on by itself later; a larger plan raises the limit"

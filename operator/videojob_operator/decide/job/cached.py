@@ -22,7 +22,7 @@ from ..recipes import Step
 from ..world import Observed
 from .draft import Group
 
-KEEPING = frozenset({"commit", "audio", "images", "layout", "compose", "join", "finalize"})
+KEEPING = frozenset({"commit", "prompt", "audio", "images", "layout", "compose", "join", "finalize"})
 """Stages that put into the cache, or take from it, what no stage is as a whole."""
 
 

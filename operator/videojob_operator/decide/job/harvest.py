@@ -31,6 +31,8 @@ from .results import input_of, platforms_of
 Span = tuple[datetime, datetime]
 SENTENCE = 300
 """Characters of a sentence about a fallback; a status has many of them."""
+BRINGING = frozenset({"fetch", "prompt"})
+"""Stages that bring what the keys of later ones follow from."""
 PUBLISHING = frozenset({"commit", "finalize"})
 """Stages whose files are the outputs."""
 
@@ -131,7 +133,7 @@ def record(seen: Observed, draft: Draft, group: Group, results: tuple[StageResul
             start_time=old.start_time or seen.now, completion_time=old.completion_time or seen.now,
             degraded=_sentences(result.degraded), notes=_sentences(result.notes),
         )  # fmt: skip
-        if row.kind == "fetch":
+        if row.kind in BRINGING:
             _fetched(seen, draft, result)
         if row.kind == PUBLISH.kind:
             _platforms(draft, (result,))

@@ -120,7 +120,7 @@ def problem_of(
         found = next((r for r in results if row is not None and r.kind == row.kind), None)
         if found is None or found.state != "Succeeded":
             return f"stage {stage.name} has no successful result"
-        if stage.name == "Fetch" and (problem := _fetched(seen, found)) is not None:
+        if stage.name in ("Fetch", "ScriptWriting") and (problem := _fetched(seen, found)) is not None:
             return problem
         if stage.name == "Ingest" and (problem := _input(seen, found)) is not None:
             return problem
@@ -176,9 +176,9 @@ def _fetched(seen: Observed, result: StageResult) -> str | None:
     work = seen.job.spec.transcode if seen.job.spec is not None else None
     file = result.fetched
     if file is None:
-        return "stage Fetch tells nothing about the file"
+        return f"the result of {result.kind} tells nothing about the file"
     if SHA256.fullmatch(file.sha256) is None or file.uri != f"{UPLOADS}{file.sha256}":
-        return "the file that stage Fetch tells of does not lie in the job's uploads/ under its digest"
+        return f"the file that {result.kind} tells of does not lie in the job's uploads/ under its digest"
     if work is not None and work.source.sha256 not in (None, file.sha256):
         return f"the fetched file's sha256 is {file.sha256}, not the {work.source.sha256} that the spec promises"
     if work is not None and not 0 < file.size_bytes <= work.limits.max_input_bytes:

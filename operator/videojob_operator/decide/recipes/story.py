@@ -32,16 +32,26 @@ def story(spec: VideoJobSpec, plan: PlanStatus) -> tuple[Step, ...]:
     params = parameters(spec, plan)
     if params is None:
         return ()
-    source = _source(spec)
-    last = _publish(spec, plan)
-    if source is None:
+    begin, last = _script(spec), _publish(spec, plan)
+    if begin is None:
         return (*_steps(params, plan), *last)
-    fetch = contract.FetchParams(source=source, limits=InputLimits(max_input_size=MOST_SCRIPT), text=True)
     # What comes of the script has no key before its bytes are known.
-    return (
-        Step(stages.FETCH, fetch),
-        *(replace(step, pending=True) for step in (*_steps(params, plan, ("fetch",)), *last)),
-    )
+    rest = (*_steps(params, plan, (begin.kind.kind,)), *last)
+    return (begin, *(replace(step, pending=True) for step in rest))
+
+
+def _script(spec: VideoJobSpec) -> Step | None:
+    """What has to bring the script first: a fetch, or a language model."""
+    asked = spec.story
+    written = asked.script.from_prompt if asked is not None and asked.script is not None else None
+    if asked is not None and written is not None:
+        given = tasks.PromptParams(prompt=written, language=asked.language, genre=asked.genre)
+        return Step(stages.PROMPT, given, online=True)
+    source = _source(spec)
+    if source is None:
+        return None
+    limits = InputLimits(max_input_size=MOST_SCRIPT)
+    return Step(stages.FETCH, contract.FetchParams(source=source, limits=limits, text=True))
 
 
 def _publish(spec: VideoJobSpec, plan: PlanStatus) -> tuple[Step, ...]:
@@ -110,7 +120,7 @@ def parameters(spec: VideoJobSpec, plan: PlanStatus | None = None) -> StoryParam
     if spec.story is None:
         return None
     params = resolved(spec.story, StoryFallback(policy=spec.fallback.policy))
-    fetched = plan.fetched if plan is not None and _source(spec) is not None else None
+    fetched = plan.fetched if plan is not None and _script(spec) is not None else None
     if fetched is None:
         return params
     script = params.script.model_copy(update={"uri": f"{UPLOADS}{fetched.sha256}"})
@@ -131,6 +141,8 @@ def expected_ms(spec: VideoJobSpec) -> int:
     if asked.target_duration_ms is not None:
         return asked.target_duration_ms
     pace = asked.splitting
+    if asked.script is not None and asked.script.from_prompt is not None:
+        return asked.script.from_prompt.max_words * 60_000 // pace.words_per_minute
     if asked.script is not None and asked.script.text is not None:
         return words_ms(asked.script.text, pace.words_per_minute)
     return sum(
