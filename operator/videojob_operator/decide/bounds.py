@@ -93,7 +93,7 @@ def _last_words(status: VideoJobStatus) -> VideoJobStatus:
 
 
 def _facts(status: VideoJobStatus) -> VideoJobStatus:
-    """Facts about outputs that stand in the manifest, too."""
+    """Facts about outputs that stand in the manifest, too, and about platforms that stand in the job's `publish/`."""
     known = {"frame_rate": None, "aspect_ratio": None, "duration_ms": None, "bitrate_kbps": None, "audio_codec": None}
     outputs = tuple(
         output.model_copy(
@@ -101,7 +101,8 @@ def _facts(status: VideoJobStatus) -> VideoJobStatus:
         )
         for output in status.outputs
     )
-    return _set(status, outputs=outputs)
+    platforms = tuple(row.model_copy(update={"url": None, "message": None}) for row in status.publish)
+    return _set(status, outputs=outputs, publish=platforms)
 
 
 def _story(status: VideoJobStatus) -> VideoJobStatus:

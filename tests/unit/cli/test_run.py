@@ -125,3 +125,13 @@ def test_one_name_in_two_namespaces_would_be_one_folder(tmp_path: Path) -> None:
     )
     with pytest.raises(CliError, match=r"trailer stands in the manifests twice \(namespaces a, b\).*rename one"):
         load([path], None, tmp_path)
+
+
+def test_a_run_on_this_machine_publishes_nothing(tmp_path: Path) -> None:
+    """S-052: it is a rehearsal; what goes out goes out from a cluster, and nobody waits here for an approval."""
+    spec = {"story": {"script": {"text": "A fig fell."}}, "publish": {"auto": True, "platforms": [{"name": "tiktok"}]}}
+    body = {"apiVersion": "videojob.dev/v1alpha1", "kind": "VideoJob", "metadata": {"name": "fig"}, "spec": spec}
+    (tmp_path / "fig.yaml").write_text(yaml.safe_dump(body))
+    (job,), _ = load([tmp_path / "fig.yaml"], None, tmp_path)
+    assert job.view.spec is not None
+    assert job.view.spec.publish is None

@@ -21,6 +21,7 @@ from videojob_api.v1alpha1 import (
     PlannedOutput,
     PlanStatus,
     ProgressStatus,
+    PublishStatus,
     QueueStatus,
     RetentionStatus,
     StageStatus,
@@ -28,6 +29,7 @@ from videojob_api.v1alpha1 import (
     StoryStatus,
     VideoJobStatus,
 )
+from videojob_api.v1alpha1.publish import MAX_PLATFORMS, MAX_PROBLEMS
 from videojob_operator.decide.bounds import MAX_BYTES, STEPS, bounded, cut, size
 from videojob_operator.decide.history import KEPT, MESSAGE_LENGTH
 from videojob_operator.decide.job.results import MAX_INPUT_BYTES, MAX_OUTPUT_BYTES
@@ -63,7 +65,8 @@ def statuses(draw: st.DrawFn) -> VideoJobStatus:
     """Everything at once, each text as long as those who write it let it be."""
     name = "n" * draw(st.sampled_from((1, 63)))
     stages = draw(st.integers(1, 14))
-    count = draw(st.integers(0, 16))
+    platforms = draw(st.integers(0, MAX_PLATFORMS))
+    count = draw(st.integers(0, 5 if platforms else 16))  # what goes to platforms is a story
     planned = PlannedOutput(profile="p" * len(name), name=name, spec=SPEC)
     output, facts = an_output(planned, UID), draw(texts(900))
     source = an_input().model_copy(update={"filename": "", "video_codec": ""})
@@ -114,6 +117,12 @@ def statuses(draw: st.DrawFn) -> VideoJobStatus:
             failure_class="Recoverable", code="C" * 64, stage="BackgroundRemoval1", attempt=3, exit_code=75, time=NOW,
             message=draw(texts(1000)), hint=draw(texts(1000)), log_tail=draw(texts(2000)),
         ) if failed else None,
+        publish=tuple(
+            PublishStatus.model_construct(
+                platform=f"instagram_stories{n}", state="QueuedManual", message=draw(texts(300)), id="i" * 128,
+                url=f"https://{'u' * 292}", validation=("v" * 120,) * MAX_PROBLEMS, attempts=1000, time=NOW,
+            ) for n in range(platforms)
+        ),
         outputs=() if failed else (filled(output, facts),) * count,
     )  # fmt: skip
 
@@ -128,6 +137,7 @@ def decided_on(status: VideoJobStatus) -> dict[str, Any]:
     body["stages"] = [{**stage, **said, "degraded": bool(stage.get("degraded"))} for stage in body["stages"]]
     body["story"] = {**body.get("story", {}), "metadata": None}
     body["notify"] = [{**row, "message": ""} for row in body.get("notify", ())]
+    body["publish"] = [(row["platform"], row["state"], row["attempts"]) for row in body.get("publish", ())]
     body["outputs"] = [(row["name"], row["uri"], row["sizeBytes"], row["sha256"]) for row in body.get("outputs", ())]
     body["failure"] = {key: body.get("failure", {}).get(key) for key in ("class", "code", "stage", "attempt")}
     return body
