@@ -47,7 +47,7 @@ REFUSED = (
         "a script in two places",
         VideoJobSpec,
         {"story": {"script": {"text": "A fig.", "uri": "store://stock/fig.md"}}},
-        "set one of story.scenes, script.text, script.uri and script.configMapRef",
+        "set one of story.scenes, script.text, script.uri, script.configMapRef and script.fromPrompt",
     ),
     Case(
         "a misspelt field of a story",

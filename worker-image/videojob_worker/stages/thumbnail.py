@@ -29,7 +29,10 @@ def run(context: Context) -> StageResult:
     still = context.staging / ".still.png"
     finished = Studio(context).run(thumbnail.frame(tools.ffmpeg(), path, moment, still))
     if finished.code != 0 or not still.is_file():
-        raise Recoverable("ThumbnailError", f"the film has no frame at {moment / 1000:.1f} s", log_tail=finished.stderr)
+        raise Recoverable(
+            "ThumbnailError", f"the film has no frame at {moment / 1000:.1f} s",
+            hint="set story.thumbnail.atMs to another moment of the film", log_tail=finished.stderr,
+        )  # fmt: skip
     target = context.staging / THUMBNAIL_FILE
     size = thumbnail.make(still, look, manifest, Typesetter(book()), target, title=manifest.title)
     still.unlink()
