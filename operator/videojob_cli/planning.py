@@ -151,7 +151,7 @@ def forecast(
 ) -> list[Planned]:
     """What each VideoJob of the manifests would lead to. CliError for manifests that are not as they should be."""
     with tempfile.TemporaryDirectory(prefix="videojob-plan-") as scratch:
-        jobs, own = local.load(paths, file, Path(scratch))
+        jobs, own = local.load(paths, file, Path(scratch), rehearsal=False)
     return [_forecast(job.view, job.source, rates, (*own, *known), now) for job in jobs]
 
 

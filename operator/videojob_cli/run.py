@@ -85,10 +85,11 @@ class _Job:
     source: sources.LocalFile | None
 
 
-def _prepare(path: Path, document: Json, file: Path | None, scratch: Path) -> _Job:
+def _prepare(path: Path, document: Json, file: Path | None, scratch: Path, *, rehearsal: bool) -> _Job:
     complete, local = sources.completed(path, document, file, scratch)
-    # A run on this machine is a rehearsal: webhooks and platforms hear of what happens on a cluster.
-    spec = sources.job_spec(path, complete).model_copy(update={"notify": (), "publish": None})
+    spec = sources.job_spec(path, complete)
+    if rehearsal:  # webhooks and platforms hear of what happens on a cluster
+        spec = spec.model_copy(update={"notify": (), "publish": None})
     if local is not None:
         sources.check_size(local, sources.limit_of(spec))
     elif spec.story is not None and spec.story.script is not None:
@@ -121,9 +122,11 @@ def _prepare(path: Path, document: Json, file: Path | None, scratch: Path) -> _J
     return _Job(VideoJobView(namespace, name, uid, 1, datetime.now(UTC), spec, status), local)
 
 
-def load(paths: Sequence[Path], file: Path | None, scratch: Path) -> tuple[list[_Job], list[ProfileView]]:
+def load(
+    paths: Sequence[Path], file: Path | None, scratch: Path, *, rehearsal: bool = True
+) -> tuple[list[_Job], list[ProfileView]]:
     """VideoJobs and profiles of the manifests, checked; long scripts are written to `scratch`. CliError naming file, object
-    and field.
+    and field. `rehearsal`: for a run on this machine, which tells nobody and publishes nothing.
     """
     found = sources.read_manifests(paths)
     jobs = [(path, document) for path, document in found if document["kind"] == "VideoJob"]
@@ -140,7 +143,7 @@ def load(paths: Sequence[Path], file: Path | None, scratch: Path) -> tuple[list[
         for path, document in found
         if document["kind"] == "VideoProfile"
     ]
-    prepared = [_prepare(path, document, file, scratch) for path, document in jobs]
+    prepared = [_prepare(path, document, file, scratch, rehearsal=rehearsal) for path, document in jobs]
     names = [job.view.name for job in prepared]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

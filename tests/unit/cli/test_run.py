@@ -135,3 +135,6 @@ def test_a_run_on_this_machine_publishes_nothing(tmp_path: Path) -> None:
     (job,), _ = load([tmp_path / "fig.yaml"], None, tmp_path)
     assert job.view.spec is not None
     assert job.view.spec.publish is None
+    (job,), _ = load([tmp_path / "fig.yaml"], None, tmp_path, rehearsal=False)
+    assert job.view.spec is not None
+    assert job.view.spec.publish is not None, "`videojob plan` shows what a cluster would do"
