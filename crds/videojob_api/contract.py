@@ -257,6 +257,19 @@ class TaskDocument(StatusModel):
         return tuple(dict.fromkeys(stage.container for stage in self.stages))
 
 
+class Measured(StatusModel):
+    """What was measured while a file was made, for the gates that the whole has to pass (S-064). Part of the file's record, so
+    that it comes along wherever the file is taken from.
+    """
+
+    black_frames: Annotated[int, Field(ge=0)] | None = None
+    """Of a piece of video: how many of its frames are black."""
+    silence_ms: Annotated[int, Field(ge=0)] | None = None
+    """Of a sound: how much of it is silent."""
+    lufs: float | None = None
+    """Of a sound: its loudness."""
+
+
 class StageFile(StatusModel):
     """A file that a stage leaves for the next ones, and that nobody publishes."""
 
@@ -266,6 +279,8 @@ class StageFile(StatusModel):
     """Size in bytes."""
     sha256: str
     """Digest of the bytes."""
+    measured: Measured | None = None
+    """What its maker measured, where somebody will ask."""
 
 
 class StageResult(StatusModel):

@@ -19,7 +19,7 @@ from PIL import Image
 
 from stories import texture
 from storybench import READS, SEES, StoryBench
-from videojob_api.contract import RunResult
+from videojob_api.contract import RunResult, canonical_json
 from videojob_api.story.scenes import SceneManifest
 from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec
 from videojob_operator.decide.recipes.story import story as recipe
@@ -295,18 +295,25 @@ def test_an_attempt_that_is_ended_leaves_its_whole_pieces_to_the_next(bench: Sto
     story = {"scenes": pictured([scene["text"] for scene in SCENES])}
     document = bench.story(**story)
     ended(bench.run("work", document))
-    pieces, order = bench.pieces(), bench.piece_keys()
+    pieces, order, records = bench.pieces(), bench.piece_keys(), bench.record("compose").parts
     for kind in ("compose", "join", "thumbnail"):
         shutil.rmtree(bench.job / "processed" / kind)
-    working = bench.job / "processed/compose/.pieces"
+    working = bench.job / f"processed/compose/.{bench.keys['compose']}.pieces"
     working.mkdir(parents=True)
+    for record in records:
+        if record.path != f"{order[2]}.mp4":
+            (working / f"{record.path[:-4]}.json").write_bytes(canonical_json(record.dump()))
     (working / f"{order[0]}.mp4").write_bytes(pieces[order[0]])
     (working / f"{order[1]}.mp4").write_bytes(pieces[order[1]][:-2000])
+    (working / f"{order[2]}.mp4").write_bytes(pieces[order[2]][:-2000])
     (working / f".{order[2]}.mp4.part").write_bytes(b"x")
+    earlier = working.with_name(f".{'0' * 32}.pieces")  # of another redrive
+    earlier.mkdir()
+    (earlier / f"{order[1]}.mp4").write_bytes(pieces[order[1]])
     ended(bench.run("work", bench.story(2, **story)))
     assert bench.record("compose").message == "2 of 3 pieces drawn"
     assert bench.pieces() == pieces
-    assert not list(working.iterdir())
+    assert not list(working.parent.glob(".*"))
 
 
 # ---------------------------------------------------------------- what can go wrong

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import wave
 from itertools import pairwise
@@ -18,8 +19,8 @@ from clips import make
 from stories import film, image, manifest, plain, run, scene, spoken, texture
 from videojob_api.story.looks import Captions, Music, ThumbnailParams, Transition
 from videojob_api.story.scenes import AssetRef, Background, SceneManifest
-from videojob_worker.compose import encoding, gates, marks, motion, picture, sound, thumbnail
-from videojob_worker.compose.film import Film
+from videojob_worker.compose import encoding, gates, marks, measuring, motion, picture, sound, thumbnail
+from videojob_worker.compose.film import Film, Piece
 from videojob_worker.compose.fonts import book
 from videojob_worker.compose.planes import Frame, mix
 from videojob_worker.compose.text import Typesetter
@@ -41,10 +42,17 @@ def entries(path: Path, what: str) -> list[dict[str, Any]]:
     return next(iter(rows for name, rows in found.items() if isinstance(rows, list) and rows))
 
 
-def made(one: Film, folder: Path, name: str = "film.mp4", sound_file: Path | None = None) -> Path:
-    """Make all pieces and join them."""
+def made(
+    one: Film, folder: Path, name: str = "film.mp4", sound_file: Path | None = None, dark: dict[str, int] | None = None
+) -> Path:
+    """Make all pieces and join them; `dark` is told how many frames of each are black."""
     folder.mkdir(exist_ok=True)
-    one.make(folder, one.pieces, lambda _done, _total: None, workers=2)
+    told = dark if dark is not None else {}
+
+    def heard(piece: Piece, black: int) -> None:
+        told[piece.key] = black
+
+    one.make(folder, one.pieces, lambda _done, _total: None, heard, workers=2)
     one.join(folder, lambda piece: folder / piece.name, sound_file, folder / name)
     return folder / name
 
@@ -239,27 +247,36 @@ def test_sound_picture_gates_thumbnail_and_mark(pictures: Path) -> None:
     spoken_lufs = sound.integrated(run(sound.loudness("ffmpeg", voice)).stderr)
     bed = sound.Bed(out / "m.wav", lufs, Music(uri="store://stock/m.mp3"), spoken_lufs)
     sound.lay(one, sound.passages(one, lambda _: voice), out / "all.wav", bed)
-    assert run(encoding.sound("ffmpeg", out / "all.wav", out / "all.m4a")).code == 0
-    path = made(film(one, pictures), out, sound_file=out / "all.m4a")
+    encoded, listener = run(encoding.sound("ffmpeg", out / "all.wav", out / "all.m4a")), measuring.Listener()
+    assert encoded.code == 0, encoded.stderr
+    for line in encoded.stdout.decode().splitlines():
+        listener.feed(line)
+    dark: dict[str, int] = {}
+    path = made(film(one, pictures), out, sound_file=out / "all.m4a", dark=dark)
     marks.mark(path)
     assert marks.read(path) == marks.COMPOSITE
 
     streams = {
         row["codec_type"]: row for row in entries(path, "stream=codec_type,duration,nb_frames,codec_name,profile")
     }
-    listener = gates.Listener()
-    done = run(gates.command("ffmpeg", path, 2))
-    assert done.code == 0, done.stderr
-    for line in done.stdout.decode().splitlines():
-        listener.feed(line)
-    found = gates.measured(
-        listener, done.stderr, frames=int(streams["video"]["nb_frames"]),
-        synthetic=marks.read(path),
-        video_ms=round(float(streams["video"]["duration"]) * 1000), audio_ms=round(float(streams["audio"]["duration"]) * 1000),
+    audio_ms, black = round(float(streams["audio"]["duration"]) * 1000), sum(dark.values())
+    found = gates.Measured(
+        int(streams["video"]["nb_frames"]), round(float(streams["video"]["duration"]) * 1000), audio_ms,
+        black * 1000 // 30, listener.silence_ms(audio_ms), sound.integrated(encoded.stderr), marks.read(path),
     )  # fmt: skip
     wanted = gates.Wanted(one.total_frames, 30, narrated=True, lufs=spoken_lufs)
     assert gates.problems(wanted, found) == ()
-    assert 0 < found.black_ms < 1000
+    # What was measured while it was made is what the finished file shows and sounds like.
+    seen = sum(np.mean(frame <= 20) >= 0.98 for frame in shot(path))
+    assert 0 < black < 30
+    assert abs(black - seen) <= len(dark)
+    listened = run(sound.loudness("ffmpeg", path))
+    assert abs(found.lufs - sound.integrated(listened.stderr)) < 0.5
+    quiet = run(
+        ["ffmpeg", "-v", "info", "-i", str(path), "-vn", "-af", "silencedetect=noise=-50dB:d=0.5", "-f", "null", "-"]
+    )
+    lasting = [float(text) for text in re.findall(r"silence_duration: ([\d.]+)", quiet.stderr)]
+    assert abs(found.silence_ms - round(sum(lasting) * 1000)) < 100
     heard = subprocess.run(
         ["ffmpeg", "-v", "error", "-i", path, "-map", "0:a", "-af", "highpass=600", "-ac", "1", "-f", "s16le", "-"],
         capture_output=True, check=True,

@@ -16,9 +16,10 @@ from stories import manifest, scene, texture
 from videojob_api.story.looks import ThumbnailParams
 from videojob_api.story.params import OwnMetadata
 from videojob_api.story.platforms import PLATFORMS
-from videojob_worker.compose import gates, marks, metadata, thumbnail
+from videojob_worker.compose import gates, marks, measuring, metadata, thumbnail
 from videojob_worker.compose.fonts import FontBook
-from videojob_worker.compose.gates import Listener, Measured, Wanted
+from videojob_worker.compose.gates import Measured, Wanted
+from videojob_worker.compose.measuring import Listener
 from videojob_worker.compose.metadata import Facts
 from videojob_worker.compose.text import Typesetter
 
@@ -203,16 +204,28 @@ def test_what_the_pass_prints_is_added_up() -> None:
     listener = Listener()
     for line in (
         "frame:0    pts:0       pts_time:0",
-        "lavfi.black_start=0",
-        "lavfi.black_end=0.5",
-        "lavfi.black_start=8.5",
         "lavfi.silence_start=2.25",
         "lavfi.silence_end=3",
         "lavfi.silence_end=9",
         "garbage",
     ):
         listener.feed(line)
-    assert (listener.total_ms("black", 10_000), listener.total_ms("silence", 10_000)) == (2000, 750)
+    assert listener.silence_ms(10_000) == 750
+    listener.feed("lavfi.silence_start=9.5")
+    assert listener.silence_ms(10_000) == 1250
+
+
+@pytest.mark.parametrize(
+    ("luma", "lit_rows", "expected"),
+    [(16, 0, True), (20, 0, True), (21, 0, False), (16, 1, True), (16, 2, False), (28, 0, False)],
+    ids=["black", "hardly", "just not", "a line of light", "two lines of light", "a dark card"],
+)
+def test_a_frame_is_black_when_hardly_any_of_its_pixels_is_lit(luma: int, lit_rows: int, expected: bool) -> None:
+    """S-064: at most a fiftieth of the pixels, wherever they are."""
+    for rows in (slice(0, lit_rows), slice(3, 3 + lit_rows)):
+        frame = np.full((60, 80), luma, np.uint8)
+        frame[rows] = 235
+        assert measuring.is_black(frame) is expected
 
 
 @pytest.mark.parametrize(

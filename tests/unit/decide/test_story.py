@@ -10,6 +10,7 @@ import pytest
 from builders import CONFIG, SHA, a_failure
 from storyboard import ONLINE_IMAGES, ONLINE_VOICE, PIECES, TEXT, Tale, published, story_spec
 from videojob_api.contract import FetchPolicy, content_key
+from videojob_api.stages import COMPOSE
 from videojob_api.story.tasks import AudioParams, SceneParsingParams
 from videojob_api.v1alpha1 import PlanStatus, StoryStatus, VideoJobSpec
 from videojob_operator.decide import recipes
@@ -244,7 +245,7 @@ def test_pieces_see_pictures_and_speech_without_depending_on_them() -> None:
     (task,) = scene.launched("compose").document.stages
     assert [given.stage for given in task.inputs] == ["layout", "audio", "images"]
     assert task.work_list is not None
-    assert task.key == content_key("compose", 1, task.params, ())
+    assert task.key == content_key("compose", COMPOSE.version, task.params, ())
     scene.piece(0).piece(1).piece(2).piece(3)
     (join,) = scene.launched("join").document.stages
     assert {given.stage: given.items_of for given in join.inputs} == {

@@ -18,6 +18,8 @@ from videojob_api.story.looks import SAMPLE_RATE
 from videojob_api.story.platforms import quality
 from videojob_api.story.segments import Segment
 
+from .measuring import LISTENING
+
 GOP_SECONDS = 4
 """Most seconds from one keyframe to the next: players can jump to each."""
 TIMESCALE = 1000
@@ -114,9 +116,10 @@ def join(program: str, listing: Path, sound: Path | None, target: Path, fps: int
 
 
 def sound(program: str, source: Path, target: Path) -> list[str]:
-    """The laid sound, PCM, to AAC once."""
+    """The laid sound, PCM, to AAC once, and measured as it passes."""
     return [
-        *_head(program), "-f", "wav", "-protocol_whitelist", "file", "-i", file(source), *_PLAIN,
+        program, "-hide_banner", "-nostdin", "-nostats", "-v", "info",
+        "-f", "wav", "-protocol_whitelist", "file", "-i", file(source), *_PLAIN, "-af", LISTENING,
         "-c:a", "aac", "-b:a", AUDIO_BITRATE, "-ac", "2", "-ar", str(SAMPLE_RATE), "-flags:a", "+bitexact",
         "-f", "mp4", file(target),
     ]  # fmt: skip

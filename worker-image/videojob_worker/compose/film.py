@@ -13,20 +13,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from videojob_api.story.scenes import Scene, SceneManifest
 from videojob_api.story.segments import Segment, segment_key, segments
 
 from ..base.errors import Permanent, Recoverable
 from ..base.feeding import Sink, run_fed
 from ..base.process import Finished
-from . import drawing, encoding
+from . import drawing, encoding, measuring
 from .clip import ClipView
 from .encoding import Encoding
 from .fonts import FontBook
 from .scenery import Locate, Scenery, view
 from .text import Typesetter
 
-PIECE_VERSION = 1
+PIECE_VERSION = 2
 """Raise it when the same key would give other bytes."""
 
 
@@ -67,6 +69,23 @@ class Tally:
             self.done += frames
             done = self.done
         self.told(done, self.total)
+
+
+@dataclass
+class _Shown:
+    """On the way to the encoder: counts frames that are black."""
+
+    width: int
+    height: int
+    output: drawing.Output | None = None
+    black: int = 0
+
+    def write(self, data: memoryview) -> None:
+        """Pass a frame on."""
+        luma = np.frombuffer(data, np.uint8, self.width * self.height).reshape(self.height, self.width)
+        self.black += measuring.is_black(luma)
+        if self.output is not None:
+            self.output.write(data)
 
 
 class _Ended(Recoverable):
@@ -122,16 +141,20 @@ class Film:
         chain = self.fonts.chain(self.manifest.captions.font, self.manifest.language)
         return "".join(sorted(set(self.fonts.missing("".join(sorted(texts)), chain))))
 
-    def make(self, folder: Path, wanted: Sequence[Piece], told: Callable[[int, int], None], *, workers: int) -> None:
+    def make(
+        self, folder: Path, wanted: Sequence[Piece], told: Callable[[int, int], None],
+        made: Callable[[Piece, int], None] = lambda _piece, _black: None, *, workers: int,
+    ) -> None:  # fmt: skip
         """Make these pieces into a folder, as many at a time as there are workers.
 
+        `made` hears of each piece when its file is whole, and how many of its frames are black; from any thread.
         Raises what FFmpeg's runner or `told` raises, Permanent for a background that cannot be read.
         """
         tally = Tally(sum(piece.segment.frames for piece in wanted), told)
         with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="piece") as pool:
             # Long ones first: the last to end are then short.
             order = sorted(wanted, key=lambda piece: -piece.segment.frames)
-            jobs = [pool.submit(self._make_one, folder, piece, tally) for piece in order]
+            jobs = [pool.submit(self._make_one, folder, piece, tally, made) for piece in order]
             _, waiting = wait(jobs, return_when=FIRST_EXCEPTION)
             for job in waiting:
                 job.cancel()
@@ -141,7 +164,7 @@ class Film:
         for error in sorted(failures, key=lambda error: isinstance(error, _Ended)):
             raise error
 
-    def _make_one(self, folder: Path, piece: Piece, tally: Tally) -> None:
+    def _make_one(self, folder: Path, piece: Piece, tally: Tally, made: Callable[[Piece, int], None]) -> None:
         setter, target = Typesetter(self.fonts), folder / piece.name
         part = target.with_name(f".{target.name}.part")
         clips: list[ClipView] = []
@@ -157,14 +180,17 @@ class Film:
             except Permanent as error:
                 raise Permanent(error.code, f"scene {scene.id}: {error.message}", hint=error.hint) from None
 
+        shown = _Shown(self.manifest.width, self.manifest.height)
+
         def drawn(_: int) -> None:
             if tally.ended:
                 raise _Ended("Ended", "another piece of the film failed")
             tally.add(1)
 
         def feed(sink: Sink) -> None:
+            shown.output = sink
             try:
-                drawing.draw(self.manifest, piece.segment, scenery, sink, drawn)
+                drawing.draw(self.manifest, piece.segment, scenery, shown, drawn)
             finally:
                 for clip in clips:
                     clip.close()
@@ -173,6 +199,7 @@ class Film:
         finished = run_fed(lambda stdin: self._run(argv, stdin=stdin), feed)
         self._judge(finished, part, "encoding a scene")
         part.rename(target)
+        made(piece, shown.black)
 
     def _clip(self, scene: Scene, first_frame: int, frames: int, pipe: Path) -> ClipView:
         background = scene.background

@@ -1,26 +1,17 @@
 """What a film must show before anything of it is published (S-064), and what each platform takes (S-047 to S-049).
 
-Measured in the finished file, in one pass: frames that others refer to are decoded and all the sound. Pure but for that pass,
-whose command and words are here and which somebody else runs.
+Packets and lengths are those of the finished file. What it shows and sounds like is measured where it is made and known anyway:
+a piece's frames as they are drawn, the sound as it is encoded (`measuring`); joining copies them. Pure.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from videojob_api.story.platforms import Platform, shape
 
-from .sound import QUIET_LUFS, integrated
-
-BLACK_SHARE = 0.98
-"""A frame is black when so many of its pixels are."""
-BLACK_LEVEL = 0.02
-"""A pixel is black up to this part of white: a dark card (S-038) that fades is not black until it is nearly gone."""
-SILENCE_DB = -50
-SILENCE_SECONDS = 0.5
-"""Shorter silences are pauses between words."""
+QUIET_LUFS = -70.0
+"""Below this a sound counts as silence, which no gain helps."""
 
 
 @dataclass(frozen=True)
@@ -65,64 +56,6 @@ class Measured:
     lufs: float
     synthetic: str | None
     """The mark of synthetic media that the file bears."""
-
-
-def command(program: str, film: Path, threads: int) -> list[str]:
-    """One pass that measures black, silence and loudness; the findings come on standard output and at the end of stderr."""
-    # `direct` writes each line by itself: the two printers share one pipe.
-    look = (
-        f"blackdetect=d=0.02:picture_black_ratio_th={BLACK_SHARE}:pixel_black_th={BLACK_LEVEL},"
-        "metadata=mode=print:direct=1:file=-"
-    )
-    listen = (
-        f"silencedetect=noise={SILENCE_DB}dB:d={SILENCE_SECONDS},ametadata=mode=print:direct=1:file=-,"
-        "ebur128=framelog=verbose"
-    )
-    return [
-        program, "-hide_banner", "-nostdin", "-nostats", "-v", "info", "-threads", str(threads), "-skip_frame:v", "noref",
-        "-f", "mp4", "-protocol_whitelist", "file", "-i", f"file:{film.absolute()}", "-map", "0:v:0", "-vf", look,
-        "-map", "0:a:0", "-af", listen, "-f", "null", "-",
-    ]  # fmt: skip
-
-
-_MARK = re.compile(r"^lavfi\.(black|silence)_(start|end)=(-?[\d.]+)")
-
-
-class Listener:
-    """Adds up what the pass prints, line by line."""
-
-    def __init__(self) -> None:
-        self._marks: dict[tuple[str, str], list[float]] = {}
-
-    def feed(self, line: str) -> None:
-        """Take one line of standard output; starts and ends may come in any order."""
-        match = _MARK.match(line)
-        if match is not None:
-            self._marks.setdefault((match[1], match[2]), []).append(float(match[3]))
-
-    def total_ms(self, what: str, end_ms: int) -> int:
-        """How long it lasted in all; what has no end lasts to the film's."""
-        ends, total, passed = sorted(self._marks.get((what, "end"), ())), 0.0, -1.0
-        for start in sorted(self._marks.get((what, "start"), ())):
-            end = next((end for end in ends if end > start), end_ms / 1000)
-            total += max(0.0, end - max(start, passed))
-            passed = max(passed, end)
-        return round(total * 1000)
-
-
-def measured(
-    listener: Listener, stderr: str, *, frames: int, video_ms: int, audio_ms: int, synthetic: str | None
-) -> Measured:
-    """What the pass and the packets' list say together."""
-    return Measured(
-        frames,
-        video_ms,
-        audio_ms,
-        listener.total_ms("black", video_ms),
-        listener.total_ms("silence", audio_ms),
-        integrated(stderr),
-        synthetic,
-    )
 
 
 def problems(wanted: Wanted, found: Measured, limits: Limits = Limits()) -> tuple[str, ...]:

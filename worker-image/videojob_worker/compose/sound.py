@@ -20,8 +20,9 @@ from videojob_api.story.looks import SAMPLE_RATE, Music
 from videojob_api.story.scenes import SceneManifest, Speech
 
 from ..base.errors import Recoverable
+from .gates import QUIET_LUFS
 
-SOUND_VERSION = 1
+SOUND_VERSION = 2
 """Raise it when the same key would give another sound."""
 BLOCK = SAMPLE_RATE
 """Samples worked on at a time."""
@@ -29,8 +30,6 @@ ATTACK, RELEASE = SAMPLE_RATE // 4, SAMPLE_RATE // 2
 """How long the music takes to step back before speech, and to return after it."""
 BOTH_SIDES = 0.5**0.5
 """One voice on two channels is twice the power: it is turned down by 3 dB, so that its loudness stays as it was made."""
-QUIET_LUFS = -70.0
-"""Below this music counts as silence, which no gain helps."""
 
 Floats = NDArray[np.float64]
 

@@ -5,24 +5,24 @@ As a fan-out one work item is one piece; in one pod the stage draws all of them,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from videojob_api.contract import StageResult
+from videojob_api.contract import Measured, StageFile, StageResult, canonical_json
 from videojob_api.story.tasks import PIECE_PARTS, ComposeParams
 from videojob_api.v1alpha1.story_status import StoryStatus
 
-from ..base.errors import BadConfig, WorkerError
+from ..base.errors import BadConfig
 from ..compose.film import Film, Piece
-from ..media import probe as probing
 from ..storage import files
 from .context import Context
 from .filming import film, listed_pieces, manifest_of
 from .kept import Kept
 from .picturing import stored
 
-WORKING = ".pieces"
-"""Beside the stage's folders: whole pieces of an attempt that was ended stay for the next one."""
+WORKING = "pieces"
+"""Beside the stage's folder, by its key: whole pieces of an ended attempt stay for the next one, each with its record."""
 
 
 def run(context: Context) -> StageResult:
@@ -41,66 +41,83 @@ def run(context: Context) -> StageResult:
     if item.index >= len(keys) or keys[item.index] != item.value:
         raise BadConfig("BadDocument", f"work item {item.index} is no piece that the layout has listed")
     piece = whole.pieces[item.index]
-    if _brought(context, piece, context.staging):
-        return StageResult(
-            kind=context.kind.kind, cached=True, parts=(stored(context.staging / piece.name),),
-            message="a piece from the cache",
-        )  # fmt: skip
-    _draw(context, whole, (piece,), context.staging, 1)
+    taken = _brought(context, piece, context.staging)
+    if taken is not None:
+        return StageResult(kind=context.kind.kind, cached=True, parts=(taken,), message="a piece from the cache")
+    made: list[StageFile] = []
+    _draw(context, whole, (piece,), context.staging, 1, made.append)
     scene = manifest.scenes[piece.segment.scene]
     return StageResult(
         kind=context.kind.kind,
-        parts=(stored(context.staging / piece.name),),
+        parts=tuple(made),
         message=f"{piece.segment.kind} {scene.id}, {piece.segment.frames / manifest.fps:.1f} s",
     )
 
 
 def _all(context: Context, whole: Film) -> StageResult:
-    working = context.final.parent / WORKING
+    working = context.final.with_name(f".{context.task.key}.{WORKING}")
+    for other in context.final.parent.glob(f".*.{WORKING}"):
+        if other != working:
+            files.remove(other)
     working.mkdir(exist_ok=True)
     pieces = {piece.key: piece for piece in whole.pieces}
-    for left in working.iterdir():
-        if left.stem not in pieces or not _is_whole(context, left, pieces[left.stem]):
-            left.unlink()
-    wanted = [
-        piece
-        for piece in pieces.values()
-        if not (working / piece.name).exists() and not _brought(context, piece, working)
-    ]
-    _draw(context, whole, wanted, working, context.document.limits.threads)
+    there = _left(working, pieces)
+    for piece in pieces.values():
+        taken = _brought(context, piece, working) if piece.key not in there else None
+        if taken is not None:
+            there[piece.key] = taken
+    wanted = [piece for piece in pieces.values() if piece.key not in there]
+
+    def made(file: StageFile) -> None:
+        key = Path(file.path).stem
+        (working / f"{key}.json").write_bytes(canonical_json(file.dump()))
+        there[key] = file
+
+    _draw(context, whole, wanted, working, context.document.limits.threads, made)
     for piece in pieces.values():
         (working / piece.name).rename(context.staging / piece.name)
+    files.remove(working)
     return StageResult(
         kind=context.kind.kind,
-        parts=tuple(stored(context.staging / piece.name) for piece in pieces.values()),
+        parts=tuple(there[key] for key in pieces),
         message=f"{len(wanted)} of {len(whole.pieces)} pieces drawn",
         story=StoryStatus(pieces=len(whole.pieces), pieces_made=len(wanted)),
     )
 
 
-def _brought(context: Context, piece: Piece, folder: Path) -> bool:
-    """Whether the namespace's cache had the piece; it lies in the folder then."""
-    if Kept(context, PIECE_PARTS).bring(piece.key, folder) is None:
+def _left(working: Path, pieces: Mapping[str, Piece]) -> dict[str, StageFile]:
+    """Pieces that an earlier attempt of this very stage has left, whole; everything else goes."""
+    found = {}
+    for path in working.glob("*.json"):
+        with suppress(ValueError):
+            file = StageFile.model_validate_json(path.read_bytes())
+            if path.stem in pieces and files.matches(working / pieces[path.stem].name, file.size_bytes, file.sha256):
+                found[path.stem] = file
+    for path in working.iterdir():
+        if path.stem not in found:
+            files.remove(path)
+    return found
+
+
+def _brought(context: Context, piece: Piece, folder: Path) -> StageFile | None:
+    """The piece, if the namespace's cache had it; it lies in the folder then."""
+    record = Kept(context, PIECE_PARTS).bring(piece.key, folder)
+    if record is None or [part.path for part in record.parts] != [piece.name]:
         files.remove(folder / piece.name)
-        return False
-    return (folder / piece.name).is_file()
+        return None
+    return record.parts[0]
 
 
-def _is_whole(context: Context, path: Path, piece: Piece) -> bool:
-    """Whether a piece that an earlier attempt left has all its frames."""
-    try:
-        found = probing.probe(path, "mov", context.tool, count_packets=True)
-    except WorkerError:
-        context.check()
-        return False
-    return found.video.packets == piece.segment.frames
-
-
-def _draw(context: Context, whole: Film, wanted: Sequence[Piece], folder: Path, at_once: int) -> None:
+def _draw(  # noqa: PLR0917 - what is drawn, where, and who hears of it
+    context: Context, whole: Film, wanted: Sequence[Piece], folder: Path, at_once: int, made: Callable[[StageFile], None]
+) -> None:  # fmt: skip
     def told(done: int, total: int) -> None:
         context.check()
         if done % whole.manifest.fps == 0:
             context.progress(done * 100 // total, f"Drawing {done} of {total} frames")
 
+    def record(piece: Piece, black: int) -> None:
+        made(stored(folder / piece.name).model_copy(update={"measured": Measured(black_frames=black)}))
+
     if wanted:
-        whole.make(folder, wanted, told, workers=at_once)
+        whole.make(folder, wanted, told, record, workers=at_once)

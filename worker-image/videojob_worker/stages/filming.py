@@ -55,6 +55,8 @@ class Drawn:
 
     paths: dict[str, Path]
     """File of each piece, by its key."""
+    black: dict[str, int]
+    """How many frames of it are black."""
     made: int
     """How many were drawn for this job; the others were there."""
 
@@ -63,11 +65,24 @@ def drawn(context: Context) -> Drawn:
     """The pieces, whether one container drew them or each its own. Raises Recoverable for one that is not whole."""
     if any(given.stage == "compose" and given.items_of is not None for given in context.task.inputs):
         items = context.items("compose")
-        paths = {str(item.value): plain_file(folder, result.parts[0].path) for item, folder, result in items}
-        return Drawn(paths, sum(not result.cached for *_, result in items))
-    result, folder = context.earlier("compose"), context.folder("compose")
-    made = result.story.pieces_made if result.story is not None else None
-    return Drawn({Path(part.path).stem: plain_file(folder, part.path) for part in result.parts}, made or 0)
+        found = {str(item.value): (folder, result.parts[0]) for item, folder, result in items}
+        made = sum(not result.cached for *_, result in items)
+    else:
+        result, folder = context.earlier("compose"), context.folder("compose")
+        found = {Path(part.path).stem: (folder, part) for part in result.parts}
+        made = (result.story.pieces_made if result.story is not None else None) or 0
+    return Drawn(
+        {key: plain_file(folder, part.path) for key, (folder, part) in found.items()},
+        {key: _black(part) for key, (_, part) in found.items()},
+        made,
+    )
+
+
+def _black(part: StageFile) -> int:
+    if part.measured is None or part.measured.black_frames is None:
+        text = f"the piece {part.path} says nothing of its frames"
+        raise Recoverable("ResultInvalid", text, hint="a retry makes it anew")
+    return part.measured.black_frames
 
 
 @lru_cache(maxsize=2)
@@ -103,9 +118,9 @@ class Studio:
                 raise error
         return finished
 
-    def done(self, argv: Sequence[str], doing: str) -> Finished:
+    def done(self, argv: Sequence[str], doing: str, on_line: Callable[[str], None] | None = None) -> Finished:
         """The same; raises Recoverable (CompositionError, S-040) for any other failure, too."""
-        finished = self.run(argv)
+        finished = self.run(argv, on_line=on_line)
         if finished.code != 0:
             text = f"FFmpeg failed with code {finished.code} while {doing}"
             raise Recoverable("CompositionError", text, log_tail=finished.stderr)

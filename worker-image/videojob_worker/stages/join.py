@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from videojob_api.contract import StageFile, StageResult
+from videojob_api.contract import Measured, StageResult
 from videojob_api.story import looks
 from videojob_api.story.scenes import SceneManifest, Speech
 from videojob_api.story.tasks import SOUND_PARTS, JoinParams
@@ -12,7 +13,7 @@ from videojob_api.v1alpha1.status import OutputStatus
 from videojob_api.v1alpha1.story_status import StoryStatus
 
 from ..base.errors import BadConfig, Recoverable
-from ..compose import captions, encoding, gates, marks, sound
+from ..compose import captions, encoding, gates, marks, measuring, sound
 from ..compose.fonts import book
 from ..compose.text import Typesetter
 from ..media import probe as probing
@@ -45,10 +46,11 @@ def run(context: Context) -> StageResult:
     keys = [str(value) for value in listed_pieces(context)]
     target = context.staging / FILM_FILE
     whole = film(context, manifest, looks.Encoding(), keys=keys)
-    whole.join(context.staging, lambda piece: pieces.paths[piece.key], heard, target)
+    whole.join(context.staging, lambda piece: pieces.paths[piece.key], heard.path, target)
     marks.mark(target)
     context.progress(60, "Measuring the film")
-    found = _measured(context, target, at)
+    dark = sum(pieces.black[key] for key in keys)
+    found = _measured(context, target, heard, dark * 1000 // manifest.fps)
     wrong = gates.problems(wanted(manifest, params), found)
     if wrong:
         text = f"the film is not as ordered: {'; '.join(wrong)}"
@@ -96,7 +98,15 @@ def _captions(context: Context, manifest: SceneManifest) -> list[OutputStatus]:
     return found
 
 
-def _sound(context: Context, manifest: SceneManifest, params: JoinParams, at: Studio) -> Path:
+@dataclass(frozen=True)
+class Heard:
+    """The film's whole sound."""
+
+    path: Path
+    measured: Measured
+
+
+def _sound(context: Context, manifest: SceneManifest, params: JoinParams, at: Studio) -> Heard:
     """The film's whole sound; another picture leaves it as it is (M2)."""
     tune = context.store.source(manifest.music.uri, "music") if manifest.music is not None else None
     digest = files.sha256_file(tune, lambda _: context.check()) if tune is not None else None
@@ -104,7 +114,10 @@ def _sound(context: Context, manifest: SceneManifest, params: JoinParams, at: St
     kept = Kept(context, SOUND_PARTS)
     there = kept.find(key)
     if there is not None:
-        return there / SOUND_FILE
+        known = kept.record(key)
+        measured = known.parts[0].measured if known is not None and known.parts else None
+        if measured is not None:
+            return Heard(there / SOUND_FILE, measured)
     folder = kept.folder(key)
     raw = folder / "sound.wav"
 
@@ -113,9 +126,13 @@ def _sound(context: Context, manifest: SceneManifest, params: JoinParams, at: St
 
     bed = _bed(manifest, params, tune, folder / "music.wav", at) if tune is not None else None
     sound.lay(manifest, sound.passages(manifest, locate), raw, bed)
-    at.done(encoding.sound(tools.ffmpeg(), raw, folder / SOUND_FILE), "encoding the sound")
-    record: StageFile = stored(folder / SOUND_FILE)
-    return kept.keep(key, StageResult(kind=SOUND_PARTS, parts=(record,)), folder) / SOUND_FILE
+    listener = measuring.Listener()
+    done = at.done(encoding.sound(tools.ffmpeg(), raw, folder / SOUND_FILE), "encoding the sound", listener.feed)
+    silence_ms = listener.silence_ms(manifest.duration_ms)
+    measured = Measured(silence_ms=silence_ms, lufs=sound.integrated(done.stderr))
+    record = stored(folder / SOUND_FILE).model_copy(update={"measured": measured})
+    place = kept.keep(key, StageResult(kind=SOUND_PARTS, parts=(record,)), folder)
+    return Heard(place / SOUND_FILE, measured)
 
 
 def _bed(manifest: SceneManifest, params: JoinParams, tune: Path, target: Path, at: Studio) -> sound.Bed | None:
@@ -130,16 +147,15 @@ def _bed(manifest: SceneManifest, params: JoinParams, tune: Path, target: Path, 
     return sound.Bed(target, loud, manifest.music, params.loudness_lufs)
 
 
-def _measured(context: Context, path: Path, at: Studio) -> gates.Measured:
-    """The finished file as players see it: every packet counted, the sound decoded, the pictures that others refer to, too."""
+def _measured(context: Context, path: Path, heard: Heard, black_ms: int) -> gates.Measured:
+    """The finished file's packets, counted, beside what pieces and sound brought along; both were copied into it."""
     found = probing.probe(path, "mov", context.tool, count_packets=True)
-    listener = gates.Listener()
-    finished = at.run(gates.command(tools.ffmpeg(), path, context.document.limits.threads), on_line=listener.feed)
-    if finished.code != 0:
-        text = f"the film is not as ordered: it does not decode, FFmpeg ended with code {finished.code}"
-        raise Recoverable("VerifyFailed", text, log_tail=finished.stderr)
-    sound_ms = found.audio.duration_ms if found.audio is not None else None
-    return gates.measured(
-        listener, finished.stderr, frames=found.video.packets or 0, video_ms=found.video_ms, audio_ms=sound_ms or 0,
-        synthetic=marks.read(path),
-    )  # fmt: skip
+    return gates.Measured(
+        found.video.packets or 0,
+        found.video_ms,
+        (found.audio.duration_ms if found.audio is not None else None) or 0,
+        black_ms,
+        heard.measured.silence_ms or 0,
+        heard.measured.lufs if heard.measured.lufs is not None else gates.QUIET_LUFS,
+        marks.read(path),
+    )

@@ -42,6 +42,10 @@ class Kept:
         files.remove(folder)
         return folder if self._brought(key) else None
 
+    def record(self, key: str) -> StageResult | None:
+        """What is known of an entry that was found."""
+        return self._own.record(self._kind, key)
+
     def folder(self, key: str) -> Path:
         """An empty folder to write an entry's files into."""
         folder = self._context.staging / f".{key}"
