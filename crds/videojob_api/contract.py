@@ -221,6 +221,8 @@ class StageTask(StatusModel):
     own keys then, see `fanout.item_key`."""
     work_list: WorkList | None = None
     """That list, once it is known; in a document that makes it itself, the record of the stage that made it tells."""
+    anew: bool | None = None
+    """Whether a redrive wants its work anew: sentences, pictures and pieces that were kept before then are not taken."""
 
 
 class TaskDocument(StatusModel):

@@ -290,6 +290,51 @@ def test_a_killed_item_repeats_alone(bench: StoryBench) -> None:
     assert second.pieces() == {second.piece_keys()[2]: after[second.piece_keys()[2]]}
 
 
+@pytest.mark.parametrize("spread", [False, True], ids=["one pod", "work items"])
+def test_s_056_a_redrive_from_the_composition_takes_no_piece_that_was_kept(bench: StoryBench, spread: bool) -> None:
+    """Drawn again, whatever the namespace's cache, the job's folder or an ended attempt has; what was before it is taken up."""
+    story = {"scenes": pictured([scene["text"] for scene in SCENES])}
+    ended(bench.whole(**story))
+    second = StoryBench(bench.root, "again")
+    document = second.story(spread=spread, **story)
+    if spread:
+        ended(second.run("work", second.only(document, "scenes", "audio", "images", "layout")))
+        ended(second.run("work", second.only(second.listed(document), "compose")))
+    else:
+        ended(second.run("work", document))
+        assert second.record("compose").message == "0 of 3 pieces drawn"
+    pieces, earlier = second.pieces(), second.job / f"processed/compose/.{second.keys['compose']}.pieces"
+    earlier.mkdir()
+    redriven = second.story(2, spread=spread, anew="compose", **story)
+    if spread:
+        done = ended(second.run("work", second.only(second.listed(redriven), "compose")))
+        assert (done.stages[0].reused, done.stages[0].cached) == (False, False)
+        assert len(list((second.job / "processed/compose").glob("[0-9a-f]*/*.mp4"))) == 6
+    else:
+        done = ended(second.run("work", redriven))
+        assert [stage.kind for stage in done.stages if stage.reused] == ["scenes", "audio", "images", "layout"]
+        assert second.record("compose").message == "3 of 3 pieces drawn"
+        assert "aac" in (second.job / "debug/main-a2/join.commands.txt").read_text()
+    drawn = (second.job / "debug").glob("*-a2/compose.commands.txt")
+    assert sum(len(path.read_text().splitlines()) for path in drawn) == 3
+    assert second.pieces() == pieces, "the same frames are the same bytes"
+
+
+def test_a_redrive_from_the_narration_speaks_again(bench: StoryBench) -> None:
+    """S-034: no sentence that was kept is taken; its own retries take what it has spoken."""
+    story = {"scenes": [{"text": "One night."}], "captions": {"style": "none"}}
+    document = bench.story(**story)
+    ended(bench.run("work", bench.only(document, "scenes", "audio")))
+    kept = set((bench.job / "processed/voice").iterdir())
+    redriven = bench.story(2, anew="audio", **story)
+    ended(bench.run("work", bench.only(redriven, "audio")))
+    again = set((bench.job / "processed/voice").iterdir())
+    assert (len(kept), len(again)) == (1, 2)
+    shutil.rmtree(bench.folder("audio"))
+    ended(bench.run("work", bench.only(redriven | {"attempt": 3}, "audio")))
+    assert set((bench.job / "processed/voice").iterdir()) == again
+
+
 def test_an_attempt_that_is_ended_leaves_its_whole_pieces_to_the_next(bench: StoryBench) -> None:
     """In one pod: what was drawn when the pod was killed is taken up; a piece that is not whole is drawn anew."""
     story = {"scenes": pictured([scene["text"] for scene in SCENES])}

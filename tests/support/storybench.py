@@ -60,8 +60,10 @@ class StoryBench(Workbench):
         self.run_limits = {"threads": 2}
         self.keys: dict[str, str] = {}
 
-    def story(self, attempt: int = 1, *, spread: bool = False, **asked: Any) -> dict[str, Any]:
-        """The document of a whole story in one pod; `spread`: with its pieces as work items."""
+    def story(self, attempt: int = 1, *, spread: bool = False, anew: str | None = None, **asked: Any) -> dict[str, Any]:
+        """The document of a whole story in one pod; `spread`: with its pieces as work items; `anew`: the kind that a redrive
+        wants again, with all behind it.
+        """
         fans = ("compose",) if spread else ()
         story = StoryParams.model_validate({**SMALL, **asked})
         stages, self.keys = [], {}
@@ -70,11 +72,14 @@ class StoryBench(Workbench):
             # The key of a fan-out does not follow from what its items are listed by.
             read = () if kind in fans else tuple(dict.fromkeys(n for name in READS[kind] for n in _known(name, fans)))
             self.keys[kind] = content_key(kind, row.version, given.dump(), tuple(self.keys[name] for name in read))
+            again = anew is not None and list(READS).index(kind) >= list(READS).index(anew)
+            if again:
+                self.keys[kind] = content_key(kind, row.version, {"redrive": 1, "instead": self.keys[kind]}, ())
             named = (*READS[kind], *SEES.get(kind, ()))
             task: dict[str, Any] = {
                 "kind": kind, "container": "commit" if row.trust == "commit" else "work", "key": self.keys[kind],
                 "params": given.dump(), "inputs": [self._input(name, fans) for name in named],
-            }  # fmt: skip
+            } | ({"anew": True} if again else {})  # fmt: skip
             stages.append(task | ({"itemsOf": "layout"} if kind in fans else {}))
         store = {name: str(self.root / name) for name in ("inbox", "stock", "cache")}
         return {

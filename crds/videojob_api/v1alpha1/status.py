@@ -103,6 +103,8 @@ class StageStatus(StatusModel):
     """Attempts since the latest redrive that ran out of disk."""
     key: str | None = None
     """Content key: its files lie in `processed/<stage>/<key>` below the job's folder."""
+    anew: bool | None = None
+    """Whether a redrive has asked for its work anew: the key is another one, and no part that was kept before is taken."""
     fan_out: FanOutStatus | None = None
     """For a stage that runs once for each work item: how many there are, and how far they are."""
     next_retry_time: datetime | None = None

@@ -10,7 +10,7 @@ import pytest
 from builders import CONFIG, SHA, a_failure
 from storyboard import ONLINE_IMAGES, ONLINE_VOICE, PIECES, TEXT, Tale, published, story_spec
 from videojob_api.contract import FetchPolicy, content_key
-from videojob_api.stages import COMPOSE
+from videojob_api.stages import COMPOSE, STORY
 from videojob_api.story.tasks import AudioParams, SceneParsingParams
 from videojob_api.v1alpha1 import PlanStatus, StoryStatus, VideoJobSpec
 from videojob_operator.decide import recipes
@@ -448,6 +448,10 @@ def test_a_redrive_from_an_output_means_the_stage_that_makes_it(start: str, firs
     scene.ask(retry=f"again;from={start}").settle()
     renewed = [stage.name for stage in scene.status.stages if stage.key != before[stage.name]]
     assert renewed == list(before)[list(before).index(first) :]
+    assert [stage.name for stage in scene.status.stages if stage.anew] == renewed
+    assert {task.kind: bool(task.anew) for task in scene.launched("main").document.stages} == {
+        row.kind: row.stage in renewed for row in STORY
+    }
 
 
 def test_a_worker_that_talks_too_much_fills_no_status() -> None:

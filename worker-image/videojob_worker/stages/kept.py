@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from videojob_api.contract import StageResult
+from videojob_api.contract import StageResult, content_key
 
 from ..base.errors import disk_full
 from ..storage import files
@@ -35,16 +35,23 @@ class Kept:
 
     def find(self, key: str) -> Path | None:
         """Folder of an entry, whole: of this job, or brought from another one's. None when there is none, or it is too old."""
-        folder = self._own.entry(self._kind, key)
-        record = self._own.record(self._kind, key)
+        folder = self._own.entry(self._kind, self._name(key))
+        record = self.record(key)
         if record is not None and intact(folder, record):
             return folder
         files.remove(folder)
         return folder if self._brought(key) else None
 
+    def _name(self, key: str) -> str:
+        """What an entry is called. A stage that a redrive wants anew takes no other entries than its own, by its own key: its
+        retries still pay for nothing twice.
+        """
+        task = self._context.task
+        return content_key(self._kind, 1, {"anew": task.key}, (key,)) if task.anew else key
+
     def record(self, key: str) -> StageResult | None:
         """What is known of an entry that was found."""
-        return self._own.record(self._kind, key)
+        return self._own.record(self._kind, self._name(key))
 
     def folder(self, key: str) -> Path:
         """An empty folder to write an entry's files into."""
@@ -57,7 +64,7 @@ class Kept:
         """Keep what was written into `folder`; answers where it lies now. Raises Resource when the volume is full."""
         if not self._owned(key, record, folder):
             raise disk_full(f"a {self._kind}")
-        return self._own.entry(self._kind, key)
+        return self._own.entry(self._kind, self._name(key))
 
     def _brought(self, key: str) -> bool:
         folder = self.folder(key)
@@ -71,10 +78,11 @@ class Kept:
         if self._shared is None:
             return None
         try:
-            record = self._shared.record(self._kind, key)
-            if record is None or self._old(self._shared.entry(self._kind, key)):
+            name = self._name(key)
+            record = self._shared.record(self._kind, name)
+            if record is None or self._old(self._shared.entry(self._kind, name)):
                 return None
-            return record if self._shared.bring(self._kind, key, record, folder) else None
+            return record if self._shared.bring(self._kind, name, record, folder) else None
         except OSError as error:
             self._context.log.warning("the cache could not be read", extra={"error": str(error)})
             return None
@@ -86,6 +94,6 @@ class Kept:
     def _owned(self, key: str, record: StageResult, folder: Path) -> bool:
         """Put an entry into the job's folder; False when the volume is full."""
         sources = {part.path: folder / part.path for part in record.parts}
-        kept = self._own.keep(self._kind, key, record, sources, self._context.staging.name.lstrip("."))
+        kept = self._own.keep(self._kind, self._name(key), record, sources, self._context.staging.name.lstrip("."))
         files.remove(folder)
         return kept

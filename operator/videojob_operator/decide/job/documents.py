@@ -54,12 +54,13 @@ def document(
         row = recipes.kind_of(stage.name)
         if row is not None and stage.key is not None:
             known[row.kind] = stage.key
+    anew = {row.kind for stage in status.stages if stage.anew and (row := recipes.kind_of(stage.name)) is not None}
     sizes = {share.container: share.working_size for share in shares_of(classes.planned(plan), group)}
     wanted = tuple(
         task.model_copy(update={"working_size": size})
         if (size := sizes.get(task.container)) in KINDS[task.kind].working_sizes
         else task
-        for task in recipes.tasks(steps, group.plan.stages, known, work_lists(status))
+        for task in recipes.tasks(steps, group.plan.stages, known, work_lists(status), anew)
     )
     if group.failures + 1 >= spec.retry.max_attempts:
         wanted = tuple(

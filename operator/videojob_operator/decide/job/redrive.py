@@ -136,7 +136,7 @@ def _renew(draft: Draft, anew: tuple[str, ...]) -> None:
         if stage.name in anew and row is not None:
             params = {"redrive": draft.status.redrives + 1, "instead": stage.key}
             key = contract.content_key(row.kind, row.version, params, ())
-            draft.stage(stage.name, state="Waiting", key=key, fan_out=None, degraded=None, notes=None)
+            draft.stage(stage.name, state="Waiting", key=key, anew=True, fan_out=None, degraded=None, notes=None)
 
 
 def _refuse(draft: Draft, wanted: str, start: str) -> None:

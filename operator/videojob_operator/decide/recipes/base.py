@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from types import MappingProxyType
@@ -134,9 +134,10 @@ def tasks(
     wanted: Sequence[str],
     known: dict[str, str],
     lists: Mapping[str, WorkList] = MappingProxyType({}),
+    anew: Collection[str] = (),
 ) -> tuple[contract.StageTask, ...]:
     """Stage tasks of one group, with the keys that were recorded at acceptance and the work lists that are known by now, by
-    the kind that made them.
+    the kind that made them. `anew` are kinds whose work a redrive wants again.
     """
     place = containers(wanted)
     fans = {step.kind.kind: step.items_of for step in steps if step.items_of is not None}
@@ -155,6 +156,7 @@ def tasks(
             items_of=step.items_of,
             work_list=lists.get(step.items_of or ""),
             online=step.online or None,
+            anew=(step.kind.kind in anew) or None,
         )
         for step in steps
         if step.kind.stage in place
