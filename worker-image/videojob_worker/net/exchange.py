@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import aiohttp
 from yarl import URL
@@ -19,37 +18,8 @@ from videojob_api.contract import FetchPolicy
 from ..base.errors import External, Permanent
 from . import addresses, answers
 from .download import TICK_SECONDS, trust
+from .messages import Reply, Request
 from .resolving import Lookup, Resolver, lookup, parse, vet
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked."""
-
-    url: str
-    method: str = "POST"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    seconds: float = 30.0
-    """From the look-up of the name to the answer's last byte."""
-    max_bytes: int = 64 << 20
-    """Longest answer."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What the other side said, whatever its status."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """By name in small letters."""
-    retry_after_seconds: int | None = None
-
-    @property
-    def media_type(self) -> str:
-        """Its Content-Type without parameters."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def exchange(

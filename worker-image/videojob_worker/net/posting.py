@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from videojob_api.contract import FetchPolicy
 
-from .exchange import Request, exchange
+from .exchange import exchange
+from .messages import Request
 from .resolving import Lookup, lookup
 
 ANSWER_BYTES = 1 << 20

@@ -19,8 +19,7 @@ from videojob_api.redact import HIDDEN, redact
 
 from ..base.errors import External, Permanent, Recoverable, WorkerError
 from ..base.process import Finished
-from ..net import exchange
-from ..net.exchange import Reply, Request
+from ..net.messages import Reply, Request
 
 SHORT_WAIT_SECONDS = 5
 """So long a service may ask us to wait before the same attempt asks again."""
@@ -35,6 +34,13 @@ class RunTool(Protocol):
 
     def __call__(self, argv: Sequence[str], on_line: Callable[[str], None] | None = None) -> Finished:
         """Run it to its end."""
+
+
+def _over_http(*asked: Any, **how: Any) -> Reply:
+    """The HTTP client, loaded when somebody is asked: stories that are made offline do without."""
+    from ..net.exchange import exchange  # noqa: PLC0415 - a third of a second of a worker's start
+
+    return exchange(*asked, **how)
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Means:
     """Lines an engine may speak at a time."""
     inbox: Path | None = None
     """Uploads by their digest."""
-    exchange: Callable[..., Reply] = exchange.exchange
+    exchange: Callable[..., Reply] = _over_http
     """The HTTP client."""
 
 

@@ -16,10 +16,11 @@ from videojob_api.v1alpha1.story_status import StoryStatus
 from ..base.errors import BadConfig
 from ..compose.film import Film, Piece
 from ..storage import files
+from ..storage.records import stored
 from .context import Context
-from .filming import film, listed_pieces, manifest_of
+from .filming import listed_pieces, manifest_of
 from .kept import Kept
-from .picturing import stored
+from .studio import film
 
 WORKING = "pieces"
 """Beside the stage's folder, by its key: whole pieces of an ended attempt stay for the next one, each with its record."""

@@ -1,8 +1,7 @@
-"""What the stages that draw, join and show a film have in common: its manifest, and the film with what it may use."""
+"""What the stages that draw, join, show and publish a film have in common: its manifest, its pieces, its files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,26 +10,17 @@ from typing import Any
 from videojob_api import fanout
 from videojob_api.contract import StageFile
 from videojob_api.profiles import aspect_ratio
-from videojob_api.story import looks
-from videojob_api.story.scenes import SCENES_FILE, Background, SceneManifest
+from videojob_api.story.scenes import SCENES_FILE, SceneManifest
 from videojob_api.v1alpha1.status import OutputStatus
 
-from ..base.errors import Permanent, Recoverable, Resource
-from ..base.process import Fences, Finished
+from ..base.errors import Recoverable
 from ..compose import marks
-from ..compose.encoding import Encoding
-from ..compose.film import Film
-from ..compose.fonts import book
-from ..media import sniff as sniffing
-from ..media import tools
-from ..media.progress import ProgressReader
 from ..storage import files
 from .context import Context, plain_file
 
 FILM, THUMBNAIL, METADATA = "video", "thumbnail", "metadata"
 """Names of a story's outputs (S-030)."""
 FILM_FILE, THUMBNAIL_FILE = f"{FILM}.mp4", f"{FILM}_thumb.jpg"
-FENCES = Fences(file_bytes=8 << 30)
 
 
 def manifest_of(context: Context) -> SceneManifest:
@@ -89,64 +79,6 @@ def _black(part: StageFile) -> int:
 def _read(path: Path, _changed: int) -> SceneManifest:
     """Once, however many pieces this container draws."""
     return SceneManifest.model_validate_json(path.read_bytes())
-
-
-@dataclass(frozen=True)
-class Studio:
-    """Runs FFmpeg for a film; its own clock shows that it gets on. May be asked from several threads at once."""
-
-    context: Context
-
-    def run(
-        self, argv: Sequence[str], stdin: int | None = None, on_line: Callable[[str], None] | None = None
-    ) -> Finished:
-        """Run it to its end; `on_line` hears what it prints. Raises Resource where the volume or the memory is full."""
-        watchdog, clock = self.context.watchdog(), ProgressReader(0)
-
-        def heard(line: str) -> None:
-            clock.feed(line)
-            watchdog.advance(clock.clock)
-            if on_line is not None:
-                on_line(line)
-
-        program, *rest = argv
-        told = [program, "-progress", "pipe:1", *rest]
-        finished = self.context.run(told, fences=FENCES, watchdog=watchdog, on_line=heard, stdin=stdin)
-        if finished.code != 0:
-            error = tools.judge(finished, "making the film")
-            if isinstance(error, Resource):
-                raise error
-        return finished
-
-    def done(self, argv: Sequence[str], doing: str, on_line: Callable[[str], None] | None = None) -> Finished:
-        """The same; raises Recoverable (CompositionError, S-040) for any other failure, too."""
-        finished = self.run(argv, on_line=on_line)
-        if finished.code != 0:
-            text = f"FFmpeg failed with code {finished.code} while {doing}"
-            raise Recoverable("CompositionError", text, log_tail=finished.stderr)
-        return finished
-
-
-def film(
-    context: Context,
-    manifest: SceneManifest,
-    asked: looks.Encoding,
-    *,
-    build: str = "",
-    keys: Sequence[str] | None = None,
-) -> Film:
-    """A manifest's film. `build` is needed where keys of pieces are computed, `keys` where they are known."""
-
-    def locate(background: Background) -> Path:
-        if background.file is None:
-            raise Permanent("BadDocument", f"a background of kind {background.kind} names no file")
-        return plain_file(context.folder(background.file.stage), background.file.path)
-
-    code = Encoding.of(asked, (manifest.width, manifest.height), manifest.fps, build)
-    return Film(
-        manifest, code, book(), locate, program=tools.ffmpeg(), run=Studio(context).run,
-        demuxer=lambda path: sniffing.sniff(path).demuxer, keys=keys,
-    )  # fmt: skip
 
 
 def output(  # noqa: PLR0917 - what a file is

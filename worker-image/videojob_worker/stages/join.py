@@ -19,10 +19,11 @@ from ..compose.text import Typesetter
 from ..media import probe as probing
 from ..media import tools, tunes
 from ..storage import files
+from ..storage.records import stored
 from .context import Context, plain_file
-from .filming import FILM, FILM_FILE, Studio, drawn, film, listed_pieces, manifest_of, marked, output
+from .filming import FILM, FILM_FILE, drawn, listed_pieces, manifest_of, marked, output
 from .kept import Kept
-from .picturing import stored
+from .studio import Studio, film
 
 SOUND_FILE = "sound.m4a"
 TELLING_MS = 3000

@@ -16,9 +16,9 @@ from ..media import sniff as sniffing
 from ..media import tools
 from ..providers.images.base import IMAGE_ERROR
 from .context import Context, plain_file
-from .filming import film
 from .images import named
 from .scenes import manifest_of, written
+from .studio import film
 
 
 def run(context: Context) -> StageResult:

@@ -17,6 +17,7 @@ from ..providers.images import intact
 from ..providers.images.base import IMAGE_ERROR, Picture
 from ..providers.images.chain import Found
 from ..storage import cache, files
+from ..storage.records import stored
 from .context import Context
 from .kept import Kept
 from .scenes import written
@@ -61,11 +62,6 @@ class Shelf:
             kind=PICTURE_PARTS, parts=(stored(file), written(folder, TELLS_FILE, canonical_json(tells)))
         )
         return replace(picture, path=self._kept.keep(name, record, folder) / file.name)
-
-
-def stored(path: Path) -> StageFile:
-    """What a record says of a file."""
-    return StageFile(path=path.name, size_bytes=path.stat().st_size, sha256=files.sha256_file(path))
 
 
 def readable(path: Path, kind: str) -> None:

@@ -10,9 +10,10 @@ from ..compose import thumbnail
 from ..compose.fonts import book
 from ..compose.text import Typesetter
 from ..media import tools
+from ..storage.records import stored
 from .context import Context, plain_file
-from .filming import FILM_FILE, THUMBNAIL, THUMBNAIL_FILE, Studio, manifest_of, marked, output
-from .picturing import stored
+from .filming import FILM_FILE, THUMBNAIL, THUMBNAIL_FILE, manifest_of, marked, output
+from .studio import Studio
 
 
 def run(context: Context) -> StageResult:

@@ -32,6 +32,11 @@ def recorded(folder: Path) -> StageResult | None:
         return None
 
 
+def stored(path: Path) -> StageFile:
+    """What a record says of a file."""
+    return StageFile(path=path.name, size_bytes=path.stat().st_size, sha256=files.sha256_file(path))
+
+
 def members(result: StageResult) -> tuple[OutputStatus | StageFile, ...]:
     """Every file that a record vouches for."""
     return (*result.files, *result.parts)

@@ -15,7 +15,7 @@ from videojob_api.story.params import ImageHint, Provider
 from videojob_api.story.scenes import Background
 
 from ...base.errors import Recoverable
-from ...net.exchange import Reply, Request
+from ...net.messages import Reply, Request
 from ..calling import Means, Service, call, wrong
 
 IMAGE_ERROR = "ImageGenerationError"

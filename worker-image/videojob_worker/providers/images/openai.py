@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from videojob_api.story.params import Provider
 
-from ...net.exchange import Request
+from ...net.messages import Request
 from ..calling import Means, answered_json, at, call, secret, wrong
 from .base import MAX_IMAGE_BYTES, Picture, Wish, fetched, kept, rows, service
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from videojob_api.story.params import Provider
 
-from ...net.exchange import Request
+from ...net.messages import Request
 from ..calling import Means, answered_json, at, call, secret
 from .base import Picture, Wish, chosen, fetched, rows, service
 

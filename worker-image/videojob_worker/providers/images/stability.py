@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from videojob_api.story.params import Provider
 
-from ...net.exchange import Reply, Request
+from ...net.messages import Reply, Request
 from ..calling import Means, at, call, secret
 from .base import MAX_IMAGE_BYTES, Picture, Wish, checked, kept, service
 

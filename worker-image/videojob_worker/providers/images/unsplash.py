@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 from videojob_api.story.params import Provider
 
 from ...base.errors import External, Recoverable
-from ...net.exchange import Request
+from ...net.messages import Request
 from ..calling import Means, answered_json, at, call, secret
 from .base import Picture, Wish, chosen, fetched, rows, service
 

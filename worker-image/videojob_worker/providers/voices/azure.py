@@ -7,7 +7,7 @@ from html import escape
 from typing import ClassVar
 
 from ...base.errors import Permanent
-from ...net.exchange import Request
+from ...net.messages import Request
 from ..calling import Means, at, call, secret
 from .base import TTS_ERROR, Line, Manner, Utterance, service, wav, written
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from ...net.exchange import Request
+from ...net.messages import Request
 from ..calling import Means, answered_json, at, call, secret, wrong
 from .base import Line, Manner, Script, Utterance, raw, service, spans, written
 

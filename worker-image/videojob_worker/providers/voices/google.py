@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any, ClassVar
 
-from ...net.exchange import Request
+from ...net.messages import Request
 from ..calling import Means, answered_json, at, call, secret, wrong
 from .base import Line, Manner, Sound, Utterance, service, spans, wav
 

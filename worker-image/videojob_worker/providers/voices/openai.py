@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from ...net.exchange import Request
+from ...net.messages import Request
 from ..calling import Means, at, call, secret
 from .base import Line, Manner, Utterance, service, wav, written
 

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any, ClassVar
 
 from ...base.errors import External, Permanent
-from ...net.exchange import Reply, Request
+from ...net.messages import Reply, Request
 from ..calling import Means, at, call, secret, wrong
 from ..sigv4 import Credentials, signed
 from .base import TTS_ERROR, Line, Manner, Sound, Utterance, raw, service, spans
