@@ -71,7 +71,7 @@ class Captions(StatusModel):
     style: Literal["standard", "karaoke", "word", "none"] = "standard"
     """`standard` shows phrases, `karaoke` fills them word by word, `word` marks the spoken word, `none` shows nothing."""
     burn: bool = True
-    """Whether they are in the picture."""
+    """Whether they are in the picture. A text card shows its scene's words itself, and no captions beside them."""
     sidecars: Annotated[tuple[Literal["srt", "vtt"], ...], Field(max_length=2)] = ("srt", "vtt")
     """Files beside the video."""
     words_per_line: Annotated[int, Field(ge=1, le=20)] = 7

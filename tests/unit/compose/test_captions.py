@@ -9,11 +9,13 @@ from typing import Literal
 import pytest
 
 from fontmaker import font
-from stories import manifest, scene, spoken
+from stories import manifest, plain, scene, spoken
 from videojob_api.story.looks import Captions
-from videojob_api.story.scenes import Scene
+from videojob_api.story.scenes import Background, Scene
 from videojob_worker.compose import captions
 from videojob_worker.compose.fonts import FontBook
+from videojob_worker.compose.planes import Frame
+from videojob_worker.compose.scenery import Scenery, view
 from videojob_worker.compose.text import Typesetter
 
 TEXT = "Hello big world. This is the second sentence, and it is longer than the first one was."
@@ -34,6 +36,37 @@ def phrases(one: Scene, setter: Typesetter, look: Captions | None = None, width:
 
 def words(phrase: captions.Phrase) -> list[str]:
     return [" ".join(word.text for word in phrase.words[begin:end]) for begin, end in phrase.lines]
+
+
+CARD_SIZE = (360, 640)
+
+
+@pytest.mark.parametrize(
+    ("background", "text", "burnt"),
+    [
+        (Background(kind="card"), TEXT, False),
+        (None, TEXT, False),
+        (plain("#336699"), TEXT, True),
+        (Background(kind="card"), " ".join([TEXT] * 8), True),
+    ],
+    ids=["a card", "no background is a card", "a colour", "a card without room for all of it"],
+)
+@pytest.mark.parametrize("style", ["standard", "karaoke"])
+def test_s_038_words_that_the_card_shows_are_not_captions_too(
+    setter: Typesetter, background: Background | None, text: str, burnt: bool, style: Literal["standard", "karaoke"]
+) -> None:
+    """S-022: seen once. The files beside the video have them all the same, and a word the card has no room for is burnt."""
+    one = scene(text, 600, speech=spoken(text)).model_copy(update={"background": background})
+    whole = manifest([one], size=CARD_SIZE, captions=Captions(style=style))
+    shown = Scenery(whole, one, view(whole, one, lambda _: Path(), setter), setter)
+    bare, read = Frame.blank(*CARD_SIZE), Frame.blank(*CARD_SIZE)
+    shown.picture(20, bare.planes)
+    shown.picture(20, read.planes)
+    shown.words(20, read.planes)
+    assert bool((bare.data != read.data).any()) is burnt
+    centre = bare.planes.y[CARD_SIZE[1] // 3 : CARD_SIZE[1] * 2 // 3]
+    assert bool((centre > 180).any()) is (background is None or background.kind == "card")
+    assert "Hello big world." in captions.sidecar(whole, "srt", setter)
 
 
 def test_phrases_end_with_sentences_and_have_two_lines_at_most(setter: Typesetter) -> None:

@@ -48,7 +48,8 @@ class Scenery:
         self._overlays = [timed for timed in map(self._overlay, scene.overlays) if timed is not None]
         self._shown: list[captions.Shown] = []
         self._style: Style | None = None
-        if manifest.captions.burn and manifest.captions.style != "none" and (scene.text or scene.speech):
+        burnt = manifest.captions.burn and manifest.captions.style != "none" and bool(scene.text or scene.speech)
+        if burnt and not _on_card(scene, manifest, setter):
             self._style = captions.style_of(manifest.captions, manifest.language, setter, self._frame)
             found = captions.phrases(scene, manifest.captions, manifest.fps, setter, self._style, manifest.width)
             self._shown = captions.shown(scene, manifest.captions, manifest.fps, found)
@@ -152,18 +153,34 @@ def _moves(scene: Scene) -> int:
     return scene.frames + sum(cut.frames for cut in (scene.head, scene.tail) if cut.kind in BOTH)
 
 
-def card(scene: Scene, manifest: SceneManifest, colour: str, setter: Typesetter) -> Image.Image:
-    """The scene's text on a plain ground (S-038). With captions in the picture too the text stands in the middle all the same."""
-    width, height = manifest.width, manifest.height
-    ratio = width / 1080 if width < height else height / 1080
+def _on_card(scene: Scene, manifest: SceneManifest, setter: Typesetter) -> bool:
+    """Whether the scene's own card shows all its words: captions over it would say them twice. They stay in the sidecars, and
+    where the card has no room for all of them they are burnt as well.
+    """
+    if scene.background is not None and scene.background.kind != "card":
+        return False
+    _, lines, room = _lettering(scene, manifest, setter)
+    return bool(scene.text) and len(lines) <= room
+
+
+def _lettering(scene: Scene, manifest: SceneManifest, setter: Typesetter) -> tuple[Style, list[str], int]:
+    """A card's letters, all its lines, and how many of them it has room for."""
+    ratio = min(manifest.width, manifest.height) / 1080
     style = Style(
         setter.fonts.chain("Arial", manifest.language),
         round(CARD_SIZE * ratio),
         rim=None,
         line_height=round(CARD_LINE * ratio),
     )
-    made = Image.new("RGB", (width, height), colour)
-    lines = setter.wrap(scene.text, style, CARD_WRAP * ratio)[: max(1, int(height * 0.7 / style.pitch))]
+    room = max(1, int(manifest.height * 0.7 / style.pitch))
+    return style, setter.wrap(scene.text, style, CARD_WRAP * ratio), room
+
+
+def card(scene: Scene, manifest: SceneManifest, colour: str, setter: Typesetter) -> Image.Image:
+    """The scene's text on a plain ground (S-038)."""
+    width, height = manifest.width, manifest.height
+    style, every, room = _lettering(scene, manifest, setter)
+    made, lines = Image.new("RGB", (width, height), colour), every[:room]
     if lines:
         block = setter.block([[Span(line)] for line in lines], style)
         made.paste(block, ((width - block.width) // 2, (height - block.height) // 2), block)
