@@ -43,7 +43,7 @@ def test_a_piece_is_encoded_by_one_thread_with_headers_that_join() -> None:
         "16000k",
         "100",
     ]
-    assert after(argv, "-x264-params") == "stitchable=1:scenecut=0"
+    assert after(argv, "-x264-params") == "stitchable=1:scenecut=0:bframes=2:b-pyramid=none"
     assert "+cgop" in after(argv, "-flags:v")
     assert after(argv, "-video_track_timescale") == "25000"
     assert argv[-1] == "file:/a/b.mp4"

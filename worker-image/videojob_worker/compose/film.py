@@ -20,6 +20,7 @@ from videojob_api.story.segments import Segment, segment_key, segments
 
 from ..base.errors import Permanent, Recoverable
 from ..base.feeding import Sink, run_fed
+from ..base.memory import give_back
 from ..base.process import Finished
 from . import drawing, encoding, measuring
 from .clip import ClipView
@@ -102,7 +103,7 @@ class Film:
         self, manifest: SceneManifest, code: Encoding, fonts: FontBook, locate: Locate, *, program: str, run: RunTool,
         demuxer: Callable[[Path], str], keys: Sequence[str] | None = None,
     ) -> None:  # fmt: skip
-        self._keys = keys
+        self._keys, self._shaping = keys, threading.Lock()
         self.manifest, self.code, self.fonts, self.locate = manifest, code, fonts, locate
         self._program, self._run, self._demuxer = program, run, demuxer
 
@@ -150,6 +151,7 @@ class Film:
         `made` hears of each piece when its file is whole, and how many of its frames are black; from any thread.
         Raises what FFmpeg's runner or `told` raises, Permanent for a background that cannot be read.
         """
+        give_back()
         tally = Tally(sum(piece.segment.frames for piece in wanted), told)
         with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="piece") as pool:
             # Long ones first: the last to end are then short.
@@ -176,7 +178,9 @@ class Film:
                 clips.append(self._clip(scene, first_frame, piece.segment.frames, pipe))
                 return Scenery(self.manifest, scene, clips[-1], setter)
             try:
-                return Scenery(self.manifest, scene, view(self.manifest, scene, self.locate, setter), setter)
+                # A picture takes many times its frame while it is brought to its shape: one at a time.
+                with self._shaping:
+                    return Scenery(self.manifest, scene, view(self.manifest, scene, self.locate, setter), setter)
             except Permanent as error:
                 raise Permanent(error.code, f"scene {scene.id}: {error.message}", hint=error.hint) from None
 
