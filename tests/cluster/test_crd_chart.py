@@ -206,13 +206,13 @@ def test_workers_reach_the_operator_and_names_and_nothing_else() -> None:
     assert ports == ["worker", 53, 53]
 
 
-def test_only_a_pod_that_fetches_or_tells_reaches_the_world_and_no_cluster() -> None:
+def test_only_a_pod_that_fetches_asks_or_tells_reaches_the_world_and_no_cluster() -> None:
     """Case 60, design section 8: public addresses, and what the values open."""
     objects = render("--set", "networkPolicy.enabled=true", "--set", "fetch.allowNetworks={10.20.0.0/16,fd00:7::/48}")
     policy = one(objects, "NetworkPolicy", "videojob-fetch")["spec"]
     assert policy["podSelector"] == {
         "matchLabels": {names.LABEL_MANAGED_BY: names.MANAGER},
-        "matchExpressions": [{"key": names.LABEL_EGRESS, "operator": "In", "values": ["fetch", "notify"]}],
+        "matchExpressions": [{"key": names.LABEL_EGRESS, "operator": "In", "values": ["fetch", "provide", "notify"]}],
     }
     assert policy["policyTypes"] == ["Egress"]
     everywhere, public, *opened = [block["ipBlock"] for rule in policy["egress"] for block in rule["to"]]
