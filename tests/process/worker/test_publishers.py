@@ -285,7 +285,7 @@ def test_what_an_account_may_not_post_is_said_before_anything_is_sent(
 
 def test_a_webhook_is_told_once_under_one_name_and_signed(tmp_path: Path) -> None:
     with platforms.platform("webhook") as server:
-        given = errand(tmp_path, server, "webhook", endpoint=server.url("/hook"), secrets={"secret": "shared-secret"})
+        given = errand(tmp_path, server, "webhook", endpoint=server.url("/hook"), secrets={"secret": "shared-secret\n"})
         sent = send(given)
         assert (sent.state, sent.id, sent.url) == ("Published", "post-17", "https://cms.example/post-17")
         assert server.server is not None
@@ -296,7 +296,7 @@ def test_a_webhook_is_told_once_under_one_name_and_signed(tmp_path: Path) -> Non
         }  # fmt: skip
         moment, _, found = request.headers["videojob-signature"].partition(",v1=")
         text = moment.removeprefix("t=").encode() + b"." + request.body
-        assert found == hmac.new(b"shared-secret", text, hashlib.sha256).hexdigest()
+        assert found == hmac.new(b"shared-secret\n", text, hashlib.sha256).hexdigest()
 
 
 def test_a_webhook_that_says_nothing_has_taken_it(tmp_path: Path) -> None:

@@ -26,7 +26,10 @@ class Webhook:
         name = f"{errand.film.uid}.{target.name}"
         headers = {"Content-Type": "application/json", "Accept": "application/json", "Idempotency-Key": name}
         if target.secret_name is not None:
-            key = secret(means, SERVICE, target.secret_name, SECRET_KEY).encode()
+            secret(
+                means, SERVICE, target.secret_name, SECRET_KEY
+            )  # that it is there; it signs byte for byte, as for notify
+            key = (means.secrets / target.secret_name / SECRET_KEY).read_bytes()
             headers[SIGNATURE_HEADER] = signature(key, int(time.time()), body)
         request = Request(
             target.endpoint or "", headers=headers, body=body, seconds=target.timeout_seconds, max_bytes=QUESTION_BYTES
