@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from enum import IntEnum, StrEnum
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
@@ -486,12 +485,6 @@ def cache_key(key: str, source_sha256: str) -> str:
     A key alone names the source by its URI, and a file of the stock can be replaced.
     """
     return hashlib.sha256(canonical_json({"key": key, "source": source_sha256})).hexdigest()[:32]
-
-
-def stored_digest(uri: str) -> str | None:
-    """The sha256 that a URI of the store promises (an upload's, or that of what was fetched), or None."""
-    match = re.fullmatch(r"store://(?:inbox|uploads)/([0-9a-f]{64})", uri)
-    return match[1] if match is not None else None
 
 
 def debug_folder(group: str, attempt: int, index: int | None = None) -> str:

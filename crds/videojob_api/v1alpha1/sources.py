@@ -22,6 +22,12 @@ SOURCE_URI = f"^({STORED}|{URL})$"
 CREDENTIALS = "^https?://[^/?]*@"
 
 
+def stored_digest(uri: str) -> str | None:
+    """The sha256 that a URI of the store promises (an upload's, or that of what was fetched), or None."""
+    match = re.fullmatch(r"store://(?:inbox|uploads)/([0-9a-f]{64})", uri)
+    return match[1] if match is not None else None
+
+
 class StoredFile(ApiModel):
     """A file of the store, as a stage reads it."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from videojob_api.story.tasks import PROMPT_KEY, PromptParams
 
 from ..base.errors import Permanent
-from ..net.exchange import Request
+from ..net.messages import Request
 from .calling import Means, Service, answered_json, at, call, secret, wrong
 
 SCRIPT_ERROR = "SceneGenerationError"

@@ -11,6 +11,7 @@ from videojob_api import contract
 from videojob_api.contract import StageResult
 from videojob_api.stages import KINDS
 from videojob_api.story.tasks import KEPT_SECONDS, PIECE_PARTS
+from videojob_api.v1alpha1.sources import stored_digest
 
 from ..base.errors import NotCached, WorkerError
 from ..storage import files
@@ -78,7 +79,7 @@ def _source(context: Context) -> str | None:
     """Digest of the source, as far as it is known without reading it: by its URI, or by what ingest has measured."""
     if context.kind.kind == "ingest":
         order = context.document.cache
-        return contract.stored_digest(order.source) if order is not None else None
+        return stored_digest(order.source) if order is not None else None
     found = recorded(context.folder("ingest"))
     return found.input.sha256 if found is not None and found.input is not None else None
 
@@ -103,7 +104,7 @@ def keep(context: Context, verified: StageResult) -> None:
     if order is None or verified.input is None:
         return
     try:
-        digest = contract.stored_digest(order.source) or files.sha256_file(
+        digest = stored_digest(order.source) or files.sha256_file(
             context.store.source(order.source, None), lambda _: context.check()
         )
         if digest != verified.input.sha256:

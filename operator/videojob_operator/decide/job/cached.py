@@ -16,6 +16,7 @@ from videojob_api import contract, names
 from videojob_api.contract import CacheOrder
 from videojob_api.stages import KINDS
 from videojob_api.v1alpha1 import VideoJobSpec, VideoJobStatus
+from videojob_api.v1alpha1.sources import stored_digest
 
 from .. import recipes
 from ..recipes import Step
@@ -46,7 +47,7 @@ def _known(seen: Observed, status: VideoJobStatus, spec: VideoJobSpec, group: Gr
     except ValidationError:
         return False  # the launch says what is wrong with the plan
     # A file of the stock may be another one by now: only a reader of its bytes can tell.
-    return source is not None and contract.stored_digest(source) is not None
+    return source is not None and stored_digest(source) is not None
 
 
 def order(

@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 from videojob_api.v1alpha1 import PublishTarget
 
 from ...base.errors import External, Permanent, Recoverable
-from ...net.exchange import Request
+from ...net.messages import Request
 from ..calling import SHORT_WAIT_SECONDS, Means, Service, answered_json, call, secret, wrong
 
 PUBLISH_ERROR = "PublishFailed"

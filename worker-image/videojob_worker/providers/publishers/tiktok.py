@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...base.errors import External, Permanent
-from ...net.exchange import Request
+from ...net.messages import Request
 from ..calling import Means, Service, at, call, wrong
 from .base import PUBLISH_ERROR, QUESTION_BYTES, Errand, Sent, asked_json, bearer, patient, piece, service, trusted
 

@@ -8,7 +8,7 @@ from typing import Any
 from videojob_api.contract import canonical_json
 from videojob_api.notices import SECRET_KEY
 
-from ...net.exchange import Request
+from ...net.messages import Request
 from ...net.signing import SIGNATURE_HEADER, signature
 from ..calling import answered_json, call, secret
 from .base import QUESTION_BYTES, Errand, Sent, service

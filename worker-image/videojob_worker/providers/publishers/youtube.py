@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any
 
-from ...net.exchange import Reply, Request
+from ...net.messages import Reply, Request
 from ..calling import Means, answered_json, at, call, wrong
 from .base import QUESTION_BYTES, Errand, Film, Sent, bearer, patient, piece, service, trusted
 
