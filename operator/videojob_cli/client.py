@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from videojob_api.names import ANNOTATION_CANCEL, ANNOTATION_RETRY, TERMINAL_PHASES, Phase
+from videojob_api.v1alpha1.sources import STOCK
 
 from . import manifests, sources, transfer
 from .errors import ApiError, CliError, Exit
@@ -87,8 +88,11 @@ class VideoJobs:
         limits: Sequence[str] = (),
         image: str | None = None,
         moved: transfer.Moved = transfer.nothing_moved,
+        names: Sequence[str] | None = None,
     ) -> list[str]:
-        """Bring files into the namespace's inbox through one pod; their URIs. What is there already is not sent again."""
+        """Bring files through one pod into the namespace's inbox, or under these names into its stock; their URIs. What is
+        there already is not sent again.
+        """
         allowed = [
             sources.check_size(file, limit)
             for file, limit in zip(files, limits or [sources.DEFAULT_LIMIT] * len(files), strict=True)
@@ -98,11 +102,13 @@ class VideoJobs:
             chosen = transfer.worker_image(self.api, self.namespace, image)
             total = sum(file.size for file in files)
             with transfer.transfer_pod(
-                self.api, self.namespace, image=chosen, claim=claim, direction="in", size_bytes=total
-            ) as pod:
-                for file, limit in zip(files, allowed, strict=True):
-                    pod.upload(file.path, file.sha256, limit, moved)
-        return [file.uri for file in files]
+                self.api, self.namespace, image=chosen, claim=claim, direction="in" if names is None else "stock",
+                size_bytes=total,
+            ) as pod:  # fmt: skip
+                for place, (file, limit) in enumerate(zip(files, allowed, strict=True)):
+                    name = names[place] if names is not None else None
+                    pod.upload(file.path, file.sha256, limit, moved, name=name)
+        return [file.uri for file in files] if names is None else [f"{STOCK}{name}" for name in names]
 
     def create(self, document: Json) -> Json:
         """Create a VideoJob as it stands; the object made."""

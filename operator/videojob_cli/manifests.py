@@ -30,7 +30,7 @@ SLOWEST_BYTES_PER_SECOND = 256 * 1024
 """The slow line: 2 Mbit/s. One that stands still is noticed much earlier, by both ends."""
 IDLE_SECONDS = 120
 """It ends by itself when nothing moved for so long."""
-Direction = Literal["in", "out", "evidence"]
+Direction = Literal["in", "stock", "out", "evidence"]
 
 
 def slug(filename: str) -> str:
@@ -67,15 +67,16 @@ def transfer_pod(
     uid: str | None = None,
     size_bytes: int = 0,
 ) -> Json:
-    """The short-lived pod that files go through: the namespace's inbox to write, or one job's folder to read; for evidence
-    the inbox and the stock, where its inputs lie, to read too.
+    """The short-lived pod that files go through: the namespace's inbox or stock to write, or one job's folder to read; for
+    evidence the inbox and the stock, where its inputs lie, to read too.
 
     `size_bytes` is how much goes through it in all. It asks for no right at all, runs under the restricted Pod Security
     profile, and ends by itself.
     """
     paths = StorePaths()
-    if direction == "in":
-        mounts: list[Json] = [{"name": "store", "mountPath": paths.inbox, "subPath": f"{namespace}/inbox"}]
+    if direction in {"in", "stock"}:
+        place, part = (paths.inbox, "inbox") if direction == "in" else (paths.stock, "stock")
+        mounts: list[Json] = [{"name": "store", "mountPath": place, "subPath": f"{namespace}/{part}"}]
     else:
         wanted = {paths.job: f"jobs/{uid}"}
         if direction == "evidence":

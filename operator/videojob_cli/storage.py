@@ -1,19 +1,25 @@
-"""`videojob storage stats`: how full a namespace's store is, from MediaStore.status in the seeds' words (A-018)."""
+"""`videojob storage`: how full a namespace's store is, from MediaStore.status in the seeds' words (A-018), and files for the
+stock that a team keeps.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from videojob_api.names import DEFAULT_STORE
 from videojob_api.v1alpha1 import MediaStoreStatus
+from videojob_api.v1alpha1.sources import STOCK, STORED
 
-from . import show
+from . import show, sources
 from .client import VideoJobs
 from .errors import CliError
 from .kube import Api, Json, status_of
-from .options import Context, Form, Kubeconfig, Namespace, Output
+from .options import Context, Form, Image, Kubeconfig, Namespace, Output
 
 app = typer.Typer(no_args_is_help=True, help="What a namespace's store holds.")
 
@@ -72,3 +78,42 @@ def command(
     jobs = VideoJobs.connect(namespace=namespace, kubeconfig=kubeconfig, context=context)
     found = statistics(jobs.api, jobs.namespace, store)
     print(table(found) if output is Form.TABLE else show.dump(found, output))
+
+
+def names(files: Sequence[Path], folder: str) -> list[str]:
+    """Paths in the stock of files that go into one folder of it; CliError for what no manifest could name, and for twins."""
+    found = ["/".join([*(part for part in folder.split("/") if part), file.name]) for file in files]
+    for file, name in zip(files, found, strict=True):
+        if re.fullmatch(STORED, f"{STOCK}{name}") is None:
+            raise CliError(
+                f"{file}: {STOCK}{name} is no name a manifest can use. Letters, digits, dots, dashes and underscores are; no "
+                "part begins with a dot or a dash; at most 8 parts."
+            )
+        if found.count(name) > 1:
+            raise CliError(f"Several files are called {file.name}: give each its own folder with --to.")
+    return found
+
+
+@app.command("put")
+def put(
+    files: Annotated[list[Path], typer.Argument(help="Pictures, clips, music, models.")],
+    to: Annotated[str, typer.Option("--to", help="Folder of the stock; its words describe the files, too.")] = "",
+    max_size: Annotated[str, typer.Option(help="Largest file, for example 2Gi.")] = sources.DEFAULT_LIMIT,
+    store: Annotated[str, typer.Option(help="The MediaStore.")] = DEFAULT_STORE,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    image: Image = None,
+) -> None:
+    """Bring files into the namespace's stock, where they stay, and print the URIs to name them by. A file of the same name is
+    replaced.
+    """
+    wanted = names(files, to)
+    found = [sources.local_file(file) for file in files]
+    jobs = VideoJobs.connect(namespace=namespace, kubeconfig=kubeconfig, context=context)
+    text = "uploading " + ", ".join(file.name for file in files)
+    with show.Bytes(text, sum(file.size for file in found)) as bar:
+        uris = jobs.upload(
+            found, store=store, limits=[max_size] * len(found), image=image, moved=bar.moved, names=wanted
+        )
+    print(*uris, sep="\n")

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from videojob_api.contract import StorePaths
 from videojob_api.names import ANNOTATION_WORKER_IMAGE, DEFAULT_STORE, WORKER_SERVICE_ACCOUNT
 
 from . import manifests
@@ -131,12 +132,15 @@ class TransferPod:
         argv = ("python3", "-m", "videojob_worker", *command)
         return self._api.exec(self._namespace, self.name, manifests.CONTAINER, argv, stdin=stdin)
 
-    def upload(self, file: Path, sha256: str, max_bytes: int, moved: Moved = nothing_moved) -> bool:
-        """Bring a file into the inbox under its digest; False when it was there already.
+    def upload(
+        self, file: Path, sha256: str, max_bytes: int, moved: Moved = nothing_moved, *, name: str | None = None
+    ) -> bool:
+        """Bring a file into the inbox under its digest, or into the stock under a name; False when it was there already.
 
         Raises CliError when the store refuses it or the file changes on the way.
         """
-        probe = self._run("receive", "--probe", sha256, stdin=False)
+        place = () if name is None else ("--inbox", StorePaths().stock, "--name", name)
+        probe = self._run("receive", "--probe", sha256, *place, stdin=False)
         try:
             if _answer(probe, b"").get("found"):
                 return False
@@ -145,7 +149,7 @@ class TransferPod:
         with file.open("rb") as source:
             length = os.fstat(source.fileno()).st_size
             options = ("--length", str(length), "--max-bytes", str(max_bytes), "--sha256", sha256)
-            channel = self._run("receive", *options, stdin=True)
+            channel = self._run("receive", *options, *place, stdin=True)
             try:
                 left = length
                 said = b""

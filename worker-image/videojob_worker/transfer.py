@@ -146,9 +146,9 @@ def digest_of(path: Path, activity: Activity) -> str:
     return digest.hexdigest()
 
 
-def probe(inbox: Path, sha256: str, activity: Activity) -> dict[str, Any]:
+def probe(inbox: Path, sha256: str, activity: Activity, name: str | None = None) -> dict[str, Any]:
     """Whether this upload is already there, whole: its digest is computed again, a name alone proves nothing."""
-    path = inbox / check_sha256(sha256)
+    path = inbox / (check_sha256(sha256) if name is None else "/".join(parts_below(name)))
     if path.is_symlink() or not path.is_file() or digest_of(path, activity) != sha256:
         return {"ok": True, "found": False}
     os.utime(path)  # somebody is about to use it: its time in the store begins anew
@@ -199,18 +199,21 @@ def receive(
     max_bytes: int,
     sha256: str,
     activity: Activity,
+    name: str | None = None,
     sync: Callable[[int], None] = os.fsync,
 ) -> dict[str, Any]:
-    """Take one upload of exactly `length` bytes into `inbox/<sha256>`, all of it or nothing.
+    """Take one upload of exactly `length` bytes into `inbox/<sha256>`, or under a name below it: all of it or nothing.
 
-    The bytes go to a hidden part file, are forced to disk, and get their name last. Raises TransferError (FileTooLarge,
-    ShortRead, TooLong, WrongDigest, DiskFull, StoreMissing, BadRequest); the part file is gone then.
+    A file of that name is replaced. The bytes go to a hidden part file, are forced to disk, and get their name last. Raises
+    TransferError (FileTooLarge, ShortRead, TooLong, WrongDigest, DiskFull, StoreMissing, BadRequest); the part file is gone
+    then.
     """
     check_sha256(sha256)
     _prepare(inbox, length, max_bytes)
     part = inbox / f".{sha256[:16]}.{secrets.token_hex(8)}.part"
     digest = hashlib.sha256()
     try:
+        target = inbox / sha256 if name is None else _place(inbox, name)
         with part.open("xb") as file:
             for block in _blocks(source, length, activity):
                 digest.update(block)
@@ -223,8 +226,8 @@ def receive(
                 "WrongDigest", f"The bytes that came have sha256 {digest.hexdigest()}, announced was {sha256}"
             )
         with activity.working():
-            part.replace(inbox / sha256)
-            _sync_folder(inbox, sync)
+            part.replace(target)
+            _sync_folder(target.parent, sync)
     except OSError as error:
         code = "DiskFull" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "DiskError"
         kind = ExitCode.RESOURCE if error.errno in _DISK_ERRORS else ExitCode.RECOVERABLE
@@ -242,14 +245,34 @@ def _sync_folder(folder: Path, sync: Callable[[int], None]) -> None:
         os.close(fd)
 
 
+def parts_below(path: str) -> list[str]:
+    """The parts of a path that leads down; TransferError (BadRequest) for another one."""
+    parts = path.split("/")
+    if any(part in {"", ".", ".."} or "\x00" in part for part in parts):
+        raise TransferError("BadRequest", f"{path!r} is not a path below the folder, such as videos/720p.mp4")
+    return parts
+
+
+def _place(root: Path, name: str) -> Path:
+    """Where a named file goes, its folders made. Links that lie on the way are not followed: TransferError."""
+    *above, last = parts_below(name)
+    folder = root
+    for part in above:
+        folder /= part
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            raise TransferError("BadRequest", f"{name}: {part} is a file or a link, not a folder")
+        folder.mkdir(exist_ok=True)
+    if (folder / last).is_dir():
+        raise TransferError("BadRequest", f"{name} is a folder: give the file another name")
+    return folder / last
+
+
 def open_below(root: Path, path: str) -> IO[bytes]:
     """Open a regular file below `root`, whatever the path says: no way up, no absolute path, no symbolic link.
 
     Raises TransferError (BadRequest, NotFound).
     """
-    parts = path.split("/")
-    if any(part in {"", ".", ".."} or "\x00" in part for part in parts):
-        raise TransferError("BadRequest", f"{path!r} is not a path below the job's folder, such as videos/720p.mp4")
+    parts = parts_below(path)
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for index, part in enumerate(parts):
@@ -317,7 +340,7 @@ def receive_command(args: argparse.Namespace, stdin: int, out: IO[bytes]) -> int
     activity.tell(now=True)
     try:
         if args.probe is not None:
-            result = probe(args.inbox, args.probe, activity)
+            result = probe(args.inbox, args.probe, activity, args.name)
         elif args.length is None or args.sha256 is None:
             raise TransferError("BadRequest", "receive needs --length and --sha256, or --probe SHA256")  # noqa: TRY301
         else:
@@ -328,6 +351,7 @@ def receive_command(args: argparse.Namespace, stdin: int, out: IO[bytes]) -> int
                 max_bytes=args.max_bytes,
                 sha256=args.sha256,
                 activity=activity,
+                name=args.name,
             )
     except TransferError as error:
         _answer(out, {"ok": False, "code": error.code, "error": error.message})
@@ -371,6 +395,7 @@ def add_subcommands(subparsers: Any) -> None:
 
     taking = subparsers.add_parser("receive", help="take one upload from standard input into the inbox")
     taking.add_argument("--inbox", type=Path, default=Path(store.inbox), help="the store's inbox")
+    taking.add_argument("--name", help="path below that folder, instead of its digest")
     taking.add_argument("--probe", metavar="SHA256", help="only say whether this upload is already there")
     taking.add_argument("--length", type=int, help="bytes that come")
     taking.add_argument("--max-bytes", type=int, default=500 * 2**20, help="bytes allowed at most")

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from .base import ApiModel, Rule
 
-INBOX, UPLOADS = "store://inbox/", "store://uploads/"
+INBOX, UPLOADS, STOCK = "store://inbox/", "store://uploads/", "store://stock/"
 STORED = r"store://(inbox/[0-9a-f]{64}|stock/[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*){0,7})"
 """An upload by its sha256, or a file the team keeps; never a path outside the store."""
 URL = r"https?://[A-Za-z0-9._:@%\[\]-]+([/?][!$-&(-;=?-Z\[\]_a-z~]*)?"

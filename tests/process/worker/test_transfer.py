@@ -195,6 +195,32 @@ def test_a_damaged_copy_is_replaced_by_a_new_upload(inbox: Path) -> None:
     assert (inbox / SHA).read_bytes() == BODY
 
 
+def test_a_named_file_lies_below_the_folder_and_replaces_the_one_before(inbox: Path) -> None:
+    (inbox / "tide").mkdir()
+    (inbox / "tide/sea.jpg").write_bytes(b"an older picture")
+    assert receive(inbox, BODY, "--name", "tide/sea.jpg").answer["ok"] is True
+    assert receive(inbox, BODY, "--name", "tide/deep/er.jpg").answer["ok"] is True
+    assert sorted(str(path.relative_to(inbox)) for path in inbox.rglob("*") if path.is_file()) == [
+        "tide/deep/er.jpg",
+        "tide/sea.jpg",
+    ]
+    assert (inbox / "tide/sea.jpg").read_bytes() == BODY
+    args = ("--inbox", str(inbox), "--scratch", str(inbox.parent), "--probe", SHA, "--name")
+    assert run("receive", *args, "tide/sea.jpg").answer["found"] is True
+    assert run("receive", *args, "tide/other.jpg").answer["found"] is False
+
+
+@pytest.mark.parametrize("name", ["../sea.jpg", "/etc/sea.jpg", "a//b", "link/sea.jpg", "file/sea.jpg", "tide", ""])
+def test_a_name_that_leads_elsewhere_is_refused(inbox: Path, name: str) -> None:
+    (inbox / "tide").mkdir()
+    (inbox / "file").write_bytes(b"")
+    (inbox / "link").symlink_to(inbox.parent)
+    ended = receive(inbox, BODY, "--name", name)
+    assert (ended.code, ended.answer["code"]) == (ExitCode.PERMANENT, "BadRequest")
+    assert sorted(path.name for path in inbox.iterdir()) == ["file", "link", "tide"]
+    assert list((inbox / "tide").iterdir()) == []
+
+
 def test_parts_of_dead_uploads_go_after_an_hour_and_living_ones_stay(inbox: Path) -> None:
     dead, living = inbox / ".aa.bb.part", inbox / ".cc.dd.part"
     dead.write_bytes(b"x")

@@ -43,7 +43,7 @@ def manifest(**change: object) -> str:
 CASES = (
     Case("no command shows the help", (), 2, ("Usage: videojob", "submit", "outputs", "init", "run")),
     Case("the dead letters' commands", ("dlq",), 2, ("Usage: videojob dlq", "list", "retry")),
-    Case("the stores' commands", ("storage",), 2, ("Usage: videojob storage", "stats")),
+    Case("the stores' commands", ("storage",), 2, ("Usage: videojob storage", "stats", "put")),
     Case("a retry of no dead letters", ("dlq", "retry"), 2, ("Name dead letters, or give -l LABELS, or --all",)),
     Case("names and labels at once", ("dlq", "retry", "a", "--all"), 2, ("Name dead letters, or give -l LABELS",)),
     Case("a retry of nothing", ("retry",), 2, ("Missing argument 'name'",)),
