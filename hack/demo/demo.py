@@ -1,9 +1,9 @@
 """`make demo`: from nothing to VideoJobs on a real cluster, their videos in demo-output/, each one's facts as probed.
 
-Starts the cluster, builds and loads the images, installs the chart, makes a namespace ready, submits a clip as a person would
-(`videojob submit --file`), shows `kubectl get videojobs` move, brings the outputs back (`videojob outputs --download`), and
-judges the files themselves, not what anybody says about them. Exit 0 only if everything is as promised. Where no cluster can
-run (no engine, not root) the same manifest runs without one, and the demo says so.
+Starts the cluster, builds and loads the images, installs the chart, makes a namespace ready, submits a story and a clip as a
+person would (`videojob storage put`, `videojob submit`), shows `kubectl get videojobs` move, brings the outputs back
+(`videojob outputs --download`), and judges the files themselves, not what anybody says about them. Exit 0 only if everything is
+as promised. Where no cluster can run (no engine, not root) the same manifests run without one, and the demo says so.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[0] = str(ROOT / "hack")  # this script's own folder would hide the package of the same name
 
 import install as chart  # noqa: E402 - found by the line above
+from demo import tale  # noqa: E402
 from demo.probe import Facts, probe, table  # noqa: E402
 
 OUTPUT = ROOT / "demo-output"
+STORY = OUTPUT / "story"
 NAMESPACE = "demo"
 JOB = "landscape"
 PROFILES = ("720p", "480p", "360p", "webm_720p", "thumbnail")
@@ -89,15 +91,33 @@ def judge(found: dict[str, Facts], source: Facts) -> list[str]:
     return problems
 
 
+@dataclass(frozen=True)
+class Material:
+    """What the demo works on; each value waits until it is made."""
+
+    clip: Callable[[], Path]
+    story: Callable[[], Path]
+    """Folder of the story's pictures and music."""
+
+
 @contextmanager
-def making_the_clip() -> Iterator[Callable[[], Path]]:
-    """Draw the clip beside other work; the value waits for it."""
-    drawing = subprocess.Popen([sys.executable, str(ROOT / "hack/demo/clip.py")], stdout=subprocess.PIPE, text=True)
+def making_the_material() -> Iterator[Material]:
+    """Draw the clip, the pictures and the music beside other work."""
+    with making("clip") as clip, making("tale") as story:
+        yield Material(clip, story)
+
+
+@contextmanager
+def making(script: str) -> Iterator[Callable[[], Path]]:
+    """Run a script of this folder beside other work; the value is the path that it prints."""
+    drawing = subprocess.Popen(
+        [sys.executable, str(ROOT / f"hack/demo/{script}.py")], stdout=subprocess.PIPE, text=True
+    )
 
     def ready() -> Path:
         out, _ = drawing.communicate()
         if drawing.returncode != 0:
-            raise DemoError("the demo's clip could not be made; the reason stands above")
+            raise DemoError(f"hack/demo/{script}.py has failed; the reason stands above")
         return Path(out.strip())
 
     try:
@@ -115,19 +135,23 @@ def videojob(*args: str, env: dict[str, str] | None = None) -> None:
         raise DemoError(f"`videojob {' '.join(args)}` ended with exit code {done.returncode}")
 
 
-def on_a_cluster(clip: Callable[[], Path]) -> Path:
+def on_a_cluster(material: Material) -> Path:
     """The whole way over a real cluster; the source clip."""
     step("Starting a Kubernetes cluster, building the images, installing the chart")
     chart.install()
     kubectl = chart.hack("path", "kubectl")
     env = {**os.environ, "KUBECONFIG": chart.hack("kubeconfig")}
-    source = clip()
+    source = material.clip()
     step(f"Making namespace {NAMESPACE} ready")
     videojob("init", "-n", NAMESPACE, "--create-namespace", "--size", "4Gi", env=env)
     subprocess.run(
         [kubectl, "delete", "videojobs", "--all", "-n", NAMESPACE, "--ignore-not-found", "--timeout=60s"],
         env=env, check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
+    step("Submitting a story: pictures and music into the stock, its script as a manifest")
+    files = [str(path) for path in sorted(material.story().iterdir())]
+    videojob("storage", "put", *files, "--to", tale.FOLDER, "-n", NAMESPACE, env=env)
+    videojob("submit", "-n", NAMESPACE, "-f", str(tale.MANIFEST.relative_to(ROOT)), env=env)
     step("Submitting a clip of half a minute with five profiles, and two of the examples")
     profiles = ",".join(PROFILES)
     videojob("submit", "-n", NAMESPACE, "--file", str(source), "--name", JOB, "--profiles", profiles, env=env)
@@ -137,6 +161,7 @@ def on_a_cluster(clip: Callable[[], Path]) -> Path:
     follow(kubectl, env)
     step("Fetching the outputs")
     videojob("outputs", JOB, "-n", NAMESPACE, "--download", str(OUTPUT), env=env)
+    videojob("outputs", tale.NAME, "-n", NAMESPACE, "--download", str(STORY), env=env)
     return source
 
 
@@ -172,10 +197,10 @@ def _until_finished(argv: list[str], env: dict[str, str]) -> Iterator[str]:
         time.sleep(1)
 
 
-def without_a_cluster(clip: Callable[[], Path], why: str) -> Path:
-    """The same manifest by the same planner and stages, as processes; the source clip."""
-    step(f"No cluster can run here ({why}): running the same VideoJob without one (`videojob run`)")
-    source = clip()
+def without_a_cluster(material: Material, why: str) -> Path:
+    """The same manifests by the same planner and stages, as processes; the source clip."""
+    step(f"No cluster can run here ({why}): running the same VideoJobs without one (`videojob run`)")
+    source = material.clip()
     with tempfile.TemporaryDirectory() as folder:
         manifest = Path(folder) / "landscape.json"
         spec = {"transcode": {"source": {"filename": source.name}, "profiles": list(PROFILES)}}
@@ -187,6 +212,9 @@ def without_a_cluster(clip: Callable[[], Path], why: str) -> Path:
         videojob("run", str(manifest), "--file", str(source), "--output", folder)
         for promise in PROMISES:
             shutil.copyfile(Path(folder) / JOB / promise.file, OUTPUT / promise.file)
+        shutil.copytree(material.story(), Path(folder) / "store/default/stock" / tale.FOLDER)
+        videojob("run", str(tale.MANIFEST), "--store", str(Path(folder) / "store"), "--output", folder)
+        shutil.copytree(Path(folder) / tale.NAME, STORY)
     return source
 
 
@@ -214,13 +242,15 @@ def main() -> int:
         )
     shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir()
-    with making_the_clip() as clip:
-        source = on_a_cluster(clip) if missing is None else without_a_cluster(clip, missing)
+    with making_the_material() as material:
+        source = on_a_cluster(material) if missing is None else without_a_cluster(material, missing)
     step(f"What lies in {OUTPUT.name}/, as probed")
-    facts = {path.name: probe(path) for path in sorted(OUTPUT.iterdir())}
+    facts = {path.name: probe(path) for path in sorted(OUTPUT.iterdir()) if path.is_file()}
     original = probe(source)
-    print(table({source.name: original, **facts}), flush=True)
-    problems = judge(facts, original)
+    told = tale.look(STORY)
+    listed = {f"{STORY.name}/{name}": found for name, found in told.files.items()}
+    print(table({source.name: original, **facts, **listed}) + f"\n{told.say()}", flush=True)
+    problems = judge(facts, original) + tale.judge(told)
     if problems:
         raise DemoError("not as promised: " + "; ".join(problems))
     print(f"\nEverything is as promised, after {time.monotonic() - began:.0f} s.")

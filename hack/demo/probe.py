@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -70,3 +74,64 @@ def table(found: dict[str, Facts]) -> str:
     return "\n".join(
         "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def loudness(path: Path) -> float:
+    """Integrated loudness of a file's sound by EBU R128, in LUFS; below -70 for silence. RuntimeError with FFmpeg's words."""
+    argv = [
+        "ffmpeg",
+        "-hide_banner",
+        "-nostdin",
+        "-nostats",
+        "-i",
+        str(path),
+        "-map",
+        "0:a",
+        "-af",
+        "ebur128",
+        "-f",
+        "null",
+        "-",
+    ]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    found = re.findall(r"^\s*I:\s*(-?[0-9.]+) LUFS", done.stderr, re.MULTILINE)
+    if done.returncode != 0:
+        raise RuntimeError(f"the loudness of {path.name} could not be measured: {done.stderr.strip()[-500:]}")
+    return float(found[-1]) if found else float("-inf")
+
+
+def cues(path: Path) -> list[tuple[float, float, str]]:
+    """The captions of an SRT file: start and end in seconds, text."""
+    stamp = r"(\d+):(\d+):(\d+),(\d+)"
+    found = []
+    for block in re.split(r"\n\s*\n", path.read_text(encoding="utf-8").strip()):
+        match = re.search(rf"{stamp} --> {stamp}\n(.*)", block, re.DOTALL)
+        if match is not None:
+            start, end = (
+                int(h) * 3600 + int(m) * 60 + int(s) + int(ms) / 1000
+                for h, m, s, ms in (match.groups()[:4], match.groups()[4:8])
+            )
+            found.append((start, end, " ".join(match[9].split())))
+    return found
+
+
+SMALL = (32, 18)
+ALIKE = 16.0
+"""Two frames that differ by less, on average of 0 to 255, show the same picture, in whatever state of its zoom."""
+
+
+def different(path: Path, moments: Sequence[float]) -> int:
+    """How many different pictures are seen at these moments, in seconds."""
+    seen: list[np.ndarray] = []
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        wanted = sorted(moments)
+        for frame in container.decode(stream):
+            if not wanted:
+                break
+            if frame.time is not None and frame.time >= wanted[0]:
+                wanted.pop(0)
+                small = frame.reformat(*SMALL, "rgb24").to_ndarray().astype(np.float32)
+                if all(np.abs(small - other).mean() > ALIKE for other in seen):
+                    seen.append(small)
+    return len(seen)
