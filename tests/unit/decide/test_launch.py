@@ -234,6 +234,18 @@ def test_a_container_that_exited_with_0_has_ended_its_stages() -> None:
     assert scene.status.stages[1].cpu_seconds == 3.5
 
 
+def test_a_stage_that_passed_unseen_did_not_begin_after_its_end() -> None:
+    """Between two looks a short stage may come and go: only its end is noticed then."""
+    scene = Scene.of().settle()
+    scene.news("verify", 10).settle().tick(5)
+    work = ended("work", 0, scene.result("work", ["ingest", "transcode", "verify"]))
+    scene.pod("main-a1", work, running("commit")).settle()
+    for stage in scene.status.stages[:3]:
+        assert stage.start_time is not None
+        assert stage.completion_time is not None
+        assert stage.start_time <= stage.completion_time, stage.name
+
+
 @dataclass(frozen=True)
 class Pending:
     name: str

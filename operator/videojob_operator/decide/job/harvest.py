@@ -130,7 +130,7 @@ def record(seen: Observed, draft: Draft, group: Group, results: tuple[StageResul
             gpu_seconds=round(result.gpu_seconds, 3) if result.gpu_seconds else None,
             seconds=round(result.seconds, 3) if not result.reused else None,
             message=result.message[:200] if result.message is not None else None,
-            start_time=old.start_time or seen.now, completion_time=old.completion_time or seen.now,
+            start_time=old.start_time or old.completion_time or seen.now, completion_time=old.completion_time or seen.now,
             degraded=_sentences(result.degraded), notes=_sentences(result.notes),
         )  # fmt: skip
         if row.kind in BRINGING:
