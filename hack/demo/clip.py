@@ -239,7 +239,7 @@ def ensure() -> Path:
     """The clip: made once for each version of this file."""
     version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
     path = cache() / f"landscape-{version}.mp4"
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:  # a machine that lost its power leaves an empty one
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             stills(Path(folder))

@@ -116,12 +116,12 @@ def cues(path: Path) -> list[tuple[float, float, str]]:
 
 
 SMALL = (32, 18)
-ALIKE = 16.0
-"""Two frames that differ by less, on average of 0 to 255, show the same picture, in whatever state of its zoom."""
+ALIKE = 24.0
+"""Two frames that differ by less, on average of 0 to 255, may show the same picture, in whatever state of its zoom."""
 
 
 def different(path: Path, moments: Sequence[float]) -> int:
-    """How many different pictures are seen at these moments, in seconds."""
+    """How many different pictures are seen at these moments, in seconds, at least."""
     seen: list[np.ndarray] = []
     with av.open(str(path)) as container:
         stream = container.streams.video[0]

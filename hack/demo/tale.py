@@ -59,7 +59,7 @@ class Told:
     def say(self) -> str:
         """In a sentence."""
         return (
-            f"{TITLE}: {self.pictures} different pictures, {self.captions} captions with {self.words} words, sound of "
+            f"{TITLE}: at least {self.pictures} different pictures, {self.captions} captions with {self.words} words, sound of "
             f"{self.lufs:.1f} LUFS, titled {self.title!r}"
         )
 
