@@ -18,6 +18,11 @@ from videojob_cli.errors import ApiError
 
 Json = dict[str, Any]
 
+JOBS = "/apis/videojob.dev/v1alpha1/namespaces/team/videojobs"
+ACCOUNT = "/api/v1/namespaces/team/serviceaccounts/videojob-worker"
+STORE = "/apis/videojob.dev/v1alpha1/namespaces/team/mediastores/default"
+"""Where things lie in the namespace `team`."""
+
 PROGRAM = (
     "import argparse,sys; from videojob_worker import transfer; p=argparse.ArgumentParser();"
     "transfer.add_subcommands(p.add_subparsers(required=True)); a=p.parse_args(); sys.exit(a.func(a))"
@@ -191,3 +196,11 @@ class HandApi:
     def pods(self) -> list[str]:
         """Pods that were left behind."""
         return [path for path in self.objects if "/pods/" in path]
+
+
+def a_team(volume: Path) -> HandApi:
+    """A cluster whose namespace `team` was made ready, its store in that folder."""
+    made = HandApi(volume, "team")
+    made.put(STORE, spec={"pvc": {"claimName": "bytes"}})
+    made.put(ACCOUNT)["metadata"]["annotations"] = {"videojob.dev/worker-image": "worker:1"}
+    return made

@@ -9,25 +9,19 @@ from typing import Any
 
 import pytest
 
-from cli_api import HandApi
+from cli_api import JOBS, HandApi, a_team
 from videojob_cli.client import VideoJobs
 from videojob_cli.errors import CliError
 from videojob_cli.sources import local_file
 
 BODY = bytes(range(251)) * 9000
 SHA = hashlib.sha256(BODY).hexdigest()
-JOBS = "/apis/videojob.dev/v1alpha1/namespaces/team/videojobs"
-ACCOUNT = "/api/v1/namespaces/team/serviceaccounts/videojob-worker"
-STORE = "/apis/videojob.dev/v1alpha1/namespaces/team/mediastores/default"
 
 
 @pytest.fixture
 def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HandApi:
     monkeypatch.delenv("VIDEOJOB_WORKER_IMAGE", raising=False)
-    made = HandApi(tmp_path / "volume", "team")
-    made.put(STORE, spec={"pvc": {"claimName": "bytes"}})
-    made.put(ACCOUNT)["metadata"]["annotations"] = {"videojob.dev/worker-image": "worker:1"}
-    return made
+    return a_team(tmp_path / "volume")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from cluster.net import Networks
 from cluster.owner import Owner
 from cluster.processes import Process
 from cluster.record import Record
+from programs import program
 
 MYSELF = Process("kubelet", os.getpid(), processes.start_time(os.getpid()) or 0)
 """A recorded process that runs."""
@@ -25,14 +26,6 @@ K3S = (4_000_000, ["/usr/local/bin/k3s", "server"])
 def recorded(*running: Process) -> Record:
     """A record of a cluster of ours with these processes."""
     return Record("127.0.0.1", {"apiserver": 1}, Networks.of(244), running)
-
-
-def program(path: Path, script: str) -> Path:
-    """An executable that does what the script says, in place of the real one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-    return path
 
 
 # ---------------------------------------------------------------- strangers
