@@ -10,29 +10,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trustme
 
+from downloads import LIMIT, fetch
 from videojob_api.contract import FetchPolicy
 from videojob_worker.base.errors import External, Permanent, Stopped, WorkerError
 from videojob_worker.base.watch import Stop
-from videojob_worker.net.download import Downloaded, Hooks, Order, Patience, download
+from videojob_worker.net.download import Downloaded
 from webserver import Answer, Request, WebServer, raw, redirect, reply, serve
 
-LOOPBACK = FetchPolicy(allow_networks=("127.0.0.0/8",))
 CLIP = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 400
-LIMIT = 200_000
-HASTE = Patience(connect_seconds=2, answer_seconds=1, window_seconds=0.5, bytes_per_second=1000)
-
-
-def fetch(
-    url: str, target: Path, policy: FetchPolicy = LOOPBACK, *, authorization: str | None = None, **more: Any
-) -> Downloaded:
-    """One download with little patience."""
-    hooks = Hooks(more.pop("check", lambda: None), more.pop("head", lambda _: None), lambda *_: None)
-    return download(Order(url, LIMIT, policy, authorization), target, hooks, patience=HASTE, **more)
 
 
 def chunk(data: bytes) -> bytes:
