@@ -1,5 +1,6 @@
 """A plan becomes API calls, in an order in which a crash after any of them heals: status.plan first where it must be on
-record, then children, then one status patch, then events, then labels.
+record, then children, then one status patch, then events. Labels that come are there before the status that calls for
+them, labels that go leave after it: who waits for the status, and then selects by label, misses nothing.
 
 Every write carries a precondition: a deterministic name, a resourceVersion or a UID.
 """
@@ -7,7 +8,7 @@ Every write carries a precondition: a deterministic name, a resourceVersion or a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -83,6 +84,8 @@ class Applier:
             plan: what to do.
         """
         seen = Seen(raw)
+        if await self._label(job, seen, [label for label in plan.labels if label[1] is not None]) == "again":
+            return "again"
         if plan.status_first and plan.status is not None:
             if await self.write_status(job, seen, plan.status) == "again":
                 return "again"
@@ -97,9 +100,7 @@ class Applier:
             return "again"
         if status_last or plan.status is None:
             self._tell(job, plan)
-        if plan.labels and await self._label(job, seen, plan.labels) == "again":
-            return "again"
-        return "done"
+        return await self._label(job, seen, [label for label in plan.labels if label[1] is None])
 
     def _tell(self, job: VideoJobView, plan: Plan) -> None:
         """Tell the plan's events: as soon as the status has what they are about, for no later plan has them again."""
@@ -234,7 +235,9 @@ class Applier:
         count(self._metrics, job.namespace, job.status, status)
         return "done"
 
-    async def _label(self, job: VideoJobView, seen: Seen, labels: tuple[tuple[str, str | None], ...]) -> Outcome:
+    async def _label(self, job: VideoJobView, seen: Seen, labels: Sequence[tuple[str, str | None]]) -> Outcome:
+        if not labels:
+            return "done"
         patch: Raw = {"metadata": {"labels": dict(labels)}}
         try:
             answer = await self._api.patch(VIDEOJOBS, job.namespace, job.name, patch, version=seen.version)

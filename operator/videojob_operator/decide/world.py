@@ -344,7 +344,8 @@ class Plan:
     status: VideoJobStatus | None = None
     """The whole new status; None when it need not change."""
     labels: tuple[tuple[str, str | None], ...] = ()
-    """Labels to set on the VideoJob (None removes); empty when they are as they should be."""
+    """Labels to set on the VideoJob (None removes); empty when they are as they should be. Set before the status is written,
+    removed after it."""
     events: tuple[Event, ...] = ()
     """Told after the status is written."""
     wake_at: datetime | None = None

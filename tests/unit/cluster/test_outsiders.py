@@ -162,25 +162,27 @@ async def test_the_event_of_a_failure_is_told_though_the_label_is_late(error: Ap
     assert [e["reason"] for e in shop.api.all(replace(JOBS, plural="events"))].count("processing_failed") == 1
 
 
-async def test_a_crash_between_status_and_label_is_made_up_for() -> None:
-    """Case 1, T-005: a VideoJob that failed without any Job"""
+async def test_a_crash_between_label_and_status_is_made_up_for() -> None:
+    """Case 1, T-005: the label comes first, so that who waits for the status finds it; here of one that failed without any Job"""
 
     class Killed(BaseException):
         pass
 
     def die(call: Call) -> None:
-        if (call.verb, call.resource) == ("patch", "videojobs"):
+        if (call.verb, call.resource) == ("patch", "videojobs/status"):
             raise Killed
 
     shop = Shop.furnished()
-    shop.api.fault = die
     shop.submit(timeoutSeconds=-1)
+    shop.api.fault = die
     with pytest.raises(Killed):
         await shop.settle()
-    assert shop.status()["phase"] == "Failed"
+    assert shop.api.objects["videojobs", TEAM, "trailer"]["metadata"]["labels"]["videojob.dev/dead-letter"] == "true"
+    assert shop.status().get("phase") != "Failed"
     shop.api.fault = lambda _: None
     shop = shop.restarted()
     await shop.settle()
+    assert shop.status()["phase"] == "Failed"
     assert shop.api.objects["videojobs", TEAM, "trailer"]["metadata"]["labels"]["videojob.dev/dead-letter"] == "true"
 
 
