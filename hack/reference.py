@@ -18,7 +18,8 @@ from videojob_api.v1alpha1 import KINDS, Kind, VideoProfileSpec
 _BOUNDS = (
     ("minimum", "at least {}"), ("maximum", "at most {}"), ("multipleOf", "a multiple of {}"),
     ("minLength", "at least {} characters"), ("maxLength", "at most {} characters"),
-    ("minItems", "at least {} items"), ("maxItems", "at most {} items"), ("pattern", "matches `{}`"),
+    ("minItems", "at least {} items"), ("maxItems", "at most {} items"), ("maxProperties", "at most {} entries"),
+    ("pattern", "matches `{}`"),
 )  # fmt: skip
 
 _HEAD = (

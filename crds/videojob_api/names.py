@@ -155,6 +155,8 @@ class Reason(StrEnum):
     """The object does not fit its schema: it was written before, or around, the CRD in force (S-003)."""
     UNKNOWN_PROFILE = "UnknownProfile"
     """A profile name that neither the namespace nor the operator's namespace has; the message lists the known."""
+    INVALID_TEMPLATE = "InvalidTemplate"
+    """A template that makes no story with the values of `spec.story.template`; the message names the field and what helps."""
     STORE_NOT_FOUND = "StoreNotFound"
     """The namespace has no such MediaStore; the message gives the command that makes one."""
     UNKNOWN_WORKER_CLASS = "UnknownWorkerClass"

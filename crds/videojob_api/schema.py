@@ -17,7 +17,7 @@ from .v1alpha1.kinds import Kind
 
 _KEPT = (
     "type", "format", "description", "enum", "default", "pattern", "minLength", "maxLength", "minimum", "maximum",
-    "multipleOf", "minItems", "maxItems", "required", "x-kubernetes-validations",
+    "multipleOf", "minItems", "maxItems", "maxProperties", "required", "x-kubernetes-validations",
 )  # fmt: skip
 """Keywords that mean the same in both languages; every other one is translated, dropped on purpose, or refused."""
 
@@ -63,7 +63,21 @@ class _Generator(GenerateJsonSchema):
         model = schema["cls"]
         if issubclass(model, ApiModel) and model.cel:
             written["x-kubernetes-validations"] = [rule.schema() for rule in model.cel]
+        if issubclass(model, ApiModel) and model.unset_stays:
+            written["properties"] = {name: _told(part) for name, part in written.get("properties", {}).items()}
         return written
+
+
+def _told(node: dict[str, Any]) -> dict[str, Any]:
+    """A field whose default is said instead of stored; what an object's parts are without it stands at the parts."""
+    default = node.get("default")
+    if default in (None, "", [], ()) or isinstance(default, dict):
+        said = ""
+    else:
+        values = default if isinstance(default, list | tuple) else [default]
+        said = f" Without it {', '.join(f'`{value}`' for value in values)}."
+    kept = {key: value for key, value in node.items() if key != "default"}
+    return {**kept, "description": node["description"] + said} if said else kept
 
 
 def structural(model: type[ApiModel]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from videojob_operator.decide.estimate import estimate, learn_all
 from videojob_operator.decide.job import plan
 from videojob_operator.decide.rates import Rates
 from videojob_operator.decide.recipes.story import outputs, parameters
+from videojob_operator.decide.templates import with_template
 from videojob_operator.decide.world import Observed, ProfileView, VideoJobView
 from videojob_worker.base import process
 from videojob_worker.base.errors import WorkerError
@@ -66,7 +67,7 @@ class Planned:
     def outputs(self) -> list[dict[str, Any]]:
         """Outputs with their exact shape, once the input is known; a story's shape is known from its spec."""
         if self.plan is not None and self.view.spec is not None and self.view.spec.story is not None:
-            return _story(self.view.spec)
+            return _story(with_template(self.view.spec, self.plan.template))
         return [_shape(one, self.input) for one in (self.plan.outputs if self.plan is not None else ())]
 
     def dump(self) -> dict[str, Any]:

@@ -73,9 +73,13 @@ def find_ffmpeg(environ: dict[str, str]) -> dict[str, str]:
     return {**environ, "FFMPEG_PATH": str(Path(found).absolute())}
 
 
-def _uid(name: str, namespace: str, spec: VideoJobSpec) -> str:
-    """The same manifest has the same UID, so that a run in a kept store goes on where an interrupted one ended."""
-    digest = hashlib.sha256(canonical_json(spec.dump())).hexdigest()
+def _uid(name: str, namespace: str, spec: VideoJobSpec, templates: Sequence[ProfileView]) -> str:
+    """The same manifest has the same UID, so that a run in a kept store goes on where an interrupted one ended. A story that is
+    told by another template is another one.
+    """
+    ref = spec.story.template if spec.story is not None else None
+    told = [view.spec.dump() for view in templates if ref is not None and view.name == ref.name][:1]
+    digest = hashlib.sha256(b"".join(canonical_json(part) for part in (spec.dump(), *told))).hexdigest()
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{namespace}/{name}/{digest}"))
 
 
@@ -85,7 +89,9 @@ class _Job:
     source: sources.LocalFile | None
 
 
-def _prepare(path: Path, document: Json, file: Path | None, scratch: Path, *, rehearsal: bool) -> _Job:
+def _prepare(
+    path: Path, document: Json, file: Path | None, scratch: Path, profiles: Sequence[ProfileView], *, rehearsal: bool
+) -> _Job:
     complete, local = sources.completed(path, document, file, scratch)
     spec = sources.job_spec(path, complete)
     if rehearsal:  # webhooks and platforms hear of what happens on a cluster
@@ -116,7 +122,7 @@ def _prepare(path: Path, document: Json, file: Path | None, scratch: Path, *, re
                 f"{path}: metadata.{key} {value!r} is no name in Kubernetes: use lower-case letters, digits, '-' and '.', "
                 "with a letter or digit at the start."
             )
-    uid = _uid(prefix, namespace, spec)
+    uid = _uid(prefix, namespace, spec, profiles)
     name = metadata.get("name") or prefix + uid[:5]
     status = VideoJobStatus(phase=None)
     return _Job(VideoJobView(namespace, name, uid, 1, datetime.now(UTC), spec, status), local)
@@ -143,7 +149,7 @@ def load(
         for path, document in found
         if document["kind"] == "VideoProfile"
     ]
-    prepared = [_prepare(path, document, file, scratch, rehearsal=rehearsal) for path, document in jobs]
+    prepared = [_prepare(path, document, file, scratch, profiles, rehearsal=rehearsal) for path, document in jobs]
     names = [job.view.name for job in prepared]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from videojob_api.names import API_VERSION
+from videojob_api.story import templates
 from videojob_api.v1alpha1 import VideoJobSpec, VideoProfileSpec
 from videojob_api.v1alpha1.spec import quantity_bytes
 
@@ -130,11 +131,15 @@ def job_spec(path: Path | str, document: Json) -> VideoJobSpec:
 
 
 def profile_spec(path: Path, document: Json) -> VideoProfileSpec:
-    """The same for a VideoProfile."""
+    """The same for a VideoProfile; of a template, what can be said before a VideoJob fills its blanks."""
     try:
-        return VideoProfileSpec.model_validate(document["spec"])
+        spec = VideoProfileSpec.model_validate(document["spec"])
     except ValidationError as error:
         raise CliError(f"{path}: {title(document)}: {sentence(error)}") from error
+    wrong = templates.problems(spec.story) if spec.story is not None else ()
+    if wrong:
+        raise CliError(f"{path}: {title(document)}: spec.{'; spec.'.join(wrong)}")
+    return spec
 
 
 def completed(path: Path, document: Json, file: Path | None, scratch: Path) -> tuple[Json, LocalFile | None]:

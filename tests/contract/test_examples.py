@@ -11,9 +11,10 @@ import yaml
 
 from videojob_api import names
 from videojob_api.profiles import BUILTIN_PROFILES, object_name
-from videojob_api.story import tasks
-from videojob_api.v1alpha1 import KINDS, VideoJobSpec, VideoProfileSpec
+from videojob_api.story import tasks, templates
+from videojob_api.v1alpha1 import KINDS, PlannedTemplate, VideoJobSpec, VideoProfileSpec
 from videojob_operator.decide.recipes.story import parameters
+from videojob_operator.decide.templates import with_template
 
 FOLDER = Path(__file__).resolve().parents[2] / "crds" / "examples"
 MODELS = {kind.kind: kind.spec for kind in KINDS}
@@ -25,6 +26,12 @@ OBJECTS: dict[str, dict[str, Any]] = {
 OURS = {name: body for name, body in OBJECTS.items() if body["apiVersion"] == names.API_VERSION}
 ASKED = {name: VideoJobSpec.model_validate(body["spec"]) for name, body in OURS.items() if body["kind"] == "VideoJob"}
 JOBS = {name: spec for name, spec in ASKED.items() if spec.transcode is not None}
+TEMPLATES = {
+    body["metadata"]["name"]: spec.story
+    for body in OURS.values()
+    if body["kind"] == "VideoProfile"
+    if (spec := VideoProfileSpec.model_validate(body["spec"])).story is not None
+}
 STORIES = {name: spec for name, spec in ASKED.items() if spec.story is not None}
 
 
@@ -64,7 +71,13 @@ def test_the_profiles_of_an_example_exist(name: str) -> None:
 @pytest.mark.parametrize("name", STORIES)
 def test_a_story_of_the_examples_needs_no_network_and_no_secret(name: str) -> None:
     """S-032, S-037: offline voices and pictures are the first choice."""
-    params = parameters(STORIES[name])
+    spec = STORIES[name]
+    assert spec.story is not None
+    if spec.story.template is not None:
+        by = TEMPLATES[spec.story.template.name]
+        record = PlannedTemplate(profile="", namespace="", story=templates.brought(spec.story, spec.story.template, by))
+        spec = with_template(spec, record)
+    params = parameters(spec)
     assert params is not None
     assert not tasks.online(params.voice)
     assert not tasks.online_images(params.images, params.scenes)

@@ -56,6 +56,28 @@ STORIES = (
     Case("scenes instead of a script", story({"script": None, "scenes": [{"text": "A fig."}, {"durationMs": 900}]})),
     Case("a story without words", story({"script": None}), "a story is told in one way: set one of story.scenes"),
     Case("a script and scenes", story({"scenes": [{"text": "A pear."}]}), "a story is told in one way: set one of"),
+    Case("a story by a template", story({"script": None, "template": {"name": "morning", "values": {"city": "Oslo"}}})),
+    Case("a template and a script of one's own", story({"template": {"name": "morning"}})),
+    Case(
+        "a template and half a script",
+        story({"script": {"markup": "Plain"}, "template": {"name": "morning"}}),
+        "a story is told in one way: set one of",
+    ),
+    Case(
+        "a template without a name",
+        story({"script": None, "template": {"values": {}}}),
+        "story.template.name: Required",
+    ),
+    Case(
+        "a value that is no text",
+        story({"script": None, "template": {"name": "morning", "values": {"floor": 3}}}),
+        "story.template.values.floor",
+    ),
+    Case(
+        "33 values",
+        story({"script": None, "template": {"name": "morning", "values": {f"v{n}": "" for n in range(33)}}}),
+        "must have at most 32 items",
+    ),
     Case(
         "a script in two places",
         story({"script": {"text": "A fig.", "uri": "store://stock/fig.md"}}),

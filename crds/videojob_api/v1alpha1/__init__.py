@@ -18,6 +18,7 @@ from .status import (
     OutputStatus,
     PlannedGroup,
     PlannedOutput,
+    PlannedTemplate,
     PlanStatus,
     ProgressStatus,
     QueueStatus,
@@ -26,6 +27,7 @@ from .status import (
 )
 from .story import StorySpec
 from .story_status import StoryMetadata, StoryStatus
+from .template import Blank, StoryTemplate, TemplateRef
 from .videoprofile import AudioEncoding, Rendition, Thumbnail, VideoEncoding, VideoProfileSpec
 from .videoqueue import DEFAULT_SLOTS, NamespaceLimits, Slot, SlotUse, VideoQueueSpec, VideoQueueStatus
 from .workerclass import WorkerClass
@@ -38,6 +40,7 @@ __all__ = [
     "VIDEOPROFILE",
     "VIDEOQUEUE",
     "AudioEncoding",
+    "Blank",
     "ConditionStatus",
     "DiskStatus",
     "EstimateStatus",
@@ -60,6 +63,7 @@ __all__ = [
     "PlannedFanOut",
     "PlannedGroup",
     "PlannedOutput",
+    "PlannedTemplate",
     "ProgressStatus",
     "Publish",
     "PublishStatus",
@@ -79,7 +83,9 @@ __all__ = [
     "StoryMetadata",
     "StorySpec",
     "StoryStatus",
+    "StoryTemplate",
     "SweepStatus",
+    "TemplateRef",
     "Thumbnail",
     "TierUse",
     "TranscodeSpec",

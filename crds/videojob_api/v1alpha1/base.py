@@ -38,6 +38,9 @@ class ApiModel(BaseModel):
 
     cel: ClassVar[tuple[Rule, ...]] = ()
     """CEL rules of this object, written into the CRD."""
+    unset_stays: ClassVar[bool] = False
+    """Whether the API server stores what was not set as absent: its fields' defaults are told in their descriptions then. For
+    where it matters who said a value, since a stored default looks like a user's word."""
 
     def dump(self) -> dict[str, Any]:
         """The JSON form as the API server stores it: camelCase, without what was not set."""

@@ -286,6 +286,17 @@ class PlannedOutput(StatusModel):
     """The VideoProfile's spec."""
 
 
+class PlannedTemplate(StatusModel):
+    """What a template brings to a story, its blanks filled, as it was when the job was accepted."""
+
+    profile: str
+    """Name of the VideoProfile."""
+    namespace: str
+    """Its namespace."""
+    story: Annotated[dict[str, Any], Field(json_schema_extra={"preserve_unknown": True})]
+    """Fields of `spec.story`, less those that the spec sets itself."""
+
+
 class PlanStatus(StatusModel):
     """What was decided before the first Job, and is followed even if profiles or the operator change."""
 
@@ -303,6 +314,8 @@ class PlanStatus(StatusModel):
     """Outputs to make."""
     groups: tuple[PlannedGroup, ...] = ()
     """Jobs to run, in order."""
+    template: PlannedTemplate | None = None
+    """What the template of a story has brought."""
     claim_name: str | None = None
     """Claim that holds the bytes."""
     threads: int = 2

@@ -33,6 +33,7 @@ from .story_parts import (
     Splitting,
     Voice,
 )
+from .template import TemplateRef
 from .videoprofile import Bitrate
 
 VoiceName = Literal["offline", "flite", "espeak", "piper", "silent", "openai", "elevenlabs", "azure", "google", "polly"]
@@ -122,13 +123,15 @@ class Compression(ApiModel):
 
 
 ONE_OF = (
-    "set one of story.scenes, script.text, script.uri, script.configMapRef and script.fromPrompt, and no other of them"
+    "set one of story.scenes, script.text, script.uri, script.configMapRef and script.fromPrompt, and no other of them; or "
+    "leave them all to story.template"
 )
 
 
 class StorySpec(ApiModel):
     """A script, or a list of scenes, becomes a video: spoken, with a picture for each scene, captions, music, a thumbnail."""
 
+    unset_stays = True
     cel = (
         Rule(
             "self == oldSelf",
@@ -138,11 +141,14 @@ class StorySpec(ApiModel):
             "[has(self.scenes) && self.scenes.size() > 0, has(self.script) && has(self.script.text), "
             "has(self.script) && has(self.script.uri), has(self.script) && has(self.script.configMapRef), "
             "has(self.script) && has(self.script.fromPrompt)]"
-            ".filter(x, x).size() == 1",
+            ".filter(x, x).size() == 1 || (has(self.template) && !has(self.script) && "
+            "(!has(self.scenes) || self.scenes.size() == 0))",
             f"a story is told in one way: {ONE_OF}",
         ),
     )
 
+    template: TemplateRef | None = None
+    """A VideoProfile that brings the fields that are not set here, a script or scenes, say (S-067)."""
     title: Annotated[str, Field(max_length=200)] = ""
     """Title, on the thumbnail and in the metadata; `Untitled Story` without one (S-005)."""
     genre: Annotated[str, Field(max_length=63)] = ""
@@ -190,7 +196,7 @@ class StorySpec(ApiModel):
     @classmethod
     def _nothing_unknown(cls, value: Any) -> Any:
         """What the stages' parameters tolerate from another version is a typing error here."""
-        found = list(_unknown(cls, value, ()))
+        found = list(unknown(cls, value, ()))
         if found:
             raise ValidationError.from_exception_data(cls.__name__, found)
         return value
@@ -199,12 +205,13 @@ class StorySpec(ApiModel):
     def _one_way(self) -> Self:
         script = self.script or StoryScript()
         given = (self.scenes or None, script.text, script.uri, script.config_map_ref, script.from_prompt)
-        if sum(part is not None for part in given) != 1:
+        told = sum(part is not None for part in given)
+        if told != 1 and (self.template is None or self.script is not None or self.scenes):
             raise ValueError(self.cel[1].message)
         return self
 
 
-def _unknown(model: type[BaseModel], value: Any, where: tuple[str | int, ...]) -> Iterator[InitErrorDetails]:
+def unknown(model: type[BaseModel], value: Any, where: tuple[str | int, ...]) -> Iterator[InitErrorDetails]:
     """Errors of the kind, and at the places, that a strict model has: who reads specs of a later version leaves these out."""
     if not isinstance(value, dict):
         return
@@ -216,9 +223,9 @@ def _unknown(model: type[BaseModel], value: Any, where: tuple[str | int, ...]) -
         below = _model(field.annotation)
         items = enumerate(part) if isinstance(part, list | tuple) else ()
         if below is not None:
-            yield from _unknown(below, part, (*where, name))
+            yield from unknown(below, part, (*where, name))
             for place, item in items:
-                yield from _unknown(below, item, (*where, name, place))
+                yield from unknown(below, item, (*where, name, place))
 
 
 def _model(annotation: Any) -> type[BaseModel] | None:

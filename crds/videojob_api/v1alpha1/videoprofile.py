@@ -1,4 +1,4 @@
-"""VideoProfile: how to encode one output, as data (T-006 to T-008)."""
+"""VideoProfile: how to encode one output, or what stories have in common, as data (T-006 to T-008, S-067)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from .base import ApiModel, Rule
+from .template import StoryTemplate
 
 BITRATE = r"^[1-9][0-9]{0,5}k$"
 """Bit rates are written as in FFmpeg and the seeds: whole kilobits a second, `2500k`."""
@@ -86,12 +87,12 @@ class Thumbnail(ApiModel):
 
 
 class VideoProfileSpec(ApiModel):
-    """How to make one output. Exactly one of `rendition` and `thumbnail`."""
+    """How to make one output, or a template of stories. Exactly one of `rendition`, `thumbnail` and `story`."""
 
     cel = (
         Rule(
-            "has(self.rendition) != has(self.thumbnail)",
-            "a VideoProfile describes exactly one output: set either spec.rendition or spec.thumbnail",
+            "[has(self.rendition), has(self.thumbnail), has(self.story)].filter(x, x).size() == 1",
+            "a VideoProfile describes exactly one thing: set one of spec.rendition, spec.thumbnail and spec.story",
         ),
     )
 
@@ -102,9 +103,11 @@ class VideoProfileSpec(ApiModel):
     """A playable file."""
     thumbnail: Thumbnail | None = None
     """A still picture."""
+    story: StoryTemplate | None = None
+    """A template: fields of stories with blanks, for `VideoJob.spec.story.template`."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> VideoProfileSpec:
-        if (self.rendition is None) == (self.thumbnail is None):
+        if sum(part is not None for part in (self.rendition, self.thumbnail, self.story)) != 1:
             raise ValueError(self.cel[0].message)
         return self

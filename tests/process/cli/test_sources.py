@@ -108,6 +108,6 @@ def test_the_manifests_own_limit_is_the_uploads(api: HandApi, tmp_path: Path) ->
 def test_a_fault_in_any_object_is_found_before_anything_moves(api: HandApi, tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(BODY)
     bad = {**PROFILE, "spec": {}}
-    with pytest.raises(CliError, match="VideoProfile tiny: a VideoProfile describes exactly one output"):
+    with pytest.raises(CliError, match="VideoProfile tiny: a VideoProfile describes exactly one thing"):
         from_manifests(VideoJobs(api), written(tmp_path, job("a"), bad), None, None)
     assert api.requests == []

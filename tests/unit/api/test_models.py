@@ -109,7 +109,7 @@ REFUSED = (
         "limits.maxInputSize must be above zero",
     ),
     Case("a path of the machine", VideoJobSpec, {"transcode": {"source": {"uri": "file:///x"}}}, "String should match"),
-    Case("a profile of nothing", VideoProfileSpec, {}, "describes exactly one output"),
+    Case("a profile of nothing", VideoProfileSpec, {}, "describes exactly one thing"),
     Case(
         "a profile of two outputs", VideoProfileSpec, {"thumbnail": {}, "rendition": {"video": PICTURE}}, "exactly one"
     ),

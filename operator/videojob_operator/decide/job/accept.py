@@ -36,7 +36,7 @@ def accept(seen: Observed, draft: Draft) -> None:
             draft, Reason.DUPLICATE, text, "look at that VideoJob, or create another with a key of its own", seen.now
         )
         return
-    problem = _missing(seen, spec) or _at_the_gate(seen, draft, spec)
+    problem = draft.told.problem or _missing(seen, spec) or _at_the_gate(seen, draft, spec)
     if problem is not None:
         _wait(draft, problem)
         return
@@ -76,7 +76,7 @@ def _missing(seen: Observed, spec: VideoJobSpec) -> tuple[Reason, str] | None:
     work = spec.transcode
     unknown = [name for name in (work.profiles if work is not None else ()) if _profile(seen, name) is None]
     if unknown:
-        known = ", ".join(sorted({view.name for view in seen.profiles})) or "none"
+        known = ", ".join(sorted({view.name for view in seen.profiles if view.spec.story is None})) or "none"
         listed = ", ".join(unknown)
         where = f"{seen.job.namespace} or {seen.config.operator_namespace}"
         return Reason.UNKNOWN_PROFILE, f"no VideoProfile {listed} in namespace {where}; known: {known}"[:1000]
@@ -120,9 +120,9 @@ def _at_the_gate(seen: Observed, draft: Draft, spec: VideoJobSpec, *, again: boo
 
 
 def _profile(seen: Observed, name: str) -> ProfileView | None:
-    """The profile a name means: the job's namespace first; `webm_720p` is the object `webm-720p`."""
+    """The profile of an output that a name means: the job's namespace first; `webm_720p` is the object `webm-720p`."""
     wanted = (name, profiles.object_name(name))
-    return next((view for view in seen.profiles if view.name in wanted), None)
+    return next((view for view in seen.profiles if view.name in wanted and view.spec.story is None), None)
 
 
 def _record(seen: Observed, draft: Draft, spec: VideoJobSpec) -> None:
@@ -147,6 +147,7 @@ def _record(seen: Observed, draft: Draft, spec: VideoJobSpec) -> None:
         worker=chosen.model_dump(mode="json", by_alias=True, exclude_defaults=True),
         kueue_queue=chosen.kueue_queue or seen.kueue_queue,
         outputs=tuple(outputs),
+        template=draft.told.record,
         claim_name=store.claim_name if store is not None else None,
         threads=seen.config.threads,
     )

@@ -19,6 +19,7 @@ from videojob_api.v1alpha1 import (
 )
 
 from .. import classes, recipes
+from ..templates import Told
 from ..world import Action, Event, JobView, PodView, Share, SlotRequest
 from .phases import terminal
 
@@ -137,6 +138,8 @@ class Draft:
     """The conclusion so far."""
 
     status: VideoJobStatus
+    told: Told = field(default_factory=Told)
+    """What the template of a story that is not accepted yet brings."""
     actions: list[Action] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     wakes: list[datetime] = field(default_factory=list)

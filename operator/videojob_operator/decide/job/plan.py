@@ -8,6 +8,7 @@ from videojob_api.names import Reason
 
 from ..estimate import estimate
 from ..report import finalize, progress_only, wanted_labels
+from ..templates import Told, effective, look_up
 from ..world import Observed, Plan
 from .accept import accept
 from .advance import advance
@@ -52,7 +53,9 @@ def plan(seen: Observed) -> Plan:
     if seen.job.deleting:
         return Plan()  # owner references take everything along
     before = seen.job.status
-    draft = Draft(status=before)
+    told = look_up(seen) if before.plan is None else Told()
+    draft = Draft(status=before, told=told)
+    seen = effective(seen, before.plan, told)
     for policy in POLICIES:
         policy(seen, draft)
     after = finalize(seen, draft)
