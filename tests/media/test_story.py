@@ -177,6 +177,20 @@ def test_a_story_is_published_as_it_was_ordered(bench: StoryBench) -> None:
     assert not (bench.job / "processed").exists()
 
 
+def test_a_thumbnail_bears_no_letters_of_captions(bench: StoryBench) -> None:
+    """S-042, S-043: burnt words stand in the film's frame at that moment, and nothing but the picture in the thumbnail."""
+    asked = {"scenes": pictured(["The lighthouse had been dark for thirty long years."], effects=["ken_burns"])}
+    ended(bench.whole(**asked, thumbnail={"atMs": 1500, "titleOverlay": False}, captions={"size": 90}))
+    frame = luma(bench.published("video"))[45].astype(int)
+    with Image.open(bench.published("thumbnail")) as still:
+        grey = np.asarray(still.convert("L")).astype(int)
+    assert (frame[100:] > 200).sum() > 200
+    assert (grey > 140).sum() == 0
+    letters = np.abs(frame - grey) > 40
+    assert letters[100:].sum() > 200
+    assert np.abs(frame[:90] - grey[:90]).mean() < 4
+
+
 def test_a_commit_that_is_repeated_changes_nothing(bench: StoryBench) -> None:
     document = bench.story(scenes=[{"text": "One night."}])
     ended(bench.run("work", document))

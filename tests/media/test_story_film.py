@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from clips import make
 from stories import film, image, manifest, plain, run, scene, spoken, texture
@@ -216,7 +217,24 @@ def test_a_clip_is_a_background_and_is_repeated(pictures: Path) -> None:
     assert len(light) == 40
     assert (light[[0, 15]] < 40).all()
     assert (light[[14, 29]] > 200).all()
+    still = film(one, pictures).still(35, pictures / "out")
+    assert abs(16 + int(still[90, 160, 0]) * 219 // 255 - light[35]) <= 3
     assert not list((pictures / "out").glob(".*"))
+
+
+def test_a_still_is_the_frame_of_the_film_wherever_it_stands(pictures: Path) -> None:
+    """S-042: in a scene, while it fades, and within each transition that shows two scenes."""
+    one = film(story(pictures), pictures)
+    frames = shot(made(one, pictures / "out"))
+    kinds = set()
+    for piece in one.pieces:
+        at = piece.segment.start_frame + piece.segment.frames // 3
+        still = one.still(at, pictures)
+        grey = 16 + (still.astype(float) @ np.array([0.2126, 0.7152, 0.0722])) * 219 / 255
+        assert psnr(grey, frames[at]) > 33, piece.segment
+        kinds.add(piece.segment.kind)
+    assert kinds == {"scene", "join"}
+    assert np.array_equal(one.still(0, pictures), one.still(0, pictures))
 
 
 def test_a_broken_picture_ends_the_film_and_names_the_scene(pictures: Path) -> None:
@@ -289,8 +307,8 @@ def test_sound_picture_gates_thumbnail_and_mark(pictures: Path) -> None:
 
     look = ThumbnailParams(title_overlay=False)
     moment = thumbnail.moment_ms(look, round(seconds * 1000))
-    assert run(thumbnail.frame("ffmpeg", path, moment, out / "still.png")).code == 0
-    thumbnail.make(out / "still.png", look, one, Typesetter(film(one, pictures).fonts), out / "t.jpg", title="x")
+    drawn = Image.fromarray(film(one, pictures).still(moment * 30 // 1000, out))
+    thumbnail.make(drawn, look, one, Typesetter(film(one, pictures).fonts), out / "t.jpg", title="x")
     still = np.asarray(picture.read(out / "t.jpg").convert("L")).astype(float)
     assert psnr(16 + still * 219 / 255, shot(path)[60]) > 24
 

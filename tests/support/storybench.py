@@ -22,10 +22,10 @@ READS = {
     "layout": ("audio", "images"),
     "compose": ("layout",),
     "join": ("layout", "compose", "audio"),
-    "thumbnail": ("layout", "join"),
+    "thumbnail": ("layout",),
     "finalize": ("layout", "join", "thumbnail"),
 }
-SEES = {"compose": ("audio", "images")}
+SEES = {"compose": ("audio", "images"), "thumbnail": ("images",)}
 SMALL = {"width": 320, "height": 180, "encoding": {"quality": "Draft"}}
 
 

@@ -82,7 +82,7 @@ COMPOSE = StageKind(
 )
 JOIN = StageKind("join", "VideoJoin", tasks.JoinParams, "decode", "cpu", (80, 80), 120, 250, 256, 1024)
 THUMBNAIL = StageKind(
-    "thumbnail", "ThumbnailGeneration", tasks.StillParams, "decode", "cpu", (80, 95), 60, 200, 256, 1024
+    "thumbnail", "ThumbnailGeneration", tasks.StillParams, "decode", "cpu", (80, 95), 60, 200, 256, 1024, version=2
 )
 FINALIZE = StageKind("finalize", "Finalization", tasks.FinalizeParams, "commit", None, (95, 100), 300, 100, 128, 512)
 STORY = (SCENES, AUDIO, IMAGES, LAYOUT, COMPOSE, JOIN, THUMBNAIL, FINALIZE)

@@ -165,7 +165,7 @@ class JoinParams(StatusModel):
 
 
 class StillParams(StatusModel):
-    """Make the thumbnail of the joined film; its `files` are `thumbnail` alone."""
+    """Draw the thumbnail, a frame of the film that bears no captions; its `files` are `thumbnail` alone."""
 
     thumbnail: ThumbnailParams = ThumbnailParams()
     """How it looks."""

@@ -33,10 +33,10 @@ def test_the_moment_is_two_seconds_or_the_middle(duration: int, moment: int) -> 
 
 def test_a_thumbnail_has_the_videos_size_a_bar_and_the_real_title(tmp_path: Path) -> None:
     """S-042, S-043: 200 px of rgba(0,0,0,180) at the bottom, letters of 48 px, JPEG; marked as synthetic."""
-    Image.new("RGB", (1080, 1920), "#FFFFFF").save(tmp_path / "f.png")
+    white = Image.new("RGB", (1080, 1920), "#FFFFFF")
     setter = Typesetter(FontBook([tmp_path]))
     story, target = manifest([scene("", 30)], size=(1080, 1920)), tmp_path / "t.jpg"
-    assert thumbnail.make(tmp_path / "f.png", ThumbnailParams(), story, setter, target, title="The tower") == (
+    assert thumbnail.make(white, ThumbnailParams(), story, setter, target, title="The tower") == (
         1080,
         1920,
     )
@@ -53,12 +53,11 @@ def test_a_thumbnail_has_the_videos_size_a_bar_and_the_real_title(tmp_path: Path
 
 
 def test_another_title_is_another_picture_and_none_is_no_bar(tmp_path: Path) -> None:
-    texture(320, 180).save(tmp_path / "f.png")
     setter, story = Typesetter(FontBook([tmp_path])), manifest([scene("", 30)])
     made = []
     for title in ("One", "Two", "word " * 60, ""):
         thumbnail.make(
-            tmp_path / "f.png", ThumbnailParams(width=640, height=360), story, setter, tmp_path / "t.jpg", title=title
+            texture(320, 180), ThumbnailParams(width=640, height=360), story, setter, tmp_path / "t.jpg", title=title
         )
         made.append((tmp_path / "t.jpg").read_bytes())
         assert Image.open(tmp_path / "t.jpg").size == (640, 360)

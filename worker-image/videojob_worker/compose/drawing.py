@@ -27,33 +27,34 @@ class Output(Protocol):
         """Take a whole frame."""
 
 
-def draw(
+def draw(  # noqa: PLR0917 - what is drawn, of what, and where to
     manifest: SceneManifest,
     segment: Segment,
     scenery: Callable[[int, int], Scenery],
     output: Output,
     drawn: Callable[[int], None],
+    only: range | None = None,
 ) -> None:
-    """Draw all frames of a piece, in order.
+    """Draw all frames of a piece, in order, or some that follow each other.
 
     `scenery` makes a scene ready from a frame of its own motion on. `drawn` hears how many there are so far; it may raise.
     """
     frame = Frame.blank(manifest.width, manifest.height)
     data = frame.data.data
-    scenes = manifest.scenes
-    first = scenery(segment.scene, segment.first_frame + lead(scenes[segment.scene]))
+    scenes, wanted = manifest.scenes, range(segment.frames) if only is None else only
+    first = scenery(segment.scene, segment.first_frame + lead(scenes[segment.scene]) + wanted.start)
     if segment.kind == "scene":
-        for count in range(segment.frames):
+        for count in wanted:
             first.picture(segment.first_frame + count, frame.planes)
             first.words(segment.first_frame + count, frame.planes)
             output.write(data)
-            drawn(count + 1)
+            drawn(count + 1 - wanted.start)
         return
     following = scenes[segment.scene + 1]
-    second = scenery(following.index, max(0, lead(following) - segment.split))
+    second = scenery(following.index, max(0, lead(following) - segment.split) + wanted.start)
     other = Frame.blank(manifest.width, manifest.height)
     passage = PASSAGES[scenes[segment.scene].tail.kind if segment.split else following.head.kind]
-    for count in range(segment.frames):
+    for count in wanted:
         first.picture(segment.first_frame + count, frame.planes)
         second.picture(count - segment.split, other.planes)
         passage(frame.planes, other.planes, (count + 0.5) / segment.frames)
@@ -62,7 +63,7 @@ def draw(
         else:
             second.words(count - segment.split, frame.planes)
         output.write(data)
-        drawn(count + 1)
+        drawn(count + 1 - wanted.start)
 
 
 def _eased(share: float) -> float:

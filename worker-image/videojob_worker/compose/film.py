@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from videojob_api.story.scenes import Scene, SceneManifest
 from videojob_api.story.segments import Segment, segment_key, segments
@@ -26,6 +27,7 @@ from . import drawing, encoding, measuring
 from .clip import ClipView
 from .encoding import Encoding
 from .fonts import FontBook
+from .planes import Frame, to_rgb
 from .scenery import Locate, Scenery, view
 from .text import Typesetter
 
@@ -87,6 +89,17 @@ class _Shown:
         self.black += measuring.is_black(luma)
         if self.output is not None:
             self.output.write(data)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Instead of an encoder: the latest frame."""
+
+    frame: Frame
+
+    def write(self, data: memoryview) -> None:
+        """Take a frame."""
+        self.frame.data[:] = np.frombuffer(data, np.uint8)
 
 
 class _Ended(Recoverable):
@@ -167,23 +180,8 @@ class Film:
             raise error
 
     def _make_one(self, folder: Path, piece: Piece, tally: Tally, made: Callable[[Piece, int], None]) -> None:
-        setter, target = Typesetter(self.fonts), folder / piece.name
+        target = folder / piece.name
         part = target.with_name(f".{target.name}.part")
-        clips: list[ClipView] = []
-
-        def scenery(index: int, first_frame: int) -> Scenery:
-            scene = self.manifest.scenes[index]
-            if scene.background is not None and scene.background.kind == "clip":
-                pipe = target.with_name(f".{target.name}.{len(clips)}.pipe")
-                clips.append(self._clip(scene, first_frame, piece.segment.frames, pipe))
-                return Scenery(self.manifest, scene, clips[-1], setter)
-            try:
-                # A picture takes many times its frame while it is brought to its shape: one at a time.
-                with self._shaping:
-                    return Scenery(self.manifest, scene, view(self.manifest, scene, self.locate, setter), setter)
-            except Permanent as error:
-                raise Permanent(error.code, f"scene {scene.id}: {error.message}", hint=error.hint) from None
-
         shown = _Shown(self.manifest.width, self.manifest.height)
 
         def drawn(_: int) -> None:
@@ -193,17 +191,47 @@ class Film:
 
         def feed(sink: Sink) -> None:
             shown.output = sink
-            try:
-                drawing.draw(self.manifest, piece.segment, scenery, shown, drawn)
-            finally:
-                for clip in clips:
-                    clip.close()
+            self._draw(piece.segment, target, shown, drawn)
 
         argv = encoding.piece(self._program, self.code, part)
         finished = run_fed(lambda stdin: self._run(argv, stdin=stdin), feed)
         self._judge(finished, part, "encoding a scene")
         part.rename(target)
         made(piece, shown.black)
+
+    def still(self, frame: int, folder: Path) -> NDArray[np.uint8]:
+        """One frame of the film by its number, as RGB bytes; drawn, and encoded by nobody. Pipes of clips lie in the folder.
+
+        Raises Permanent for a background that cannot be read.
+        """
+        segment = next(one for one in segments(self.manifest) if frame < one.start_frame + one.frames)
+        seen, at = _Seen(Frame.blank(self.manifest.width, self.manifest.height)), frame - segment.start_frame
+        self._draw(segment, folder / "still", seen, lambda _: None, range(at, at + 1))
+        return to_rgb(seen.frame.planes)
+
+    def _draw(
+        self, segment: Segment, near: Path, output: drawing.Output, drawn: Callable[[int], None], only: range | None = None
+    ) -> None:  # fmt: skip
+        setter, clips = Typesetter(self.fonts), list[ClipView]()
+
+        def scenery(index: int, first_frame: int) -> Scenery:
+            scene = self.manifest.scenes[index]
+            if scene.background is not None and scene.background.kind == "clip":
+                pipe = near.with_name(f".{near.name}.{len(clips)}.pipe")
+                clips.append(self._clip(scene, first_frame, len(only) if only is not None else segment.frames, pipe))
+                return Scenery(self.manifest, scene, clips[-1], setter)
+            try:
+                # A picture takes many times its frame while it is brought to its shape: one at a time.
+                with self._shaping:
+                    return Scenery(self.manifest, scene, view(self.manifest, scene, self.locate, setter), setter)
+            except Permanent as error:
+                raise Permanent(error.code, f"scene {scene.id}: {error.message}", hint=error.hint) from None
+
+        try:
+            drawing.draw(self.manifest, segment, scenery, output, drawn, only)
+        finally:
+            for clip in clips:
+                clip.close()
 
     def _clip(self, scene: Scene, first_frame: int, frames: int, pipe: Path) -> ClipView:
         background = scene.background

@@ -10,7 +10,6 @@ from videojob_api.story.looks import ThumbnailParams
 from videojob_api.story.scenes import SceneManifest
 
 from . import marks
-from .encoding import file
 from .text import Span, Style, Typesetter
 
 BAR, LETTERS, BAR_ALPHA = 200, 48, 180
@@ -18,26 +17,26 @@ BAR, LETTERS, BAR_ALPHA = 200, 48, 180
 MAX_LINES = 3
 
 
+def uncaptioned(manifest: SceneManifest) -> SceneManifest:
+    """The same film without its captions: half a sentence would be read under another title. They shape no other pixel."""
+    return manifest.model_copy(update={"captions": manifest.captions.model_copy(update={"burn": False})})
+
+
 def moment_ms(look: ThumbnailParams, duration_ms: int) -> int:
     """Which moment is shown: the one asked for, or the middle of a film that is shorter (C12)."""
     return look.at_ms if look.at_ms < duration_ms else duration_ms // 2
 
 
-def frame(program: str, film: Path, milliseconds: int, target: Path) -> list[str]:
-    """Command that writes one frame of a film of ours as PNG."""
-    return [
-        program, "-hide_banner", "-nostdin", "-v", "warning", "-y", "-threads", "1", "-ss",
-        f"{milliseconds // 1000}.{milliseconds % 1000:03d}", "-f", "mp4", "-protocol_whitelist", "file", "-i", file(film),
-        "-map", "0:v:0", "-frames:v", "1", "-c:v", "png", "-f", "image2pipe", file(target),
-    ]  # fmt: skip
-
-
 def make(
-    still: Path, look: ThumbnailParams, manifest: SceneManifest, setter: Typesetter, target: Path, *, title: str
+    picture: Image.Image,
+    look: ThumbnailParams,
+    manifest: SceneManifest,
+    setter: Typesetter,
+    target: Path,
+    *,
+    title: str,
 ) -> tuple[int, int]:
-    """Draw the thumbnail of a frame; answers its size in pixels. It bears the mark of synthetic media."""
-    with Image.open(still, formats=("PNG",)) as opened:
-        picture = opened.convert("RGB")
+    """Draw the thumbnail of a frame, RGB; answers its size in pixels. It bears the mark of synthetic media."""
     size = (look.width or picture.width, look.height or picture.height)
     if picture.size != size:
         picture = picture.resize(size, Image.Resampling.LANCZOS)

@@ -92,7 +92,7 @@ def _steps(params: StoryParams, plan: PlanStatus, first: tuple[str, ...] = ()) -
             after=("compose",),
         ),
         Step(
-            stages.THUMBNAIL, tasks.StillParams(thumbnail=params.thumbnail), ("layout", "join"), after=("join",)
+            stages.THUMBNAIL, tasks.StillParams(thumbnail=params.thumbnail), ("layout",), after=("join",), sees=("images",)
         ),
         Step(
             stages.FINALIZE,
