@@ -76,11 +76,13 @@ COMMIT = StageKind("commit", "Commit", contract.CommitParams, "commit", None, (9
 SCENES = StageKind("scenes", "SceneParsing", tasks.SceneParsingParams, "decode", "cpu", (0, 10), 60, 200, 256, 1024)
 AUDIO = StageKind("audio", "AudioGeneration", tasks.AudioParams, "decode", "cpu", (10, 30), 120, 250, 256, 1024)
 IMAGES = StageKind("images", "ImageGeneration", tasks.ImageParams, "decode", "cpu", (10, 30), 120, 250, 256, 1024)
-LAYOUT = StageKind("layout", "SceneLayout", tasks.LayoutParams, "decode", "cpu", (30, 30), 60, 200, 256, 1024)
+LAYOUT = StageKind(
+    "layout", "SceneLayout", tasks.LayoutParams, "decode", "cpu", (30, 30), 60, 200, 256, 1024, version=2
+)
 COMPOSE = StageKind(
     "compose", "VideoComposition", tasks.ComposeParams, "decode", "cpu", (30, 80), 120, 500, 512, 1024, version=2
 )
-JOIN = StageKind("join", "VideoJoin", tasks.JoinParams, "decode", "cpu", (80, 80), 120, 250, 256, 1024)
+JOIN = StageKind("join", "VideoJoin", tasks.JoinParams, "decode", "cpu", (80, 80), 120, 250, 256, 1024, version=2)
 THUMBNAIL = StageKind(
     "thumbnail", "ThumbnailGeneration", tasks.StillParams, "decode", "cpu", (80, 95), 60, 200, 256, 1024, version=2
 )

@@ -14,17 +14,13 @@ import pysubs2
 from videojob_api.story.looks import Captions
 from videojob_api.story.scenes import Scene, SceneManifest, Word, frames_ms
 
+from . import cues
 from .text import Span, Sprite, Style, Typesetter, place, scaled
 
-MAX_LINES = 2
 WIDTH_SHARE = 0.86
 """Part of the frame's width that a line may take."""
 LINGER_MS = 250
 """A phrase stays so much longer than its last word, unless the next one comes."""
-_ENDS = frozenset(".!?。！？…")
-_PAUSES = frozenset(",;:、，；：")
-GAP_MS = 600
-"""A silence this long ends a phrase."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
         while step < len(word):
             length = len(word) - step
             if length > 16 and not word.isascii():
-                stop = next((n for n in range(1, 8) if word[step + n - 1] in _ENDS | _PAUSES), 8)
+                stop = next((n for n in range(1, 8) if word[step + n - 1] in cues.ENDS | cues.PAUSES), 8)
                 length = min(length, stop)
             yield at + step, word[step : step + length]
             step += length
@@ -88,23 +84,8 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
 def phrases(scene: Scene, captions: Captions, fps: int, setter: Typesetter, style: Style, width: int) -> list[Phrase]:  # noqa: PLR0917 - the same
     """Cut a scene's words into phrases of at most two lines that fit the frame."""
     words = words_of(scene, fps)
-    groups: list[list[tuple[int, int]]] = []  # lines of each phrase
-    start = line_start = 0
-    lines: list[tuple[int, int]] = []
-    for place_, word in enumerate(words):
-        line = words[line_start : place_ + 1]
-        full = len(line) > captions.words_per_line or setter.width(joined(scene, line), style) > width * WIDTH_SHARE
-        if full and place_ > line_start:
-            lines.append((line_start, place_))
-            line_start = place_
-            if len(lines) == MAX_LINES:
-                groups.append(lines)
-                lines, start = [], place_
-        following = words[place_ + 1] if place_ + 1 < len(words) else None
-        ended = word.text[-1:] in _ENDS or (word.text[-1:] in _PAUSES and place_ - start + 1 >= captions.words_per_line)
-        if following is None or ended or following.start_ms - word.end_ms >= GAP_MS:
-            groups.append([*lines, (line_start, place_ + 1)])
-            lines, start, line_start = [], place_ + 1, place_ + 1
+    measured = cues.Measured(words, lambda some: setter.width(joined(scene, some), style))
+    groups = cues.cut(measured, cues.Room(captions.words_per_line, width * WIDTH_SHARE))
     return [
         _timed(group, groups[at + 1] if at + 1 < len(groups) else None, words, scene, fps)
         for at, group in enumerate(groups)
@@ -112,7 +93,7 @@ def phrases(scene: Scene, captions: Captions, fps: int, setter: Typesetter, styl
 
 
 def _timed(
-    lines: list[tuple[int, int]], after: list[tuple[int, int]] | None, words: Sequence[Word], scene: Scene, fps: int
+    lines: cues.Lines, after: cues.Lines | None, words: Sequence[Word], scene: Scene, fps: int
 ) -> Phrase:  # fmt: skip
     first, end = lines[0][0], lines[-1][1]
     limit = words[after[0][0]].start_ms if after is not None else frames_ms(scene.frames, fps)
