@@ -19,7 +19,9 @@ LAYERS := unit golden contract process simulate media cluster e2e
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
 
-$(STAMP): pyproject.toml
+WHEELFILES := worker-image/videojob_worker/vision/models.json tests/support/photographs.json
+
+$(STAMP): pyproject.toml $(WHEELFILES)
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed; this is " + sys.version.split()[0])'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(NEW_VENV); } || { $(GET_VENV) && $(NEW_VENV); } || { \
 	  rm -rf .venv; \
@@ -28,6 +30,8 @@ $(STAMP): pyproject.toml
 	@echo "installing the project and its tools into .venv"
 	@$(BIN)/python -m pip install -q --upgrade pip
 	@$(BIN)/python -m pip install -q -e '.[dev]'
+	@$(BIN)/python hack/wheelfiles.py worker-image/videojob_worker/vision/models.json .venv/share/videojob/models
+	@$(BIN)/python hack/wheelfiles.py tests/support/photographs.json .venv/share/videojob/photographs
 	@touch $@
 
 venv: $(STAMP) ## Make the virtual environment .venv

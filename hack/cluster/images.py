@@ -40,7 +40,11 @@ class Image:
 
 TABLE = (
     Image("operator", "operator/Containerfile", ("crds/videojob_api", "operator/videojob_operator")),
-    Image("worker", "worker-image/Containerfile", ("crds/videojob_api", "worker-image/videojob_worker")),
+    Image(
+        "worker",
+        "worker-image/Containerfile",
+        ("crds/videojob_api", "worker-image/videojob_worker", "hack/wheelfiles.py"),
+    ),
 )
 
 
