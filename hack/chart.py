@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from chart_values import ChartValues
 from text import MARK, dump_yaml, table, wrap_comment
 from videojob_api import names
+from videojob_api.docs import Documented, field_docs
 from videojob_api.profiles import BUILTIN_PROFILES
 from videojob_api.v1alpha1 import DEFAULT_SLOTS, VIDEOPROFILE, VIDEOQUEUE, Kind, VideoQueueSpec, WorkerClass
 from videojob_api.v1alpha1.workerclass import Gpu
@@ -33,9 +34,10 @@ def defaults() -> list[dict[str, Any]]:
 
 def _fields(model: type[BaseModel]) -> Iterator[tuple[str, str, Any]]:
     """(key, sentence, default) of each field, by its public name."""
+    docs = field_docs(model)
     for name, field in model.model_fields.items():
         default = field.get_default(call_default_factory=True)
-        yield field.alias or name, " ".join((field.description or "").split()), default
+        yield field.alias or name, " ".join(docs.get(name, "").split()), default
 
 
 def _plain(value: Any) -> Any:
@@ -73,7 +75,7 @@ def _attribute(model: type[BaseModel], alias: str) -> str:
 
 def values_schema() -> str:
     """The chart's values.schema.json: Helm refuses a key or a value that does not fit."""
-    schema = ChartValues.model_json_schema(by_alias=True)
+    schema = ChartValues.model_json_schema(by_alias=True, schema_generator=Documented)
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
 
 

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from text import MARK, table
-from videojob_api import contract, names, schema, stages
+from videojob_api import exits, names, schema, stages
 from videojob_api.profiles import BUILTIN_PROFILES, DEFAULT_PROFILES, object_name
 from videojob_api.v1alpha1 import KINDS, Kind, VideoProfileSpec
 
@@ -144,9 +144,9 @@ def _members(enum: type[StrEnum]) -> Iterator[tuple[str, ...]]:
 
 
 def _exit_codes() -> Iterator[tuple[str, ...]]:
-    found = sentences(contract)
-    for code in contract.ExitCode:
-        treated = contract.EXIT_CLASSES.get(code)
+    found = sentences(exits)
+    for code in exits.ExitCode:
+        treated = exits.EXIT_CLASSES.get(code)
         yield (f"`{code.value}`", code.name, treated.value if treated else "", found[f"ExitCode.{code.name}"])
 
 
@@ -161,7 +161,7 @@ def _stage_rows() -> Iterator[tuple[str, ...]]:
 
 def reference() -> str:
     """The whole page."""
-    classes = sentences(contract)
+    classes = sentences(exits)
     others = (
         (name, f"`{getattr(names, name)}`", sentence) for name, sentence in sentences(names).items() if _plain(name)
     )
@@ -188,7 +188,7 @@ def reference() -> str:
         "\n",
         table(
             ("class", "treatment"),
-            ((f"`{each.value}`", classes[f"FailureClass.{each.name}"]) for each in contract.FailureClass),
+            ((f"`{each.value}`", classes[f"FailureClass.{each.name}"]) for each in exits.FailureClass),
         ),
     ]  # fmt: skip
     return "".join(parts)

@@ -1,4 +1,5 @@
-"""All that operator and worker say to each other: the task, the result, progress, exit codes.
+"""All that operator and worker say to each other: the task, the result, progress. Exit codes stand in `exits`, paths in
+`places`.
 
 Documents carry a version. A reader ignores fields it does not know, so that operator N understands Jobs of N-1.
 """
@@ -7,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from enum import IntEnum, StrEnum
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from .fanout import Indexes, WorkList
+from .places import SCRATCH, STORE_CACHE, STORE_INBOX, STORE_JOB, STORE_STOCK
 from .sweeping import KeptRetention
 from .v1alpha1.base import StatusModel
 from .v1alpha1.publish import PublishStatus
@@ -43,14 +44,6 @@ ONE_BY_ONE = "OneByOne"
 MAX_RETRY_AFTER_SECONDS = 24 * 3600
 """Longest wait that a fetched server may ask for; what it asks beyond is cut to this."""
 
-TASK_PATH = "/etc/videojob/task.json"
-"""Where the pod finds its document (downward API)."""
-TOKEN_PATH = "/var/run/secrets/videojob/token"  # noqa: S105 - a path, not a secret
-TERMINATION_PATH = "/dev/termination-log"
-SECRETS_PATH = "/var/run/secrets/videojob-source"
-"""Folder of the Secrets a container is given: `<name>/<key>`."""
-CONFIG_PATH = "/etc/videojob-config"
-"""Folder of the ConfigMaps a container is given: `<name>/<key>`."""
 AUTHORIZATION_KEY = "authorization"
 """Key of a source's Secret: the whole value of the Authorization header."""
 
@@ -58,59 +51,6 @@ PROGRESS_ROUTE = "/v1/progress"
 """POST a Progress with a bearer token. 204 taken, 4xx not to be repeated, 5xx or silence: forget it and go on."""
 RESULT_ROUTE = "/v1/result"
 """POST a RunResult above MAX_MESSAGE_BYTES; its sha256 stands in the termination message."""
-
-
-class ExitCode(IntEnum):
-    """What a worker's exit says (sysexits.h, where it has a word for it)."""
-
-    OK = 0
-    """All stages of the container succeeded."""
-    PERMANENT = 65
-    """The input or the request cannot work; no retry."""
-    UNCACHED = 66
-    """The attempt was to take everything from the cache, and something is not there: it goes through the queue."""
-    EXTERNAL = 69
-    """Somebody else's service failed; retry, honouring its Retry-After."""
-    RESOURCE = 73
-    """Out of memory or disk, also a child killed by a SIGKILL that the runner did not send."""
-    STALLED = 74
-    """No progress for the stage's limit, or a deadline passed (code Timeout)."""
-    RECOVERABLE = 75
-    """Any other failure; retry."""
-    CONFIG = 78
-    """The document or the container is not as agreed; no retry."""
-    STOPPED = 143
-    """Stopped by SIGTERM."""
-
-
-class FailureClass(StrEnum):
-    """How the operator treats a failure."""
-
-    PERMANENT = "Permanent"
-    """Straight to the dead letters."""
-    RECOVERABLE = "Recoverable"
-    """Retried with backoff."""
-    RESOURCE = "Resource"
-    """Retried with backoff, with more or with a smaller working size."""
-    EXTERNAL = "External"
-    """Retried, not before the time the other side asked for."""
-    STALLED = "Stalled"
-    """Retried with backoff."""
-    DISRUPTION = "Disruption"
-    """Replaced at once, on a budget of its own."""
-
-
-EXIT_CLASSES: dict[int, FailureClass] = {
-    ExitCode.PERMANENT: FailureClass.PERMANENT,
-    ExitCode.CONFIG: FailureClass.PERMANENT,
-    ExitCode.UNCACHED: FailureClass.DISRUPTION,
-    ExitCode.EXTERNAL: FailureClass.EXTERNAL,
-    ExitCode.RESOURCE: FailureClass.RESOURCE,
-    ExitCode.STALLED: FailureClass.STALLED,
-    ExitCode.RECOVERABLE: FailureClass.RECOVERABLE,
-    ExitCode.STOPPED: FailureClass.DISRUPTION,
-}
-"""Class of each exit code; any other code is Recoverable. 137 needs the pod's facts."""
 
 
 class Identity(StatusModel):
@@ -129,15 +69,15 @@ class Identity(StatusModel):
 class StorePaths(StatusModel):
     """Where the container finds the store's parts: absolute paths, mounted by sub-path on a volume."""
 
-    job: str = "/store/job"
+    job: str = STORE_JOB
     """The job's own folder `<namespace>/jobs/<uid>`, read-write."""
-    inbox: str = "/store/inbox"
+    inbox: str = STORE_INBOX
     """Uploads by sha256, read-only."""
-    stock: str = "/store/stock"
+    stock: str = STORE_STOCK
     """Files the team keeps, read-only."""
-    cache: str = "/store/cache"
+    cache: str = STORE_CACHE
     """Verified stage outputs; read-only but for the commit container."""
-    scratch: str = "/tmp"  # noqa: S108 - an emptyDir of the pod
+    scratch: str = SCRATCH
     """Scratch space, gone with the pod."""
 
 

@@ -78,7 +78,7 @@ class NotifyParams(StatusModel):
     format: Literal["CloudEvents", "Seed"]
     """How to say it."""
     secret_name: str | None = None
-    """The Secret whose key signs, mounted below contract.SECRETS_PATH."""
+    """The Secret whose key signs, mounted below places.SECRETS_PATH."""
     type: str = ""
     """Transcode, Story or Avatar."""
     events: tuple[NotifyEvent, ...]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
 from . import names
+from .docs import Documented
 from .v1alpha1.base import ApiModel
 from .v1alpha1.kinds import Kind
 
@@ -44,8 +45,8 @@ def _without_none(value: Any) -> Any:
     return value
 
 
-class _Generator(GenerateJsonSchema):
-    """Pydantic's generator, with optional meaning absent (never null) and each model's CEL rules beside it."""
+class _Generator(Documented):
+    """The documented generator, with optional meaning absent (never null) and each model's CEL rules beside it."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])

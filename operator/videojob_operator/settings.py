@@ -19,9 +19,7 @@ _CLASSES: TypeAdapter[dict[str, WorkerClass]] = TypeAdapter(dict[ClassName, Work
 class Settings(BaseSettings):
     """What an admin can set. The chart's values map onto these one to one."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="VIDEOJOB_", frozen=True, use_attribute_docstrings=True, extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOB_", frozen=True, extra="ignore")
 
     namespace: str = "videojob-system"
     """The operator's own namespace: queues and shared profiles live here."""

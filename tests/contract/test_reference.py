@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 import reference
 from chart_values import ChartValues
-from videojob_api import contract, names, stages
+from videojob_api import exits, names, stages
+from videojob_api.docs import field_docs
 from videojob_operator.settings import Settings
 
 TEXTS = {name: value for name, value in vars(names).items() if name.isupper() and isinstance(value, (str, int))}
@@ -35,8 +36,8 @@ def test_a_phase_condition_or_reason_stands_in_the_reference(page: str, member: 
     assert f"| `{member.value}` |" in section
 
 
-@pytest.mark.parametrize("code", contract.ExitCode, ids=lambda code: code.name)
-def test_an_exit_code_stands_in_the_reference(page: str, code: contract.ExitCode) -> None:
+@pytest.mark.parametrize("code", exits.ExitCode, ids=lambda code: code.name)
+def test_an_exit_code_stands_in_the_reference(page: str, code: exits.ExitCode) -> None:
     assert f"| `{code.value}` | {code.name} |" in page
 
 
@@ -52,13 +53,13 @@ def test_every_name_has_a_sentence() -> None:
 
 
 def test_every_exit_code_and_class_has_a_sentence() -> None:
-    found = reference.sentences(contract)
-    members = [f"{type(member).__name__}.{member.name}" for member in (*contract.ExitCode, *contract.FailureClass)]
+    found = reference.sentences(exits)
+    members = [f"{type(member).__name__}.{member.name}" for member in (*exits.ExitCode, *exits.FailureClass)]
     assert [name for name in members if not found[name]] == []
 
 
 def test_every_setting_has_a_sentence() -> None:
-    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+    assert [name for name in Settings.model_fields if not field_docs(Settings).get(name)] == []
 
 
 def leaves(model: BaseModel, prefix: str = "") -> list[str]:
@@ -66,7 +67,7 @@ def leaves(model: BaseModel, prefix: str = "") -> list[str]:
     found: list[str] = []
     for name, field in type(model).model_fields.items():
         value, path = getattr(model, name), f"{prefix}{field.alias or name}"
-        assert field.description, path
+        assert field_docs(type(model)).get(name), path
         found += leaves(value, f"{path}.") if isinstance(value, BaseModel) else [path]
     return found
 

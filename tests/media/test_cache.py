@@ -6,7 +6,8 @@ import shutil
 from typing import Any
 
 from clips import Clips
-from videojob_api.contract import ExitCode, cache_key
+from videojob_api.contract import cache_key
+from videojob_api.exits import ExitCode
 from videojob_api.manifest import Manifest
 from workbench import KEYS, Workbench, plans
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from clips import Clips
-from videojob_api.contract import ExitCode, RunResult
+from videojob_api.contract import RunResult
+from videojob_api.exits import ExitCode
 from workbench import Workbench
 
 Make = Callable[[Workbench, Clips], object]

@@ -13,7 +13,8 @@ from threading import Thread
 import pytest
 
 from clips import Clips
-from videojob_api.contract import ExitCode, Progress, RunResult
+from videojob_api.contract import Progress, RunResult
+from videojob_api.exits import ExitCode
 from workbench import FIVE, KEYS, UID, Workbench, plans, wait_for
 
 

@@ -29,6 +29,7 @@ ROOMS = (
     Room("videojob_operator.runtime", ("kopf", "kubernetes", "videojob_api", "videojob_worker", "videojob_cli")),
     Room("videojob_operator.cluster", ("kopf", "ffmpeg", "videojob_worker", "videojob_cli")),
     Room("videojob_operator.handlers", ("ffmpeg", "videojob_worker", "videojob_cli")),
+    Room("videojob_worker.transfer", (*CLUSTER, "pydantic", "yaml", "ffmpeg", "videojob_operator", "videojob_cli")),
     Room(
         "videojob_worker",
         ("kopf", "kubernetes", "prometheus_client", "yaml", "pydantic_settings", "videojob_operator", "videojob_cli"),

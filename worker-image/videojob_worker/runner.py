@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from videojob_api import contract
-from videojob_api.contract import ExitCode, FailureClass, Progress, RunResult, StageResult, TaskDocument
+from videojob_api import contract, places
+from videojob_api.contract import Progress, RunResult, StageResult, TaskDocument
+from videojob_api.exits import ExitCode, FailureClass
 from videojob_api.fanout import INDEX_VARIABLE
 from videojob_api.redact import redact_json
 from videojob_api.stages import KINDS
@@ -40,15 +41,15 @@ from .storage.records import STAGE_FILE, intact, recorded, written
 class Settings:
     """Where a container finds what Kubernetes, or an embedded run, prepared for it."""
 
-    task: Path = Path(contract.TASK_PATH)
+    task: Path = Path(places.TASK_PATH)
     """The task document."""
     container: str = ""
     """Which container this is; empty: the only one of the document."""
-    termination: Path = Path(contract.TERMINATION_PATH)
+    termination: Path = Path(places.TERMINATION_PATH)
     """Where the result goes that the kubelet reads."""
-    token: Path = Path(contract.TOKEN_PATH)
+    token: Path = Path(places.TOKEN_PATH)
     """The projected token."""
-    secrets: Path = Path(contract.SECRETS_PATH)
+    secrets: Path = Path(places.SECRETS_PATH)
     """Folder of the Secrets that were mounted."""
     index: int | None = None
     """Completion index, in an Indexed Job."""
@@ -328,11 +329,11 @@ class _Run:
 def from_environment(task: str | None, container: str | None, termination: str | None, token: str | None) -> Settings:
     """Settings of the command line, with the environment's and the contract's defaults."""
     return Settings(
-        task=Path(task or contract.TASK_PATH),
+        task=Path(task or places.TASK_PATH),
         container=container or os.environ.get("VIDEOJOB_CONTAINER", ""),
-        termination=Path(termination or contract.TERMINATION_PATH),
-        token=Path(token or contract.TOKEN_PATH),
-        secrets=Path(os.environ.get("VIDEOJOB_SECRETS") or contract.SECRETS_PATH),
+        termination=Path(termination or places.TERMINATION_PATH),
+        token=Path(token or places.TOKEN_PATH),
+        secrets=Path(os.environ.get("VIDEOJOB_SECRETS") or places.SECRETS_PATH),
         index=int(index) if (index := os.environ.get(INDEX_VARIABLE, "")).isdecimal() else None,
         pod_uid=os.environ.get("VIDEOJOB_POD_UID") or f"local-{os.getpid()}",
     )

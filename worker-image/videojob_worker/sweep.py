@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from videojob_api import contract
-from videojob_api.contract import ExitCode
+from videojob_api import contract, places
+from videojob_api.exits import ExitCode
 from videojob_api.sweeping import SweepDocument, SweepResult
 
 from .base import errors
@@ -65,12 +65,12 @@ def command(arguments: argparse.Namespace, log: Log | None = None) -> int:
     return result.exit_code or int(ExitCode.OK)
 
 
-def add_subcommand(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_subcommands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `sweep` to the worker's command line."""
     parser = subparsers.add_parser("sweep", help="delete what has expired in a store, count what is left")
-    parser.add_argument("--task", type=Path, default=Path(contract.TASK_PATH), help="the sweep's document")
+    parser.add_argument("--task", type=Path, default=Path(places.TASK_PATH), help="the sweep's document")
     parser.add_argument(
-        "--termination", type=Path, default=Path(contract.TERMINATION_PATH), help="where the result is written last"
+        "--termination", type=Path, default=Path(places.TERMINATION_PATH), help="where the result is written last"
     )
-    parser.add_argument("--token", type=Path, default=Path(contract.TOKEN_PATH), help="the token for the operator")
+    parser.add_argument("--token", type=Path, default=Path(places.TOKEN_PATH), help="the token for the operator")
     parser.set_defaults(func=command)

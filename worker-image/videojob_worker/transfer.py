@@ -5,6 +5,8 @@ how many bytes come, so that no end of input is needed; the answer is one JSON l
 container runtimes cut the input as soon as a process closes its output. Whatever goes wrong is said on that line too, while
 the rest of the input is still read and dropped: an end that stops reading would leave the other one hanging. While they
 compute or wait for the disk, empty lines on standard error say that they live: the other end takes silence for a dead line.
+
+Each file is a process of its own, so this module loads little: no models, none of the stages.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from videojob_api.contract import ExitCode, StorePaths
+from videojob_api.exits import ExitCode
+from videojob_api.places import SCRATCH, STORE_INBOX, STORE_JOB
 
 CHUNK = 256 * 1024
 """Bytes moved at once; the size that goes through exec fastest."""
@@ -388,13 +391,12 @@ def add_subcommands(subparsers: Any) -> None:
 
     Each sets `func`, a function from the parsed arguments to the exit code.
     """
-    store = StorePaths()
     waiting = subparsers.add_parser("hold", help="wait for transfers, end when idle")
     waiting.add_argument("--idle-seconds", type=float, default=300.0, help="end after so long without a transfer")
     waiting.set_defaults(func=_hold_command)
 
     taking = subparsers.add_parser("receive", help="take one upload from standard input into the inbox")
-    taking.add_argument("--inbox", type=Path, default=Path(store.inbox), help="the store's inbox")
+    taking.add_argument("--inbox", type=Path, default=Path(STORE_INBOX), help="the store's inbox")
     taking.add_argument("--name", help="path below that folder, instead of its digest")
     taking.add_argument("--probe", metavar="SHA256", help="only say whether this upload is already there")
     taking.add_argument("--length", type=int, help="bytes that come")
@@ -404,8 +406,8 @@ def add_subcommands(subparsers: Any) -> None:
 
     giving = subparsers.add_parser("send", help="write one file of the job's folder to standard output")
     giving.add_argument("path", help="path below the job's folder")
-    giving.add_argument("--root", type=Path, default=Path(store.job), help="the job's folder")
+    giving.add_argument("--root", type=Path, default=Path(STORE_JOB), help="the job's folder")
     giving.set_defaults(func=lambda args: send_command(args, sys.stdout.buffer))
 
     for parser in (waiting, taking, giving):
-        parser.add_argument("--scratch", type=Path, default=Path(store.scratch), help="folder for the sign of life")
+        parser.add_argument("--scratch", type=Path, default=Path(SCRATCH), help="folder for the sign of life")

@@ -60,7 +60,7 @@ class Script(StatusModel):
     uri: Annotated[str, Field(max_length=2048)] | None = None
     """A file of the store that holds it, UTF-8."""
     config_map: ConfigMapKey | None = None
-    """An entry of a ConfigMap that holds it; mounted at `contract.CONFIG_PATH/<name>/<key>`."""
+    """An entry of a ConfigMap that holds it; mounted at `places.CONFIG_PATH/<name>/<key>`."""
     markup: Literal["Markdown", "Plain"] = "Markdown"
     """Whether marks of Markdown and stage directions are cleaned away."""
 

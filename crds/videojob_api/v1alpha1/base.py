@@ -25,7 +25,11 @@ class Rule:
 
 
 class ApiModel(BaseModel):
-    """A part of a spec: unknown fields are refused, so that a typo never passes silently."""
+    """A part of a spec: unknown fields are refused, so that a typo never passes silently.
+
+    Validators are built at first use, and the fields' docstrings are left to `docs`: containers and commands live for
+    seconds, and use few of the models.
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -33,7 +37,7 @@ class ApiModel(BaseModel):
         alias_generator=to_camel,
         validate_by_name=True,
         validate_by_alias=True,
-        use_attribute_docstrings=True,
+        defer_build=True,
     )
 
     cel: ClassVar[tuple[Rule, ...]] = ()

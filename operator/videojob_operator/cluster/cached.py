@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from videojob_api.contract import ExitCode
+from videojob_api.exits import ExitCode
 from videojob_api.names import DEFAULT_STORE, TERMINAL_PHASES, Phase
 
 from .api import Raw, metadata

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from videojob_api.contract import FailureClass
+from videojob_api.exits import FailureClass
 from videojob_api.names import TERMINAL_PHASES, Condition, Phase
 from videojob_api.v1alpha1 import StageStatus, VideoJobStatus
 

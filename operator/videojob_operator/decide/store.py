@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from videojob_api.contract import ExitCode
+from videojob_api.exits import ExitCode
 from videojob_api.names import StoreCondition
 from videojob_api.sweeping import SweepDocument, SweepResult
 from videojob_api.v1alpha1 import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from videojob_api import contract, names, notices
+from videojob_api import contract, names, notices, places
 from videojob_api.contract import FetchParams
 from videojob_api.stages import APART, AUDIO, FETCH, IMAGES, KINDS, NOTIFY, PROMPT, PUBLISH, SCENES, Trust, trust_of
 from videojob_api.story import publishing, tasks
@@ -67,7 +67,7 @@ def container(action: CreateJob, name: str, namespace: str, config: RenderConfig
         ],
         "resources": resources(action, name),
         "securityContext": locked(),
-        "terminationMessagePath": contract.TERMINATION_PATH,
+        "terminationMessagePath": places.TERMINATION_PATH,
         "terminationMessagePolicy": "File",
         "volumeMounts": mounts(action, name, namespace),
     }
@@ -164,20 +164,20 @@ def mounts(action: CreateJob, name: str, namespace: str) -> list[dict[str, Any]]
     if given in APART:
         files = list(dict.fromkeys(secret for secret, _ in secrets(action)))
         kept = [
-            {"name": f"{SECRET}-{place}", "mountPath": f"{contract.SECRETS_PATH}/{secret}", "readOnly": True}
+            {"name": f"{SECRET}-{place}", "mountPath": f"{places.SECRETS_PATH}/{secret}", "readOnly": True}
             for place, secret in enumerate(files)
         ]
         # Providers choose among the team's files and take what was made before; they decode none of it.
         shared = [*shared, *kept] if given == "provide" else kept
     read = config_maps(action).get(name)
     if read is not None:
-        shared.append({"name": CONFIG, "mountPath": f"{contract.CONFIG_PATH}/{read.name}", "readOnly": True})
+        shared.append({"name": CONFIG, "mountPath": f"{places.CONFIG_PATH}/{read.name}", "readOnly": True})
     return [
         *(() if storeless(action) else own),
         *shared,
         {"name": SCRATCH, "mountPath": store.scratch},
-        {"name": TASK, "mountPath": contract.TASK_PATH.rpartition("/")[0], "readOnly": True},
-        {"name": TOKEN, "mountPath": contract.TOKEN_PATH.rpartition("/")[0], "readOnly": True},
+        {"name": TASK, "mountPath": places.TASK_PATH.rpartition("/")[0], "readOnly": True},
+        {"name": TOKEN, "mountPath": places.TOKEN_PATH.rpartition("/")[0], "readOnly": True},
     ]
 
 
@@ -222,14 +222,14 @@ def task_volume() -> dict[str, Any]:
     field = {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{names.ANNOTATION_TASK}']"}
     return {
         "name": TASK,
-        "downwardAPI": {"items": [{"path": contract.TASK_PATH.rpartition("/")[2], "fieldRef": field}]},
+        "downwardAPI": {"items": [{"path": places.TASK_PATH.rpartition("/")[2], "fieldRef": field}]},
     }
 
 
 def token_volume(audience: str, config: RenderConfig) -> dict[str, Any]:
     """A token that only the operator's port takes, for one purpose."""
     token = {
-        "path": contract.TOKEN_PATH.rpartition("/")[2],
+        "path": places.TOKEN_PATH.rpartition("/")[2],
         "audience": audience,
         "expirationSeconds": config.token_seconds,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from videojob_api import contract, names
+from videojob_api import contract, names, places
 from videojob_operator.decide.naming import label_value
 from videojob_operator.decide.store import CreateSweep
 
@@ -67,13 +67,13 @@ def _pod(action: CreateSweep, config: RenderConfig) -> dict[str, Any]:
         "env": [{"name": "PYTHONUNBUFFERED", "value": "1"}],
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": locked(),
-        "terminationMessagePath": contract.TERMINATION_PATH,
+        "terminationMessagePath": places.TERMINATION_PATH,
         "terminationMessagePolicy": "File",
         "volumeMounts": [
             {"name": STORE, "mountPath": document.root, "subPath": document.namespace},
             {"name": SCRATCH, "mountPath": "/tmp"},  # noqa: S108 - a mount
-            {"name": "task", "mountPath": contract.TASK_PATH.rpartition("/")[0], "readOnly": True},
-            {"name": TOKEN, "mountPath": contract.TOKEN_PATH.rpartition("/")[0], "readOnly": True},
+            {"name": "task", "mountPath": places.TASK_PATH.rpartition("/")[0], "readOnly": True},
+            {"name": TOKEN, "mountPath": places.TOKEN_PATH.rpartition("/")[0], "readOnly": True},
         ],
     }
     return restricted(config, deadline_seconds=action.deadline_seconds) | {

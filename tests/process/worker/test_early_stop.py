@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from starting import started
-from videojob_api.contract import ExitCode
+from videojob_api.exits import ExitCode
 
 SLOW = """
 import time
@@ -20,12 +20,12 @@ time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("command", ["run", "sweep", "hold"])
-def test_a_worker_that_still_loads_what_it_needs_can_be_stopped(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("command", "needs"), [("run", "pydantic"), ("sweep", "pydantic"), ("hold", "secrets")])
+def test_a_worker_that_still_loads_what_it_needs_can_be_stopped(command: str, needs: str, tmp_path: Path) -> None:
     """Process 1 of a container gets no signal that it has no handler for: there is one before anything large is loaded, and
     it ends as what stops on request does.
     """
-    (tmp_path / "pydantic.py").write_text(SLOW)
+    (tmp_path / f"{needs}.py").write_text(SLOW)
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     argv = [sys.executable, "-m", "videojob_worker", command]
     with started(argv, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE) as worker:

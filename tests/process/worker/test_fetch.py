@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from videojob_api.contract import ExitCode, RunResult, StorePaths
+from videojob_api.contract import RunResult, StorePaths
+from videojob_api.exits import ExitCode
 from videojob_worker.base.errors import Permanent
 from videojob_worker.media.sniff import require_video
 from videojob_worker.storage.paths import Store

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from starting import started
-from videojob_api.contract import EXIT_CLASSES, ExitCode
+from videojob_api.exits import EXIT_CLASSES, ExitCode
 from videojob_worker.base import errors, process
 from videojob_worker.base.errors import Recoverable, Resource, Stalled, Stopped, WorkerError
 from videojob_worker.base.process import Fences

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from starting import PIPES, prepared, started
-from videojob_api.contract import ExitCode
+from videojob_api.exits import ExitCode
 from videojob_worker import transfer
 
 BODY = bytes(range(256)) * 4096

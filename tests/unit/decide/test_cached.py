@@ -9,7 +9,8 @@ import pytest
 
 from builders import Scene, a_failure, a_result, a_stage, ended, waiting
 from videojob_api import names
-from videojob_api.contract import CacheOrder, ExitCode
+from videojob_api.contract import CacheOrder
+from videojob_api.exits import ExitCode
 from videojob_operator.decide.queue import CACHE_CAPACITY, grant
 from videojob_operator.decide.world import Config, CreateJob, LiveSlot, QueueView, SlotRequest
 

@@ -10,7 +10,7 @@ import pytest
 
 from builders import Scene, a_url, a_videojob
 from storyboard import Tale
-from videojob_api import contract, names
+from videojob_api import contract, names, places
 from videojob_api.stages import KINDS
 from videojob_api.v1alpha1 import WorkerClass
 from videojob_operator.decide.world import CreateJob
@@ -114,7 +114,7 @@ def test_the_document_reaches_the_pod_as_a_file_and_names_its_container() -> Non
     assert document == action().document
     volume = next(v for v in pod()["volumes"] if v["name"] == "task")
     mount = next(m for m in containers(pod())[0]["volumeMounts"] if m["name"] == "task")
-    assert f"{mount['mountPath']}/{volume['downwardAPI']['items'][0]['path']}" == contract.TASK_PATH
+    assert f"{mount['mountPath']}/{volume['downwardAPI']['items'][0]['path']}" == places.TASK_PATH
     for container in containers(pod()):
         assert {"name": "VIDEOJOB_CONTAINER", "value": container["name"]} in container["env"]
 
@@ -124,7 +124,7 @@ def test_the_token_is_for_one_videojob_and_for_the_operator_only() -> None:
     token = volume["projected"]["sources"][0]["serviceAccountToken"]
     assert token["audience"] == names.audience(a_videojob().uid)
     mount = next(m for m in containers(pod())[0]["volumeMounts"] if m["name"] == "token")
-    assert f"{mount['mountPath']}/{token['path']}" == contract.TOKEN_PATH
+    assert f"{mount['mountPath']}/{token['path']}" == places.TOKEN_PATH
     assert token["expirationSeconds"] >= 600, "the API server refuses less"
 
 
@@ -285,7 +285,7 @@ def test_a_script_in_a_config_map_is_mounted_by_the_container_that_reads_it_alon
     tale = Tale.begin("Compact", story={"script": {"configMapRef": {"name": "scripts", "key": "fig.md"}}})
     spec = pod(tale.launched("main"))
     seen = {c["name"]: [m["mountPath"] for m in c["volumeMounts"] if m["name"] == "config"] for c in containers(spec)}
-    assert seen == {"work": [f"{contract.CONFIG_PATH}/scripts"], "commit": []}
+    assert seen == {"work": [f"{places.CONFIG_PATH}/scripts"], "commit": []}
 
 
 def test_the_settings_say_where_a_fetch_may_go() -> None:

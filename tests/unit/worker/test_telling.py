@@ -9,7 +9,7 @@ from threading import Event
 
 import pytest
 
-from videojob_api import contract
+from videojob_api import contract, places
 from videojob_api.contract import Progress, RunResult, StageResult
 from videojob_api.stages import KINDS
 from videojob_api.v1alpha1.status import FailureStatus, InputStatus, OutputStatus
@@ -106,9 +106,9 @@ def test_a_result_tells_input_and_publication_once() -> None:
 
 def test_the_kubelet_s_file_is_never_made_by_the_worker(tmp_path: Path) -> None:
     """On a machine without a kubelet /dev/termination-log would be an ordinary file in /dev."""
-    if not Path(contract.TERMINATION_PATH).exists():
-        results.write_termination(Path(contract.TERMINATION_PATH), result(), json_log())
-        assert not Path(contract.TERMINATION_PATH).exists()
+    if not Path(places.TERMINATION_PATH).exists():
+        results.write_termination(Path(places.TERMINATION_PATH), result(), json_log())
+        assert not Path(places.TERMINATION_PATH).exists()
     results.write_termination(tmp_path / "message", result(), json_log())
     assert RunResult.model_validate_json((tmp_path / "message").read_bytes()) == result()
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 from typing import ClassVar
 
-from videojob_api.contract import ExitCode, FailureClass, StageResult
+from videojob_api.contract import StageResult
+from videojob_api.exits import ExitCode, FailureClass
 from videojob_api.redact import redact
 from videojob_api.v1alpha1.status import FailureStatus
 

@@ -6,7 +6,7 @@ import hashlib
 import time
 from pathlib import Path
 
-from videojob_api import contract
+from videojob_api import contract, places
 from videojob_api.contract import RunResult, StageResult
 
 from .channel import Channel
@@ -46,7 +46,7 @@ def message(result: RunResult) -> bytes:
 
 def write_termination(path: Path, result: RunResult, log: Log) -> None:
     """The last thing a container does. The default path is never created where no kubelet made it."""
-    if str(path) == contract.TERMINATION_PATH and not path.exists():
+    if str(path) == places.TERMINATION_PATH and not path.exists():
         return
     try:
         path.write_bytes(message(result))

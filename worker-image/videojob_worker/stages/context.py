@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from videojob_api.contract import CONFIG_PATH, RunResult, StageResult, StageTask, TaskDocument
+from videojob_api.contract import RunResult, StageResult, StageTask, TaskDocument
 from videojob_api.fanout import WorkList
+from videojob_api.places import CONFIG_PATH
 from videojob_api.redact import redact
 from videojob_api.stages import StageKind
 from videojob_api.v1alpha1.base import StatusModel

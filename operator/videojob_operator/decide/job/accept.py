@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from videojob_api import contract, profiles
+from videojob_api import contract, exits, profiles
 from videojob_api.names import Phase, Reason
 from videojob_api.v1alpha1 import FailureStatus, PlannedOutput, PlanStatus, StageStatus, VideoJobSpec, WorkerClass
 
@@ -197,7 +197,7 @@ def _too_large(spec: VideoJobSpec) -> str:
 
 def _refuse(draft: Draft, reason: Reason, text: str, hint: str, now: datetime) -> None:
     failure = FailureStatus(
-        failure_class=contract.FailureClass.PERMANENT, code=reason, message=text[:1000], hint=hint, time=now
+        failure_class=exits.FailureClass.PERMANENT, code=reason, message=text[:1000], hint=hint, time=now
     )
     draft.accepted = False
     draft.fail(reason, failure, now)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from datetime import datetime, timedelta
 
-from videojob_api.contract import FailureClass, default_timeout_seconds
+from videojob_api.contract import default_timeout_seconds
+from videojob_api.exits import FailureClass
 from videojob_api.names import Reason
 from videojob_api.v1alpha1 import FailureStatus, VideoJobSpec, VideoJobStatus
 

@@ -12,7 +12,8 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from videojob_api.contract import FailureClass, StageResult
+from videojob_api.contract import StageResult
+from videojob_api.exits import FailureClass
 from videojob_api.fanout import WorkList
 from videojob_api.names import CACHE_SLOT, Phase, Reason
 from videojob_api.redact import redact

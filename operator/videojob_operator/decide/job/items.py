@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from videojob_api.contract import FailureClass, RunResult, StageResult
+from videojob_api.contract import RunResult, StageResult
+from videojob_api.exits import FailureClass
 from videojob_api.fanout import WorkList, all_indexes, read_indexes, write_indexes
 from videojob_api.v1alpha1 import FailureStatus, FanOutStatus, VideoJobStatus
 

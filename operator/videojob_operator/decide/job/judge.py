@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from videojob_api.contract import EXIT_CLASSES, MAX_RETRY_AFTER_SECONDS, ExitCode, FailureClass, RunResult
+from videojob_api.contract import MAX_RETRY_AFTER_SECONDS, RunResult
+from videojob_api.exits import EXIT_CLASSES, ExitCode, FailureClass
 from videojob_api.fanout import read_indexes
 from videojob_api.v1alpha1 import FailureStatus
 

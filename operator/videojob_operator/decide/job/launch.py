@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from pydantic import ValidationError
 
-from videojob_api import contract, names
+from videojob_api import exits, names
 from videojob_api.fanout import read_indexes
 from videojob_api.names import Phase, Reason
 from videojob_api.v1alpha1 import FailureStatus, VideoJobSpec, VideoJobStatus
@@ -112,7 +112,7 @@ def _create(seen: Observed, draft: Draft, action: CreateJob) -> bool:
 def _unreadable(seen: Observed, draft: Draft, error: Exception) -> None:
     """A recorded plan that this version cannot follow: written by another version, or edited by hand (case 55)."""
     failure = FailureStatus(
-        failure_class=contract.FailureClass.PERMANENT,
+        failure_class=exits.FailureClass.PERMANENT,
         code=Reason.INVALID_SPEC,
         message=f"status.plan does not fit this version of the operator: {error}"[:1000],
         hint="create the VideoJob anew",

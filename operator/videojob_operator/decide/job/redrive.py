@@ -9,7 +9,7 @@ keys, which no output has.
 from __future__ import annotations
 
 from videojob_api import contract, names
-from videojob_api.contract import FailureClass
+from videojob_api.exits import FailureClass
 from videojob_api.names import Phase, Reason
 from videojob_api.v1alpha1 import VideoJobStatus
 

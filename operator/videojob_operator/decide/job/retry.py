@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from videojob_api.contract import FailureClass
+from videojob_api.exits import FailureClass
 from videojob_api.names import Phase, Reason
 from videojob_api.v1alpha1 import FailureStatus, Retry
 
