@@ -81,6 +81,10 @@ class External(WorkerError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class NotSent(External):
+    """Nobody was reached, so that nothing of the request can have arrived: whoever pays for requests may ask again."""
+
+
 class Resource(WorkerError):
     """Out of memory or disk."""
 

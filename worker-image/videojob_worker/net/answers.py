@@ -12,7 +12,7 @@ from yarl import URL
 
 from videojob_api.contract import MAX_RETRY_AFTER_SECONDS
 
-from ..base.errors import External, Permanent
+from ..base.errors import External, NotSent, Permanent
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 LATER = frozenset({408, 425, 429})
@@ -86,7 +86,7 @@ def explained(url: URL) -> Iterator[None]:
     try:
         yield
     except aiohttp.ClientConnectorDNSError:
-        raise External("HostNotFound", f"the name {host} cannot be resolved", hint="check the URL's host") from None
+        raise NotSent("HostNotFound", f"the name {host} cannot be resolved", hint="check the URL's host") from None
     except aiohttp.ClientConnectorCertificateError as error:
         why = getattr(error.certificate_error, "verify_message", None) or "it does not fit"
         hint = "mend the server's certificate; its authority must be a public one"
@@ -95,7 +95,7 @@ def explained(url: URL) -> Iterator[None]:
         raise External("SourceTooSlow", f"{host} did not answer in time", hint=later) from None
     except aiohttp.ClientConnectorError as error:
         why = error.os_error.strerror or type(error.os_error).__name__
-        raise External("SourceUnreachable", f"{host} cannot be reached: {why}", hint=later) from None
+        raise NotSent("SourceUnreachable", f"{host} cannot be reached: {why}", hint=later) from None
     except aiohttp.ClientPayloadError:
         raise External("SourceIncomplete", f"{host} ended before the whole file had come", hint=later) from None
     except aiohttp.InvalidURL:
