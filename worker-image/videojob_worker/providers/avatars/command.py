@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 from typing import ClassVar
 
-from videojob_api.contract import ExitCode
+from videojob_api.exits import ExitCode
 
 from ...base.errors import External, Permanent, Recoverable, Resource
 from ..calling import wrong
