@@ -222,6 +222,8 @@ class StageFile(StatusModel):
     """Digest of the bytes."""
     measured: Measured | None = None
     """What its maker measured, where somebody will ask."""
+    brought: Literal[True] | None = None
+    """Set where it came from the namespace's cache."""
 
 
 class StageResult(StatusModel):

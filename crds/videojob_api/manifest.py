@@ -25,6 +25,21 @@ class ManifestStage(StatusModel):
     """Its content key."""
 
 
+class ManifestPiece(StatusModel):
+    """A piece of a story's film."""
+
+    scenes: tuple[str, ...]
+    """The scene that it shows, by its id; both, where it is the passage from one to the next."""
+    frames: int
+    """How long it is."""
+    key: str
+    """Its content key: what is seen in it."""
+    sha256: str
+    """Digest of its bytes as they went into the film."""
+    made: bool
+    """Whether it was drawn for this VideoJob; else another one had drawn it before."""
+
+
 class Manifest(StatusModel):
     """Outputs count as published once this file is there, whole."""
 
@@ -36,6 +51,8 @@ class Manifest(StatusModel):
     """What the outputs were made from; absent for a story."""
     story: StoryStatus | None = None
     """What the story is."""
+    pieces: tuple[ManifestPiece, ...] = ()
+    """Of a story: the pieces of its film, in order."""
     outputs: tuple[OutputStatus, ...]
     """The published files; paths are below the folder of this file."""
     stages: tuple[ManifestStage, ...]

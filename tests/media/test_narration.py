@@ -163,6 +163,20 @@ def test_japanese_is_read_in_kana_and_captioned_as_written(bench: Workbench) -> 
         assert 60 <= scene.speech.duration_ms / sum(ch.isalnum() for ch in scene.text) <= 400
 
 
+def test_s_032_a_sentence_in_another_writing_has_a_voice_of_its_own(bench: Workbench) -> None:
+    """In an English story one sentence is Japanese. A voice that was named speaks all of them."""
+    texts = ("One night he saw a light.", "灯台に明かりがともった。", "It was gone.")
+    scenes = [{"text": text} for text in texts]
+    speeches = [scene.speech for scene in told(bench, bench.run("work", document(bench, scenes=scenes))).scenes]
+    assert [speech and speech.voice for speech in speeches] == ["flite:slt", "espeak:ja", "flite:slt"]
+    assert speeches[1] is not None
+    assert [word.text for word in speeches[1].words] == ["灯台に", "明かりが", "ともった。"]
+    named: dict[str, Any] = {"language": "ja", "voice": {"providers": [{"name": "espeak", "voice": "ja"}]}}
+    assert bench.run("work", document(bench, 2, "c" * 32, scenes=scenes, **named)).failure is None
+    found = manifest(bench, "c" * 32).scenes
+    assert [scene.speech and scene.speech.voice for scene in found] == ["ja"] * 3
+
+
 @pytest.mark.parametrize("language", ["de", "fr", "es"])
 def test_other_languages_are_spoken_offline(bench: Workbench, language: str) -> None:
     text = {"de": "Am 3. Oktober kam Dr. Müller an.", "fr": "M. Dupont habite ici.", "es": "El Sr. García llegó hoy."}[

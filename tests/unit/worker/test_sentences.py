@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videojob_api.story.timing import words_ms
+from videojob_worker.text.scripts import language_of
 from videojob_worker.text.sentences import sentences
 from videojob_worker.text.splitting import divided, scenes
 
@@ -144,3 +145,23 @@ def test_s_017_scenes_last_from_two_to_ten_seconds(
 ) -> None:
     found = scenes(given_sentences, 2000, 10_000, measure, "en")
     assert list(found) == [part.strip() for part in (expect or given_sentences)]
+
+
+@pytest.mark.parametrize(
+    ("text", "story", "language"),
+    [
+        ("The lighthouse was dark.", "en", "en"),
+        ("灯台は暗かった。", "en-GB", "ja"),
+        ("He said こんにちは and went on his way.", "en", "en"),
+        ("灯台は暗かった。", "ja-JP", "ja-JP"),
+        ("The lighthouse was dark.", "ja", "en"),
+        ("iPhone", "ja", "ja"),
+        ("iPhoneを買った。", "ja", "ja"),
+        ("灯台很暗。", "zh", "zh"),
+        ("Der Leuchtturm war dunkel.", "de", "de"),
+        ("", "en", "en"),
+    ],
+)
+def test_the_language_a_sentence_is_written_in(text: str, story: str, language: str) -> None:
+    """S-016, S-032: by its letters, where they tell."""
+    assert language_of(text, story) == language

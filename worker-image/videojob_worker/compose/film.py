@@ -127,11 +127,12 @@ class Film:
         keys = self._keys if self._keys is not None else [self._key(segment) for segment in found]
         return tuple(Piece(segment, key) for segment, key in zip(found, keys, strict=True))
 
+    def shown(self, segment: Segment) -> tuple[Scene, ...]:
+        """The scenes that a piece shows."""
+        return self.manifest.scenes[segment.scene : segment.scene + (2 if segment.kind == "join" else 1)]
+
     def _key(self, segment: Segment) -> str:
-        scenes = [self.manifest.scenes[segment.scene]]
-        if segment.kind == "join":
-            scenes.append(self.manifest.scenes[segment.scene + 1])
-        faces = sorted({face for scene in scenes for face in self._faces(scene)})
+        faces = sorted({face for scene in self.shown(segment) for face in self._faces(scene)})
         return segment_key(self.manifest, segment, PIECE_VERSION, {**self.code.dump(), "fonts": faces})
 
     def _faces(self, scene: Scene) -> list[str]:

@@ -16,6 +16,7 @@ from ..base.errors import BadConfig
 from ..base.words import Piece
 from ..text.parsing import beyond
 from ..text.pieces import pieces
+from ..text.scripts import language_of
 from ..text.splitting import divided
 from .context import Context
 from .narrating import Narration, Narrator, Spoken
@@ -129,7 +130,7 @@ def _speech(
     tells = spoken.tells
     words = tells.words
     if scene.spoken != scene.text:
-        words = shown(words, pieces(scene.text, language))
+        words = shown(words, pieces(scene.text, language_of(scene.text, language)))
     return Speech(
         file=AssetRef(stage="audio", path=name, sha256=made[name].sha256),
         samples=tells.samples,

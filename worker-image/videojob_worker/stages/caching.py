@@ -150,7 +150,9 @@ def _entries(stage: str, name: str, record: StageResult) -> tuple[tuple[str, str
     if stage != PIECES_OF:
         return ((stage, name, record),)
     return tuple(
-        (PIECE_PARTS, Path(part.path).stem, StageResult(kind=PIECE_PARTS, parts=(part,))) for part in record.parts
+        (PIECE_PARTS, Path(part.path).stem, StageResult(kind=PIECE_PARTS, parts=(plain,)))
+        for part in record.parts
+        for plain in (part.model_copy(update={"brought": None}),)
     )
 
 

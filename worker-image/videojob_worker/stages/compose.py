@@ -82,7 +82,7 @@ def _all(context: Context, whole: Film) -> StageResult:
         kind=context.kind.kind,
         parts=tuple(there[key] for key in pieces),
         message=f"{len(wanted)} of {len(whole.pieces)} pieces drawn",
-        story=StoryStatus(pieces=len(whole.pieces), pieces_made=len(wanted)),
+        story=StoryStatus(pieces=len(whole.pieces), pieces_made=sum(not part.brought for part in there.values())),
     )
 
 
@@ -106,7 +106,7 @@ def _brought(context: Context, piece: Piece, folder: Path) -> StageFile | None:
     if record is None or [part.path for part in record.parts] != [piece.name]:
         files.remove(folder / piece.name)
         return None
-    return record.parts[0]
+    return record.parts[0].model_copy(update={"brought": True})
 
 
 def _draw(  # noqa: PLR0917 - what is drawn, where, and who hears of it

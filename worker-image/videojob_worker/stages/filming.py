@@ -39,16 +39,25 @@ def listed_pieces(context: Context) -> tuple[Any, ...]:
     return fanout.read_list(path.read_bytes())
 
 
+PIECES_FILE = "pieces.json"
+"""Beside the film: its pieces as the published manifest lists them."""
+
+
 @dataclass(frozen=True)
 class Drawn:
     """What compose left."""
 
+    parts: dict[str, StageFile]
+    """The record of each piece, by its key."""
     paths: dict[str, Path]
-    """File of each piece, by its key."""
+    """Its file."""
     black: dict[str, int]
     """How many frames of it are black."""
-    made: int
-    """How many were drawn for this job; the others were there."""
+
+    @property
+    def made(self) -> int:
+        """How many were drawn for this job; the others were there."""
+        return sum(not part.brought for part in self.parts.values())
 
 
 def drawn(context: Context) -> Drawn:
@@ -56,15 +65,13 @@ def drawn(context: Context) -> Drawn:
     if any(given.stage == "compose" and given.items_of is not None for given in context.task.inputs):
         items = context.items("compose")
         found = {str(item.value): (folder, result.parts[0]) for item, folder, result in items}
-        made = sum(not result.cached for *_, result in items)
     else:
         result, folder = context.earlier("compose"), context.folder("compose")
         found = {Path(part.path).stem: (folder, part) for part in result.parts}
-        made = (result.story.pieces_made if result.story is not None else None) or 0
     return Drawn(
+        {key: part for key, (_, part) in found.items()},
         {key: plain_file(folder, part.path) for key, (folder, part) in found.items()},
         {key: _black(part) for key, (_, part) in found.items()},
-        made,
     )
 
 

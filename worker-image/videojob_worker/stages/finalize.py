@@ -5,10 +5,12 @@ Decodes nothing: what is said of the film was measured when it was joined, and i
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 from videojob_api.contract import StageResult, canonical_json
+from videojob_api.manifest import ManifestPiece
 from videojob_api.story.platforms import platform
 from videojob_api.story.scenes import SceneManifest
 from videojob_api.story.tasks import FinalizeParams
@@ -23,7 +25,7 @@ from ..text.scripts import joined
 from ..text.sentences import sentences
 from . import caching
 from .context import Context, plain_file
-from .filming import FILM, METADATA, manifest_of, marked, output
+from .filming import FILM, METADATA, PIECES_FILE, manifest_of, marked, output
 from .publishing import Publication, before, publish, stages_of
 from .scenes import written
 
@@ -61,10 +63,17 @@ def run(context: Context) -> StageResult:
     text = written(context.staging, METADATA_FILE, canonical_json(said) + b"\n")
     found.append((output(context, METADATA, "application/json", text), context.staging))
     tools = {name: version for result, _ in made for name, version in result.tools.items()}
-    result = publish(context, stages, Publication(tuple(found), tools=tools, story=story))
+    result = publish(context, stages, Publication(tuple(found), tools=tools, story=story, pieces=_pieces(context)))
     caching.keep_parts(context)
     files.remove(context.store.processed)
     return result
+
+
+def _pieces(context: Context) -> tuple[ManifestPiece, ...]:
+    """The pieces of the film, as join has listed them."""
+    context.earlier("join")
+    rows = json.loads(plain_file(context.folder("join"), PIECES_FILE).read_bytes())
+    return tuple(ManifestPiece.model_validate(row) for row in rows)
 
 
 def limits(params: FinalizeParams, film: OutputStatus) -> tuple[ValidationStatus, ...]:

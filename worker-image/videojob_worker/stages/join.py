@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from videojob_api.contract import Measured, StageResult
+from videojob_api.contract import Measured, StageResult, canonical_json
+from videojob_api.manifest import ManifestPiece
 from videojob_api.story import looks
 from videojob_api.story.scenes import SceneManifest, Speech
 from videojob_api.story.tasks import SOUND_PARTS, JoinParams
@@ -14,6 +16,7 @@ from videojob_api.v1alpha1.story_status import StoryStatus
 
 from ..base.errors import BadConfig, Recoverable
 from ..compose import captions, encoding, gates, marks, measuring, sound
+from ..compose.film import Film
 from ..compose.fonts import book
 from ..compose.text import Typesetter
 from ..media import probe as probing
@@ -21,8 +24,9 @@ from ..media import tools, tunes
 from ..storage import files
 from ..storage.records import stored
 from .context import Context, plain_file
-from .filming import FILM, FILM_FILE, drawn, listed_pieces, manifest_of, marked, output
+from .filming import FILM, FILM_FILE, PIECES_FILE, Drawn, drawn, listed_pieces, manifest_of, marked, output
 from .kept import Kept
+from .scenes import written
 from .studio import Studio, film
 
 SOUND_FILE = "sound.m4a"
@@ -62,9 +66,24 @@ def run(context: Context) -> StageResult:
         kind=context.kind.kind,
         message=f"{found.video_ms / 1000:.1f} s of {len(keys)} pieces, {pieces.made} of them new",
         files=(_film(context, manifest, target, found), *_captions(context, manifest)),
+        parts=(written(context.staging, PIECES_FILE, canonical_json(_listed(whole, pieces))),),
         tools={"ffmpeg": tools.version(context.tool)},
         story=StoryStatus(pieces=len(keys), pieces_made=pieces.made, duration_ms=found.video_ms),
     )
+
+
+def _listed(whole: Film, pieces: Drawn) -> list[dict[str, Any]]:
+    """The pieces as the published manifest lists them."""
+    return [
+        ManifestPiece(
+            scenes=tuple(scene.id for scene in whole.shown(piece.segment)),
+            frames=piece.segment.frames,
+            key=piece.key,
+            sha256=pieces.parts[piece.key].sha256,
+            made=not pieces.parts[piece.key].brought,
+        ).dump()
+        for piece in whole.pieces
+    ]
 
 
 def wanted(manifest: SceneManifest, params: JoinParams) -> gates.Wanted:

@@ -1,6 +1,6 @@
 """Who says what: a chain of voices, each sentence kept by its content, all at one loudness (S-032 to S-034, S-039, S-041).
 
-One voice speaks the whole story: when a provider fails at any sentence, the next one in the chain speaks all of them. What a
+One provider speaks the whole story: when a provider fails at any sentence, the next one in the chain speaks all of them. What a
 paid one has spoken is kept, first in the job's folder, then by commit in the namespace's cache.
 """
 
@@ -27,6 +27,7 @@ from ..providers.voices.base import TTS_ERROR, Line, Manner, Utterance, Voice, a
 from ..providers.voices.sounding import hurried, plausible, trimmed
 from ..providers.voices.timing import timed
 from ..text.pieces import pieces
+from ..text.scripts import language_of
 from .context import Context
 from .kept import Kept
 from .scenes import written
@@ -95,11 +96,10 @@ class Narrator:
 
     def narrate(self, texts: Sequence[str]) -> Narration:
         """Speak every text. With `fallback: Deny` the first failure is raised; a link that failed is not asked again."""
-        lines = [Line(text, pieces(text, self._language)) for text in texts]
         while self._links:
             choice = self._links[0]
             try:
-                return Narration(tuple(self._by(choice, lines)), tuple(self._failed))
+                return Narration(tuple(self._by(choice, texts)), tuple(self._failed))
             except (Permanent, External, Recoverable) as error:
                 if error.code not in _PASSING or self._params.fallback.policy == "Deny":
                     raise
@@ -108,20 +108,30 @@ class Narrator:
                 self._links.pop(0)
         return Narration((None,) * len(texts), tuple(self._failed), silent=True)
 
-    def _by(self, choice: Provider, lines: Sequence[Line]) -> list[Spoken | None]:
+    def _by(self, choice: Provider, texts: Sequence[str]) -> list[Spoken | None]:
         provider = voice(choice)
-        manner = Manner(self._language, self.rate_percent, self._params.voice.pitch_semitones, choice)
-        name = provider.chosen(manner)
-        keys = [self._key(provider, name, manner, line) for line in lines]
-        missing = {key: line for key, line in zip(keys, lines, strict=True) if line.pieces and self._kept(key) is None}
+        manners = [self._manner(choice, text) for text in texts]
+        lines = [Line(text, pieces(text, manner.language)) for text, manner in zip(texts, manners, strict=True)]
+        keys = [self._key(provider, manner, line) for manner, line in zip(manners, lines, strict=True)]
         silent: set[str] = set()
-        for utterances in _batches(self._speaking(provider, list(missing.items()), manner)):
-            silent |= {key for key, utterance in utterances if utterance is None}
-            self._keep([(k, u) for k, u in utterances if u is not None], choice.name, name)
+        for manner in {manner.language: manner for manner in manners}.values():
+            every = zip(keys, manners, lines, strict=True)
+            said = {key: line for key, own, line in every if own.language == manner.language and line.pieces}
+            missing = [(key, line) for key, line in said.items() if self._kept(key) is None]
+            for utterances in _batches(self._speaking(provider, missing, manner)):
+                silent |= {key for key, utterance in utterances if utterance is None}
+                spoken = [(key, utterance) for key, utterance in utterances if utterance is not None]
+                self._keep(spoken, choice.name, provider.chosen(manner))
         return [
             self._kept(key) if line.pieces and key not in silent else None
             for key, line in zip(keys, lines, strict=True)
         ]
+
+    def _manner(self, choice: Provider, text: str) -> Manner:
+        """How a sentence is spoken: in the language it is written in, unless a voice was named, which may know one alone."""
+        named = choice.voice is not None or choice.model is not None
+        language = self._language if named else language_of(text, self._language)
+        return Manner(language, self.rate_percent, self._params.voice.pitch_semitones, choice)
 
     def _speaking(
         self, provider: Voice, missing: Sequence[tuple[str, Line]], manner: Manner
@@ -140,8 +150,8 @@ class Narrator:
 
     # ------------------------------------------------------------ what is kept
 
-    def _key(self, provider: Voice, name: str, manner: Manner, line: Line) -> str:
-        choice = manner.choice
+    def _key(self, provider: Voice, manner: Manner, line: Line) -> str:
+        choice, name = manner.choice, provider.chosen(manner)
         said = {
             "provider": choice.name, "voice": name, "endpoint": choice.endpoint, "language": manner.language,
             "text": line.text, "rate": manner.rate_percent, "pitch": manner.pitch_semitones,

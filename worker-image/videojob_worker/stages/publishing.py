@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from videojob_api.contract import StageResult
-from videojob_api.manifest import Manifest, ManifestStage
+from videojob_api.manifest import Manifest, ManifestPiece, ManifestStage
 from videojob_api.stages import KINDS
 from videojob_api.v1alpha1.status import InputStatus, OutputStatus
 from videojob_api.v1alpha1.story_status import StoryStatus
@@ -37,6 +37,8 @@ class Publication:
     """What they were made from."""
     story: StoryStatus | None = None
     """What the story is."""
+    pieces: tuple[ManifestPiece, ...] = ()
+    """What its film is made of."""
 
 
 def stages_of(context: Context, kinds: Sequence[str]) -> tuple[ManifestStage, ...]:
@@ -94,6 +96,7 @@ def publish(context: Context, stages: Sequence[ManifestStage], what: Publication
         job=context.document.job,
         input=what.input,
         story=what.story,
+        pieces=what.pieces,
         outputs=tuple(outputs),
         stages=tuple(stages),
         tools=what.tools,

@@ -32,3 +32,18 @@ def together(first: str, second: str) -> str:
 def base_language(tag: str) -> str:
     """`de` of `de-AT`."""
     return tag.split("-", maxsplit=1)[0].lower()
+
+
+_KANA = re.compile("[\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9f]")
+_LATIN_WORDS = re.compile(r"[A-Za-z]{2,}[^A-Za-z]+[A-Za-z]{2,}")
+
+
+def language_of(text: str, language: str) -> str:
+    """Language of a sentence in a story of that one: Japanese where most of it is written so, English where a Japanese story
+    says something in Latin letters alone. Letters tell no other languages apart.
+    """
+    tongue = base_language(language)
+    if tongue == "ja":
+        return "en" if _LATIN_WORDS.search(text) and not UNSPACED.search(text) else language
+    signs = len(UNSPACED.findall(text))
+    return "ja" if _KANA.search(text) and 2 * signs > sum(not ch.isspace() for ch in text) else language
