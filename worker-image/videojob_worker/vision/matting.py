@@ -21,8 +21,9 @@ CutOut: TypeAlias = NDArray[np.uint8]
 _SPECK = 0.01
 """Share of the person below which an island is dust and a hole is a mistake."""
 
-_SURE, _DECIDED_AT = 0.9, 400
-"""From which a model's word is taken; pixels of the longer side at which colours decide about the rest."""
+_SURE, _DECIDED_AT, _LEARNT = 0.9, 400, 50
+"""From which a model's word is taken; pixels of the longer side at which colours decide about the rest; how many pixels must be sure
+for their colours to be learnt."""
 
 
 class Matter(Protocol):
@@ -86,14 +87,16 @@ def _decided(picture: Picture, alpha: Alpha) -> Alpha:
     mask = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
     guess = np.where(mask > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
     labels = np.where(mask > _SURE, cv2.GC_FGD, np.where(mask < 1 - _SURE, cv2.GC_BGD, guess)).astype(np.uint8)
-    if not all((labels == label).any() for label in (cv2.GC_FGD, cv2.GC_BGD)) or not (mask != np.rint(mask)).any():
+    known = min(int((labels == label).sum()) for label in (cv2.GC_FGD, cv2.GC_BGD))
+    if known < _LEARNT or not np.isin(labels, (cv2.GC_PR_FGD, cv2.GC_PR_BGD)).any():
         return alpha
     cv2.setRNGSeed(1)  # the same picture, the same mask
     behind, front = np.zeros((1, 65), np.float64), np.zeros((1, 65), np.float64)
     cv2.grabCut(small, labels, None, behind, front, 2, cv2.GC_INIT_WITH_MASK)
     told = cv2.GaussianBlur(np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32), (0, 0), 0.8)
     told = cv2.resize(told, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.where((alpha > _SURE) | (alpha < 1 - _SURE), alpha, told).astype(np.float32)
+    made: Alpha = np.where((alpha > _SURE) | (alpha < 1 - _SURE), alpha, told).astype(np.float32)
+    return made
 
 
 def _sharpened(alpha: Alpha) -> Alpha:
