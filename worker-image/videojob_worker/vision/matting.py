@@ -22,8 +22,8 @@ _SPECK = 0.01
 """Share of the person below which an island is dust and a hole is a mistake."""
 
 _SURE, _DECIDED_AT, _LEARNT = 0.9, 400, 50
-"""From which a model's word is taken; pixels of the longer side at which colours decide about the rest; how many pixels must be sure
-for their colours to be learnt."""
+"""From which a model's word is taken; pixels of the longer side at which colours decide about the rest; how many pixels must be
+sure for their colours to be learnt."""
 
 
 class Matter(Protocol):
@@ -101,7 +101,8 @@ def _decided(picture: Picture, alpha: Alpha) -> Alpha:
 
 def _sharpened(alpha: Alpha) -> Alpha:
     """What is nearly nobody is nobody, and what is nearly the person is the person."""
-    return np.clip((alpha - 0.12) / 0.76, 0, 1).astype(np.float32)
+    made: Alpha = np.clip((alpha - 0.12) / 0.76, 0, 1).astype(np.float32)
+    return made
 
 
 def _cleaned(alpha: Alpha) -> Alpha:
