@@ -1,5 +1,4 @@
-"""All that operator and worker say to each other: the task, the result, progress. Exit codes stand in `exits`, paths in
-`places`.
+"""All that operator and worker say to each other: the task, the result, progress (exit codes: `exits`, paths: `places`).
 
 Documents carry a version. A reader ignores fields it does not know, so that operator N understands Jobs of N-1.
 """

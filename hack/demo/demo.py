@@ -1,6 +1,6 @@
 """`make demo`: from nothing to VideoJobs on a real cluster, their videos in demo-output/, each one's facts as probed.
 
-Starts the cluster, builds and loads the images, installs the chart, makes a namespace ready, submits a story and a clip as a
+Starts the cluster, builds and loads the images, installs the chart, makes a namespace ready, submits a clip and a story as a
 person would (`videojob storage put`, `videojob submit`), shows `kubectl get videojobs` move, brings the outputs back
 (`videojob outputs --download`), and judges the files themselves, not what anybody says about them. Exit 0 only if everything is
 as promised. Where no cluster can run (no engine, not root) the same manifests run without one, and the demo says so.
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,10 +128,18 @@ def making(script: str) -> Iterator[Callable[[], Path]]:
         drawing.wait()
 
 
-def videojob(*args: str, env: dict[str, str] | None = None) -> None:
-    """The command as a person would type it; DemoError when it fails."""
-    print("$ videojob " + " ".join(args), flush=True)
-    done = subprocess.run([sys.executable, "-m", "videojob_cli.main", *args], cwd=ROOT, env=env, check=False)
+def videojob(*args: str, env: dict[str, str] | None = None, whole: bool = False) -> None:
+    """The command as a person would type it; DemoError when it fails. What it says is shown at once, or, of one that runs
+    beside another, as a `whole`.
+    """
+    typed = "$ videojob " + " ".join(args)
+    argv = [sys.executable, "-m", "videojob_cli.main", *args]
+    if whole:
+        done = subprocess.run(argv, cwd=ROOT, env=env, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        print(f"{typed}\n{done.stdout.decode(errors='replace')}", end="", flush=True)
+    else:
+        print(typed, flush=True)
+        done = subprocess.run(argv, cwd=ROOT, env=env, check=False)
     if done.returncode != 0:
         raise DemoError(f"`videojob {' '.join(args)}` ended with exit code {done.returncode}")
 
@@ -148,20 +157,26 @@ def on_a_cluster(material: Material) -> Path:
         [kubectl, "delete", "videojobs", "--all", "-n", NAMESPACE, "--ignore-not-found", "--timeout=60s"],
         env=env, check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
+    step("Submitting a clip of half a minute with five profiles")
+    profiles = ",".join(PROFILES)
+    videojob("submit", "-n", NAMESPACE, "--file", str(source), "--name", JOB, "--profiles", profiles, env=env)
     step("Submitting a story: pictures and music into the stock, its script as a manifest")
     files = [str(path) for path in sorted(material.story().iterdir())]
     videojob("storage", "put", *files, "--to", tale.FOLDER, "-n", NAMESPACE, env=env)
     videojob("submit", "-n", NAMESPACE, "-f", str(tale.MANIFEST.relative_to(ROOT)), env=env)
-    step("Submitting a clip of half a minute with five profiles, and two of the examples")
-    profiles = ",".join(PROFILES)
-    videojob("submit", "-n", NAMESPACE, "--file", str(source), "--name", JOB, "--profiles", profiles, env=env)
-    for manifest in OTHERS:
-        videojob("submit", "-n", NAMESPACE, "-f", manifest, env=env)
+    step("Submitting two of the examples")
+    videojob("submit", "-n", NAMESPACE, *(part for manifest in OTHERS for part in ("-f", manifest)), env=env)
     step("$ kubectl get videojobs --watch")
     follow(kubectl, env)
     step("Fetching the outputs")
-    videojob("outputs", JOB, "-n", NAMESPACE, "--download", str(OUTPUT), env=env)
-    videojob("outputs", tale.NAME, "-n", NAMESPACE, "--download", str(STORY), env=env)
+    with ThreadPoolExecutor() as both:
+        wanted = {JOB: OUTPUT, tale.NAME: STORY}
+        fetching = [
+            both.submit(videojob, "outputs", job, "-n", NAMESPACE, "--download", str(folder), env=env, whole=True)
+            for job, folder in wanted.items()
+        ]
+        for each in fetching:
+            each.result()
     return source
 
 
