@@ -140,19 +140,15 @@ class TransferPod:
         Raises CliError when the store refuses it or the file changes on the way.
         """
         place = () if name is None else ("--inbox", StorePaths().stock, "--name", name)
-        probe = self._run("receive", "--probe", sha256, *place, stdin=False)
-        try:
-            if _answer(probe, b"").get("found"):
-                return False
-        finally:
-            probe.close()
         with file.open("rb") as source:
             length = os.fstat(source.fileno()).st_size
             options = ("--length", str(length), "--max-bytes", str(max_bytes), "--sha256", sha256)
             channel = self._run("receive", *options, *place, stdin=True)
             try:
+                there, said = _head(channel)
+                if there.get("found"):
+                    return False
                 left = length
-                said = b""
                 while left and not said:
                     block = source.read(min(CHUNK, left))
                     if not block:

@@ -32,7 +32,8 @@ PROGRAM = (
 class ProcessChannel:
     """A command as a local process with real pipes, like one in a container."""
 
-    def __init__(self, argv: Sequence[str]) -> None:
+    def __init__(self, argv: Sequence[str], sent: Callable[[int], None] = lambda _: None) -> None:
+        self._sent = sent
         self._process = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
         )
@@ -55,6 +56,7 @@ class ProcessChannel:
 
     def write(self, block: bytes) -> None:
         assert self._process.stdin is not None
+        self._sent(len(block))
         view = memoryview(block)
         while view:
             view = view[os.write(self._process.stdin.fileno(), view) :]
@@ -100,6 +102,8 @@ class HandApi:
     objects: dict[str, Json] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     commands: list[tuple[str, ...]] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+    """Bytes of each block that went into a command."""
     refuse: dict[tuple[str, str], ApiError] = field(default_factory=dict)
     """(method, last part of the path) -> what is answered instead."""
     pod_status: Json = field(default_factory=lambda: {"phase": "Running"})
@@ -191,7 +195,7 @@ class HandApi:
         folder.mkdir(parents=True, exist_ok=True)
         where = ("--inbox", str(folder)) if verb == "receive" else ("--root", str(folder))
         argv = [sys.executable, "-c", PROGRAM, verb, *rest, *where, "--scratch", str(self.store)]
-        return ProcessChannel(self.touch(argv))
+        return ProcessChannel(self.touch(argv), self.sent.append)
 
     def pods(self) -> list[str]:
         """Pods that were left behind."""

@@ -1,10 +1,11 @@
 """Files in and out through a waiting pod: `hold` waits, `receive` takes one upload, `send` gives one file out.
 
-A person's own `videojob` command starts these three by exec; the operator never does. The other end speaks first and says
-how many bytes come, so that no end of input is needed; the answer is one JSON line on standard output at the very end, since
-container runtimes cut the input as soon as a process closes its output. Whatever goes wrong is said on that line too, while
-the rest of the input is still read and dropped: an end that stops reading would leave the other one hanging. While they
-compute or wait for the disk, empty lines on standard error say that they live: the other end takes silence for a dead line.
+A person's own `videojob` command starts these three by exec; the operator never does. The other end speaks first and says how
+many bytes come, so that no end of input is needed; `receive` answers with a JSON line that says whether it has them already,
+and with another at the very end, since container runtimes cut the input as soon as a process closes its output. Whatever goes
+wrong is said on that line too, while the rest of the input is still read and dropped: an end that stops reading would leave
+the other one hanging. While they compute or wait for the disk, empty lines on standard error say that they live: the other
+end takes silence for a dead line.
 
 Each file is a process of its own, so this module loads little: no models, none of the stages.
 """
@@ -338,28 +339,28 @@ def _drain(fd: int) -> None:
 
 
 def receive_command(args: argparse.Namespace, stdin: int, out: IO[bytes]) -> int:
-    """`receive`: read from a descriptor, answer one JSON line, return the exit code."""
+    """`receive`: say on a JSON line whether the file is there already; else read it from a descriptor, answer another line.
+    The exit code.
+    """
     activity = Activity(args.scratch)
     activity.tell(now=True)
     try:
-        if args.probe is not None:
-            result = probe(args.inbox, args.probe, activity, args.name)
-        elif args.length is None or args.sha256 is None:
-            raise TransferError("BadRequest", "receive needs --length and --sha256, or --probe SHA256")  # noqa: TRY301
-        else:
-            result = receive(
-                Input.of_fd(stdin),
-                args.inbox,
-                length=args.length,
-                max_bytes=args.max_bytes,
-                sha256=args.sha256,
-                activity=activity,
-                name=args.name,
-            )
+        there = probe(args.inbox, args.sha256, activity, args.name)
+        _answer(out, there)
+        if there["found"]:
+            return ExitCode.OK
+        result = receive(
+            Input.of_fd(stdin),
+            args.inbox,
+            length=args.length,
+            max_bytes=args.max_bytes,
+            sha256=args.sha256,
+            activity=activity,
+            name=args.name,
+        )
     except TransferError as error:
         _answer(out, {"ok": False, "code": error.code, "error": error.message})
-        if args.probe is None:
-            _drain(stdin)
+        _drain(stdin)
         return error.exit_code
     finally:
         activity.tell(now=True)
@@ -398,10 +399,9 @@ def add_subcommands(subparsers: Any) -> None:
     taking = subparsers.add_parser("receive", help="take one upload from standard input into the inbox")
     taking.add_argument("--inbox", type=Path, default=Path(STORE_INBOX), help="the store's inbox")
     taking.add_argument("--name", help="path below that folder, instead of its digest")
-    taking.add_argument("--probe", metavar="SHA256", help="only say whether this upload is already there")
-    taking.add_argument("--length", type=int, help="bytes that come")
+    taking.add_argument("--length", type=int, required=True, help="bytes that come")
     taking.add_argument("--max-bytes", type=int, default=500 * 2**20, help="bytes allowed at most")
-    taking.add_argument("--sha256", help="digest of the bytes that come")
+    taking.add_argument("--sha256", required=True, help="digest of the bytes that come")
     taking.set_defaults(func=lambda args: receive_command(args, sys.stdin.fileno(), sys.stdout.buffer))
 
     giving = subparsers.add_parser("send", help="write one file of the job's folder to standard output")

@@ -39,9 +39,12 @@ class Ended:
     out: bytes
 
     @property
+    def answers(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
     def answer(self) -> dict[str, Any]:
-        result: dict[str, Any] = json.loads(self.out)
-        return result
+        return self.answers[-1]
 
 
 def command(*args: str) -> list[str]:
@@ -94,7 +97,8 @@ def receive(inbox: Path, stdin: bytes, *more: str, length: int = len(BODY), sha:
 
 def test_an_upload_gets_its_digest_as_name_and_is_there_when_the_answer_comes(inbox: Path) -> None:
     ended = receive(inbox, BODY)
-    assert (ended.code, ended.answer) == (0, {"ok": True, "sha256": SHA, "sizeBytes": len(BODY)})
+    taken = {"ok": True, "sha256": SHA, "sizeBytes": len(BODY)}
+    assert (ended.code, ended.answers) == (0, [{"ok": True, "found": False}, taken])
     assert [path.name for path in inbox.iterdir()] == [SHA]
     assert (inbox / SHA).read_bytes() == BODY
 
@@ -106,7 +110,8 @@ def test_no_end_of_input_is_needed(inbox: Path) -> None:
         assert process.stdout is not None
         process.stdin.write(BODY)
         process.stdin.flush()
-        assert json.loads(process.stdout.readline())["ok"] is True
+        assert json.loads(process.stdout.readline()) == {"ok": True, "found": False}
+        assert json.loads(process.stdout.readline())["sha256"] == SHA
         assert process.wait(10) == 0
 
 
@@ -151,7 +156,7 @@ def test_a_disk_that_fails_in_the_middle_is_told_and_leaves_nothing(inbox: Path)
     argv = prepared(small_disk, command("receive", *args))
     done = subprocess.run(argv, input=BODY, stdout=subprocess.PIPE, timeout=60, check=False)
     assert done.returncode == ExitCode.RECOVERABLE
-    assert json.loads(done.stdout)["code"] == "DiskError"
+    assert json.loads(done.stdout.splitlines()[-1])["code"] == "DiskError"
     assert list(inbox.iterdir()) == []
 
 
@@ -167,6 +172,7 @@ def test_after_an_error_the_rest_of_the_input_is_still_taken(inbox: Path) -> Non
     with started(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
+        assert json.loads(process.stdout.readline()) == {"ok": True, "found": False}
         assert json.loads(process.stdout.readline())["code"] == "FileTooLarge"
         for _ in range(64):  # far beyond what a pipe holds: blocks for ever unless somebody reads
             process.stdin.write(BODY)
@@ -174,19 +180,19 @@ def test_after_an_error_the_rest_of_the_input_is_still_taken(inbox: Path) -> Non
         assert process.wait(10) == ExitCode.PERMANENT
 
 
-def test_probe_computes_the_digest_of_what_is_there(inbox: Path) -> None:
-    def probe() -> dict[str, Any]:
-        return run("receive", "--inbox", str(inbox), "--scratch", str(inbox.parent), "--probe", SHA).answer
+def test_whether_it_is_there_is_said_by_the_digest_of_what_is_there(inbox: Path) -> None:
+    def first() -> dict[str, Any]:
+        return receive(inbox, b"").answers[0]
 
-    assert probe() == {"ok": True, "found": False}
+    assert first() == {"ok": True, "found": False}
     (inbox / SHA).write_bytes(BODY)
-    assert probe() == {"ok": True, "found": True, "sha256": SHA, "sizeBytes": len(BODY)}
+    assert receive(inbox, b"").answers == [{"ok": True, "found": True, "sha256": SHA, "sizeBytes": len(BODY)}]
     (inbox / SHA).write_bytes(BODY[:-1])
-    assert probe() == {"ok": True, "found": False}
+    assert first() == {"ok": True, "found": False}
     (inbox / SHA).unlink()
     (inbox / "real").write_bytes(BODY)
     (inbox / SHA).symlink_to("real")
-    assert probe() == {"ok": True, "found": False}
+    assert first() == {"ok": True, "found": False}
 
 
 def test_a_damaged_copy_is_replaced_by_a_new_upload(inbox: Path) -> None:
@@ -205,9 +211,8 @@ def test_a_named_file_lies_below_the_folder_and_replaces_the_one_before(inbox: P
         "tide/sea.jpg",
     ]
     assert (inbox / "tide/sea.jpg").read_bytes() == BODY
-    args = ("--inbox", str(inbox), "--scratch", str(inbox.parent), "--probe", SHA, "--name")
-    assert run("receive", *args, "tide/sea.jpg").answer["found"] is True
-    assert run("receive", *args, "tide/other.jpg").answer["found"] is False
+    assert receive(inbox, b"", "--name", "tide/sea.jpg").answers[0]["found"] is True
+    assert receive(inbox, b"", "--name", "tide/other.jpg").answers[0]["found"] is False
 
 
 @pytest.mark.parametrize("name", ["../sea.jpg", "/etc/sea.jpg", "a//b", "link/sea.jpg", "file/sea.jpg", "tide", ""])
@@ -390,6 +395,6 @@ def test_hold_ends_at_once_on_sigterm(tmp_path: Path) -> None:
 
 
 def test_the_three_commands_default_to_the_stores_mounts() -> None:
-    assert parsed("receive", "--probe", SHA).inbox == Path("/store/inbox")
+    assert parsed("receive", "--length", "1", "--sha256", SHA).inbox == Path("/store/inbox")
     assert parsed("send", "videos/720p.mp4").root == Path("/store/job")
     assert parsed("hold").idle_seconds == 300
