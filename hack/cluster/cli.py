@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cluster import binaries, controlplane, engine, host, images, kind, packages, paths, record, say
+from cluster import binaries, controlplane, engine, gpus, host, images, kind, packages, paths, record, say
 from cluster.paths import State
 
 
@@ -37,6 +37,13 @@ def parser(description: str) -> argparse.ArgumentParser:
     )
     load = commands.add_parser("load", help="load image archives into the running cluster")
     load.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    fakes = commands.add_parser(
+        "gpus", help="let a node of the running cluster say that it has GPUs, for tests without any"
+    )
+    fakes.add_argument(
+        "--count", type=int, default=gpus.COUNT, help="how many (default %(default)s); 0 takes them away"
+    )
+    fakes.add_argument("--resource", default=gpus.RESOURCE, help="name of the resource (default %(default)s)")
     commands.add_parser("ready", help="say in one sentence what is missing for a cluster here, or nothing")
     commands.add_parser("packages", help="install FFmpeg if it is missing")
     commands.add_parser("build", help="compile the binaries that this machine's kind of cluster needs, and Helm")
@@ -179,6 +186,12 @@ def load_into_running(archives: list[Path]) -> None:
         raise say.CannotRunError("No cluster of this checkout runs: start it with `python3 hack/cluster up`.")
 
 
+def _gpus(options: argparse.Namespace) -> int:
+    node = gpus.fake(paths.checkout_state().kubeconfig, options.count, options.resource)
+    say.line(f"node {node} says that it has {options.count} x {options.resource}")
+    return 0
+
+
 def _build(_: argparse.Namespace) -> int:
     names = binaries.KIND_CLUSTER if engine.detect() else binaries.HOST_CLUSTER
     binaries.ensure((*names, "helm"))
@@ -219,6 +232,7 @@ _COMMANDS = {
     "status": _status,
     "kubeconfig": _kubeconfig,
     "load": _load,
+    "gpus": _gpus,
     "build": _build,
     "path": _path,
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cluster import gpus
 from kube import Kube
 
 MARK = "videojob.dev/e2e-failures"
@@ -16,6 +17,7 @@ CLASSES: dict[str, Any] = {
     # The example's ladder needs some 220 MiB: the kernel ends the encoder twice, then 288 MiB do.
     "tight": {"resources": {"requests": {"memory": "64Mi"}, "limits": {"memory": "128Mi"}}, "maxMemory": "1Gi"},
     "nowhere": {"nodeSelector": {MARK: "yes"}},
+    "gpu": {"gpu": {"resource": "nvidia.com/gpu", "count": 1}},
 }
 LADDER = ["128Mi", "192Mi", "288Mi", "432Mi", "648Mi"]
 
@@ -134,6 +136,21 @@ def test_unschedulable_is_said_within_a_minute_and_goes_on_when_mended(
     assert status["attempts"] == 1
 
 
+def test_work_for_a_gpu_waits_until_a_node_has_one(
+    kube: Kube, namespace: str, submit: Callable[..., str], small_clip: Path
+) -> None:
+    """Case 34, A-042: GPUs are counted by the scheduler; here a node only says that it has one."""
+    name = submit(small_clip, "drawn", workerClass="gpu")
+    assert "Insufficient nvidia.com/gpu" in _pending(kube, name, namespace)
+    gpus.fake(kube.kubeconfig, 1)
+    try:
+        kube.wait("condition=Complete", "videojob", name, namespace, 120)
+        (pod,) = _pods(kube, namespace)
+        assert _work(pod)["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    finally:
+        gpus.fake(kube.kubeconfig, 0)
+
+
 def test_a_quota_is_said_within_a_minute_and_goes_on_when_raised(
     kube: Kube, namespace: str, submit: Callable[..., str], small_clip: Path
 ) -> None:
@@ -168,7 +185,7 @@ def test_a_class_that_is_declared_later_is_waited_for(
     status = kube.get("videojob", name, namespace)["status"]
     (accepted,) = [each for each in status["conditions"] if each["type"] == "Accepted"]
     assert (status["phase"], accepted["reason"]) == ("Pending", "UnknownWorkerClass")
-    assert "known: default, nowhere, tight" in accepted["message"]
+    assert "known: default, gpu, nowhere, tight" in accepted["message"]
     configure(*_settings({**CLASSES, "later": {"namespaces": [namespace], "spot": "Avoid"}}))
     kube.wait("condition=Complete", "videojob", name, namespace, 120)
     assert kube.get("videojob", name, namespace)["status"]["plan"]["workerClass"] == "later"

@@ -13,7 +13,7 @@ def test_the_help_names_every_command_and_a_refusal_is_one_line(root: Path) -> N
     )
     assert all(
         f"\n    {name}" in done.stdout
-        for name in ("up", "down", "status", "kubeconfig", "images", "load", "build", "path")
+        for name in ("up", "down", "status", "kubeconfig", "images", "load", "gpus", "build", "path")
     )
     refused = subprocess.run(
         [sys.executable, "hack/cluster", "load", "absent.tar"], cwd=root, capture_output=True, text=True, check=False
