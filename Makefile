@@ -71,7 +71,7 @@ demo: $(STAMP) ## From nothing to VideoJobs on a real cluster; the videos land i
 test: $(STAMP) ## All layers: unit, golden, contract, process, simulate, media, cluster, e2e (root or an engine)
 	@$(CLUSTER) ready
 	@$(MAKE) --no-print-directory packages
-	@$(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder --cov --cov-report=term $(LAYERS:%=tests/%)
+	@$(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder --cov --cov-report=term --durations 25 --durations-min 5 $(LAYERS:%=tests/%)
 
 simulate: $(STAMP) ## The long simulation
 	@$(BIN)/pytest -q tests/simulate --seeds 20000
