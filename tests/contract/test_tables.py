@@ -16,7 +16,7 @@ from videojob_api.stages import COMMIT, INGEST, KINDS, NOOPS, STORY, TRANSCODE, 
 from videojob_api.story import tasks
 from videojob_api.story.platforms import PLATFORMS
 from videojob_api.v1alpha1 import DEFAULT_SLOTS, PlanStatus, VideoJobSpec
-from videojob_api.v1alpha1.story import ImageSource, PlatformName, VoiceName
+from videojob_api.v1alpha1.story_providers import ImageSource, PlatformName, VoiceName
 from videojob_operator.cluster.rbac import ROLE_RULES, Rule
 from videojob_operator.decide.recipes import RECIPES
 from videojob_operator.settings import Settings

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..contract import canonical_json
-from ..v1alpha1.story import StorySpec, unknown
+from ..v1alpha1.story import StorySpec
+from ..v1alpha1.strict import unknown
 from ..v1alpha1.template import BLANK, StoryTemplate, TemplateRef
 
 MAX_FILLED_BYTES = 8192

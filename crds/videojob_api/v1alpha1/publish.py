@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from .base import ApiModel, StatusModel
-from .story import PlatformName
 from .story_parts import SecretName
+from .story_providers import PlatformName
 
 PublisherName = Literal["queued_manual", "youtube", "tiktok", "webhook"]
 MAX_PLATFORMS = 8

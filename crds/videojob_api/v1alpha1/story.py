@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails
+from pydantic import Field, ValidationError, model_validator
 
 from .base import ApiModel, Rule
 from .sources import PLAIN_URL, STORED
@@ -22,63 +20,14 @@ from .story_looks import (
     Transition,
     VideoPreset,
 )
-from .story_parts import (
-    ConfigMapKey,
-    FromPrompt,
-    Images,
-    OwnMetadata,
-    Provider,
-    SceneInput,
-    SecretName,
-    Splitting,
-    Voice,
-)
+from .story_parts import ConfigMapKey, FromPrompt, OwnMetadata, SceneInput, SecretName, Splitting
+from .story_providers import PlatformName, StoryImages, StoryVoice
+from .strict import unknown
 from .template import TemplateRef
 from .videoprofile import Bitrate
 
-VoiceName = Literal["offline", "flite", "espeak", "piper", "silent", "openai", "elevenlabs", "azure", "google", "polly"]
-ImageSource = Literal["files", "stock", "solid", "gradient", "card", "pexels", "unsplash", "stability", "openai"]
-PlatformName = Literal[
-    "tiktok", "youtube", "youtube_shorts", "instagram_reels", "instagram_stories", "instagram_post", "facebook"
-]
 MOST_TEXT = 16_384
 """Characters of a script in a manifest; `videojob submit` and `videojob run` bring longer ones into the store."""
-
-
-class VoiceProvider(Provider):
-    """Who reads aloud."""
-
-    name: VoiceName
-    """`offline` is flite for English and espeak-ng for other languages; `piper` speaks with a model that the worker class
-    brings; `silent` says nothing; the others are services on the internet, and need a Secret."""
-
-
-class ImageProvider(Provider):
-    """Where pictures come from."""
-
-    name: ImageSource
-    """`files` and `stock` choose among the store's files by tags and words; `solid`, `gradient` and `card` draw a plain ground
-    or the scene's text; the others are services on the internet, and need a Secret."""
-
-
-class StoryVoice(Voice):
-    """Narration (S-032 to S-034)."""
-
-    providers: Annotated[tuple[VoiceProvider, ...], Field(min_length=1, max_length=8)] = (
-        VoiceProvider(name="offline"),
-    )
-    """Tried in order; the first that speaks wins. What fails is told in the condition `Degraded`, or ends the job where
-    `spec.fallback.policy` is Deny."""
-
-
-class StoryImages(Images):
-    """Backgrounds (S-035 to S-037)."""
-
-    providers: Annotated[tuple[ImageProvider, ...], Field(min_length=1, max_length=8)] = (
-        ImageProvider(name="files"),
-        ImageProvider(name="card"),
-    )
-    """Tried in order for each scene; the first that has a picture wins."""
 
 
 class StoryScript(ApiModel):
@@ -209,27 +158,3 @@ class StorySpec(ApiModel):
         if told != 1 and (self.template is None or self.script is not None or self.scenes):
             raise ValueError(self.cel[1].message)
         return self
-
-
-def unknown(model: type[BaseModel], value: Any, where: tuple[str | int, ...]) -> Iterator[InitErrorDetails]:
-    """Errors of the kind, and at the places, that a strict model has: who reads specs of a later version leaves these out."""
-    if not isinstance(value, dict):
-        return
-    for name, part in value.items():
-        field = next((each for key, each in model.model_fields.items() if name in (key, each.alias)), None)
-        if field is None:
-            yield InitErrorDetails(type="extra_forbidden", loc=(*where, name), input=part)
-            continue
-        below = _model(field.annotation)
-        items = enumerate(part) if isinstance(part, list | tuple) else ()
-        if below is not None:
-            yield from unknown(below, part, (*where, name))
-            for place, item in items:
-                yield from unknown(below, item, (*where, name, place))
-
-
-def _model(annotation: Any) -> type[BaseModel] | None:
-    """The model somewhere in a type: of an optional one, of the items of a list."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _model(part)) is not None), None)
