@@ -28,6 +28,8 @@ class ManifestStage(StatusModel):
 class ManifestPiece(StatusModel):
     """A piece of a story's film."""
 
+    variant: str | None = None
+    """The variant whose film it is; absent for the story's own."""
     scenes: tuple[str, ...]
     """The scene that it shows, by its id; both, where it is the passage from one to the next."""
     frames: int

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from videojob_api.contract import FetchPolicy, canonical_json
 from videojob_api.names import Condition, Phase
+from videojob_api.stages import KINDS
 from videojob_api.v1alpha1 import VideoJobSpec, VideoJobStatus
 from videojob_api.v1alpha1.sources import INBOX
 from videojob_operator.decide.rates import Rates
@@ -32,6 +33,8 @@ from .localfanout import launcher
 from .localjob import Folders
 
 NAMESPACE = "default"
+PREVIEW = "preview"
+"""What the last stage of a VideoJob with `spec.stopAfter` has made."""
 INPUTS_FILE = "inputs.json"
 """After a failure: which files of this machine the inputs are."""
 _NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[-a-z0-9])?")
@@ -252,7 +255,10 @@ def _collect(view: VideoJobView, folders: Folders, output: Path, source: sources
         if view.status.phase == Phase.SUCCEEDED:
             for one in view.status.outputs:
                 shutil.copyfile(job / one.path, made / Path(one.path).name)
-            shutil.copyfile(job / "manifest.json", made / "manifest.json")
+            if view.status.outputs:
+                shutil.copyfile(job / "manifest.json", made / "manifest.json")
+            else:
+                _preview(view, job, made)
         elif (job / "debug").is_dir():
             shutil.copytree(job / "debug", made / "debug")
             (made / INPUTS_FILE).write_text(json.dumps(_inputs(view, folders, source), indent=2) + "\n")
@@ -261,6 +267,15 @@ def _collect(view: VideoJobView, folders: Folders, output: Path, source: sources
             target.rename(old)
         made.rename(target)
     return Ended(view, target)
+
+
+def _preview(view: VideoJobView, job: Path, made: Path) -> None:
+    """After `spec.stopAfter` there are no outputs: what its last stage left is what people want to look at, or to hear."""
+    last = view.status.stages[-1]
+    row = next(row for row in KINDS.values() if row.stage == last.name)
+    folder = job / "processed" / row.kind / str(last.key)
+    if folder.is_dir():
+        shutil.copytree(folder, made / PREVIEW)
 
 
 def _inputs(view: VideoJobView, folders: Folders, source: sources.LocalFile | None) -> dict[str, str]:
@@ -300,6 +315,7 @@ def _left_by_a_run(target: Path) -> set[str]:
         "status.json",
         "manifest.json",
         "debug",
+        PREVIEW,
         INPUTS_FILE,
     }
 

@@ -37,6 +37,13 @@ def story(fields: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
     return videojob(transcode=None, story=told, **spec)
 
 
+def _scenes(*texts: str, **variant: Any) -> dict[str, Any]:
+    """A story of listed scenes with one variant."""
+    return story({
+        "script": None, "scenes": [{"text": text} for text in texts], "variants": [{"name": "de", **variant}],
+    })  # fmt: skip
+
+
 STORIES = (
     Case("a story of one sentence", story()),
     Case("a script in the store", story({"script": {"uri": "store://stock/scripts/fig.md"}})),
@@ -56,6 +63,42 @@ STORIES = (
     Case("scenes instead of a script", story({"script": None, "scenes": [{"text": "A fig."}, {"durationMs": 900}]})),
     Case("a story without words", story({"script": None}), "a story is told in one way: set one of story.scenes"),
     Case("a script and scenes", story({"scenes": [{"text": "A pear."}]}), "a story is told in one way: set one of"),
+    Case(
+        "a story in many shapes",
+        story(
+            {
+                "variants": [
+                    {"name": "square", "aspectRatio": "1:1"},
+                    {"name": "reels", "platform": "instagram_reels", "title": "Fig"},
+                    {"name": "de", "language": "de", "script": {"text": "Eine Feige."}, "voice": {"ratePercent": 90}},
+                    {"name": "b", "thumbnail": {"atMs": 900, "title": "It fell!"}},
+                ]
+            }
+        ),
+    ),
+    Case("texts for scenes", _scenes("A fig.", "A wasp.", texts=["Eine Feige.", "Eine Wespe."])),
+    Case(
+        "texts that go with a template",
+        story(
+            {
+                "script": None,
+                "template": {"name": "morning"},
+                "variants": [{"name": "de", "texts": ["Eine Feige."]}],
+            }
+        ),
+    ),
+    Case("a variant of nothing", story({"variants": [{"name": "x"}]}), "a variant differs in something, and has its"),
+    Case(
+        "a variant with its words in two places",
+        _scenes("A fig.", texts=["Eine Feige."], script={"text": "Eine Feige."}),
+        "and has its words in one place: set platform",
+    ),
+    Case("one name for two variants", story({"variants": [{"name": "x", "title": "a"}] * 2}), "Duplicate value"),
+    Case(
+        "six variants",
+        story({"variants": [{"name": f"x{n}", "title": "a"} for n in range(6)]}),
+        "must have at most 5 items",
+    ),
     Case("a story by a template", story({"script": None, "template": {"name": "morning", "values": {"city": "Oslo"}}})),
     Case("a template and a script of one's own", story({"template": {"name": "morning"}})),
     Case(

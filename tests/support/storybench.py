@@ -32,14 +32,14 @@ SMALL = {"width": 320, "height": 180, "encoding": {"quality": "Draft"}}
 def params(story: StoryParams) -> dict[str, Any]:
     """Each stage's own part of a story."""
     return {
-        "scenes": tasks.SceneParsingParams(story=story),
+        "scenes": tasks.scene_params(story),
         "audio": tasks.audio_params(story),
-        "images": tasks.ImageParams(images=story.images, fallback=story.fallback, genre=story.genre),
-        "layout": tasks.LayoutParams(encoding=story.encoding, fallback=story.fallback),
+        "images": tasks.image_params(story),
+        "layout": tasks.layout_params(story),
         "compose": tasks.ComposeParams(encoding=story.encoding),
-        "join": tasks.JoinParams(loudness_lufs=story.voice.loudness_lufs),
-        "thumbnail": tasks.StillParams(thumbnail=story.thumbnail),
-        "finalize": tasks.FinalizeParams(genre=story.genre, platform=story.platform),
+        "join": tasks.join_params(story),
+        "thumbnail": tasks.still_params(story),
+        "finalize": tasks.finalize_params(story),
     }
 
 

@@ -53,7 +53,8 @@ def published(spec: VideoJobSpec | None = None, uid: str = UID) -> tuple[OutputS
     wanted = outputs(spec) if spec is not None else tuple(FILES)
     return tuple(
         OutputStatus(
-            name=name, profile="story", path=f"videos/{FILES[name]}", uri=f"store://jobs/{uid}/videos/{FILES[name]}",
+            name=name, profile="story", path=f"videos/{FILES.get(name, name)}",
+            uri=f"store://jobs/{uid}/videos/{FILES.get(name, name)}",
             media_type="video/mp4" if name == "video" else "text/plain", size_bytes=1000, sha256="b2" * 32,
         )
         for name in wanted

@@ -21,4 +21,5 @@ def resolved(asked: StorySpec, fallback: StoryFallback) -> StoryParams:
         script = Script(text=given.text, uri=uri, config_map=given.config_map_ref, markup=given.markup)
     own = asked.compression
     encoding = Encoding(quality=asked.quality, crf=own.crf, maxrate=own.maxrate, preset=own.preset)
-    return StoryParams.model_validate({**same, "script": script, "encoding": encoding, "fallback": fallback})
+    same |= {"script": script, "encoding": encoding, "fallback": fallback, "variants": asked.variants or None}
+    return StoryParams.model_validate(same)

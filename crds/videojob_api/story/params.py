@@ -18,6 +18,7 @@ from ..v1alpha1.story_parts import (
     Splitting,
     Voice,
 )
+from ..v1alpha1.story_variants import Variant
 from .looks import (
     AspectRatio,
     Captions,
@@ -129,6 +130,8 @@ class StoryParams(StatusModel):
     """How the video is compressed."""
     fallback: StoryFallback = StoryFallback()
     """What happens when providers fail."""
+    variants: tuple[Variant, ...] | None = None
+    """The story once more, with what differs; None without any."""
 
     @model_validator(mode="after")
     def _has_words(self) -> StoryParams:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..v1alpha1.base import StatusModel
 from ..v1alpha1.story_parts import FromPrompt
 from .looks import Encoding, ThumbnailParams
 from .params import Images, Name, OwnMetadata, SceneInput, Splitting, StoryFallback, StoryParams, Voice
+from .variants import MAIN, stills, takes
 
 VOICE_PARTS, PICTURE_PARTS, PIECE_PARTS, SOUND_PARTS, SCRIPT_PARTS = "voice", "picture", "piece", "sound", "script"
 """Kinds of the cache whose entries are single sentences, pictures and pieces of video, and the laid sounds of whole films."""
@@ -74,8 +76,8 @@ class SceneParsingParams(StatusModel):
     """The whole story."""
 
 
-class AudioParams(StatusModel):
-    """Speak the scenes."""
+class Speaking(StatusModel):
+    """How the scenes of one take are spoken."""
 
     voice: Voice = Voice()
     """Who speaks, and how."""
@@ -93,26 +95,49 @@ class AudioParams(StatusModel):
     """Length of fade_in and fade_out."""
 
 
+class AudioTake(Speaking):
+    """Another take."""
+
+    name: Name
+    """Its name."""
+
+
+class AudioParams(Speaking):
+    """Speak the scenes: of the story's own take as it says itself."""
+
+    takes: tuple[AudioTake, ...] | None = None
+    """The other ones; None without any."""
+
+
 def scene_params(story: StoryParams) -> SceneParsingParams:
     """What of a story concerns its scenes: how it is drawn and who is asked renews none of them."""
+    others = tuple(one.model_copy(update={"thumbnail": None}) for one in story.variants or () if one.films)
     plain: dict[str, StatusModel | None] = {
         "encoding": Encoding(), "thumbnail": ThumbnailParams(), "images": Images(), "fallback": StoryFallback(),
         "metadata": None,
     }  # fmt: skip
+    story = story.model_copy(update={"variants": others or None})
     return SceneParsingParams(story=story.model_copy(update=plain))
 
 
 def audio_params(story: StoryParams) -> AudioParams:
     """What of a story concerns its sound."""
-    return AudioParams(
-        voice=story.voice,
-        splitting=story.splitting,
-        explicit=bool(story.scenes),
-        fallback=story.fallback,
-        target_duration_ms=story.target_duration_ms,
-        platform=story.platform,
-        effect_ms=story.effect_ms,
-    )
+    others = tuple(AudioTake(name=take.name, **_speaking(take.story)) for take in takes(story)[1:])
+    return AudioParams(**_speaking(story), takes=others or None)
+
+
+def _speaking(story: StoryParams) -> dict[str, Any]:
+    same = ("voice", "splitting", "fallback", "target_duration_ms", "platform", "effect_ms")
+    return {name: getattr(story, name) for name in same} | {"explicit": bool(story.scenes)}
+
+
+class ImageTake(StatusModel):
+    """Another take."""
+
+    name: Name
+    """Its name."""
+    pictured: str = MAIN
+    """The take whose words find its pictures."""
 
 
 class ImageParams(StatusModel):
@@ -129,6 +154,14 @@ class ImageParams(StatusModel):
     """What happens when nobody has a picture."""
     genre: str = ""
     """Words for every picture of the story."""
+    takes: tuple[ImageTake, ...] | None = None
+    """Takes beside the story's own; None without any."""
+
+
+def image_params(story: StoryParams) -> ImageParams:
+    """What of a story concerns its pictures."""
+    others = tuple(ImageTake(name=take.name, pictured=take.pictured) for take in takes(story)[1:])
+    return ImageParams(images=story.images, fallback=story.fallback, genre=story.genre, takes=others or None)
 
 
 class LayoutParams(StatusModel):
@@ -144,6 +177,14 @@ class LayoutParams(StatusModel):
     """How pieces are compressed: part of their keys."""
     fallback: StoryFallback = StoryFallback()
     """What happens to a picture that cannot be read."""
+    takes: tuple[Name, ...] | None = None
+    """Takes beside the story's own; None without any. Their pieces are drawn together, and what looks the same is one piece."""
+
+
+def layout_params(story: StoryParams) -> LayoutParams:
+    """What of a story concerns its pieces."""
+    others = tuple(take.name for take in takes(story)[1:])
+    return LayoutParams(encoding=story.encoding, fallback=story.fallback, takes=others or None)
 
 
 class ComposeParams(StatusModel):
@@ -151,6 +192,15 @@ class ComposeParams(StatusModel):
 
     encoding: Encoding = Encoding()
     """How it is compressed."""
+
+
+class JoinTake(StatusModel):
+    """Another take."""
+
+    name: Name
+    """Its name."""
+    loudness_lufs: int = -16
+    """Loudness of its narration."""
 
 
 class JoinParams(StatusModel):
@@ -162,13 +212,51 @@ class JoinParams(StatusModel):
 
     loudness_lufs: int = -16
     """Loudness of the narration, which the gates look for."""
+    takes: tuple[JoinTake, ...] | None = None
+    """Takes beside the story's own; None without any."""
+
+
+def join_params(story: StoryParams) -> JoinParams:
+    """What of a story concerns its films."""
+    others = tuple(JoinTake(name=one.name, loudness_lufs=one.story.voice.loudness_lufs) for one in takes(story)[1:])
+    return JoinParams(loudness_lufs=story.voice.loudness_lufs, takes=others or None)
+
+
+class StillTake(StatusModel):
+    """Another thumbnail."""
+
+    name: Name
+    """Its name."""
+    of: str = MAIN
+    """The take it shows."""
+    thumbnail: ThumbnailParams = ThumbnailParams()
+    """How it looks."""
 
 
 class StillParams(StatusModel):
-    """Draw the thumbnail, a frame of the film that bears no captions; its `files` are `thumbnail` alone."""
+    """Make the thumbnails of the joined films; its `files` are `thumbnail` and `thumbnail-<name>`."""
 
     thumbnail: ThumbnailParams = ThumbnailParams()
     """How it looks."""
+    others: tuple[StillTake, ...] | None = None
+    """Thumbnails beside the story's own; None without any."""
+
+
+def still_params(story: StoryParams) -> StillParams:
+    """What of a story concerns its thumbnails."""
+    others = tuple(StillTake(name=one.name, of=one.of, thumbnail=one.look) for one in stills(story)[1:])
+    return StillParams(thumbnail=story.thumbnail, others=others or None)
+
+
+class FinalizeTake(StatusModel):
+    """Another take."""
+
+    name: Name
+    """Its name."""
+    platform: Name | None = None
+    """Whose limits its film is held against."""
+    metadata: OwnMetadata | None = None
+    """What is said of it instead of what follows from its words."""
 
 
 class FinalizeParams(StatusModel):
@@ -180,3 +268,14 @@ class FinalizeParams(StatusModel):
     """Whose limits the film is held against (S-048, S-049)."""
     metadata: OwnMetadata | None = None
     """What is said of the film instead of what follows from its words (S-044)."""
+    takes: tuple[FinalizeTake, ...] | None = None
+    """Takes beside the story's own; None without any."""
+
+
+def finalize_params(story: StoryParams) -> FinalizeParams:
+    """What of a story concerns its publication."""
+    others = tuple(
+        FinalizeTake(name=take.name, platform=take.story.platform, metadata=take.story.metadata)
+        for take in takes(story)[1:]
+    )
+    return FinalizeParams(genre=story.genre, platform=story.platform, metadata=story.metadata, takes=others or None)

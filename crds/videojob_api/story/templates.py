@@ -13,7 +13,7 @@ from ..v1alpha1.story import StorySpec
 from ..v1alpha1.strict import unknown
 from ..v1alpha1.template import BLANK, StoryTemplate, TemplateRef
 
-MAX_FILLED_BYTES = 8192
+MAX_FILLED_BYTES = 6144
 """What a template may bring to one VideoJob: it is kept in `status.plan`, beside everything else that stands in a status."""
 BY_NAME = "kubectl explain videojob.spec.story names them"
 _MARK = re.compile(r"\{\{\s*(" + BLANK + r")\s*\}\}")

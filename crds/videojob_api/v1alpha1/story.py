@@ -22,6 +22,7 @@ from .story_looks import (
 )
 from .story_parts import ConfigMapKey, FromPrompt, OwnMetadata, SceneInput, SecretName, Splitting
 from .story_providers import PlatformName, StoryImages, StoryVoice
+from .story_variants import MAX_VARIANTS, Variant
 from .strict import unknown
 from .template import TemplateRef
 from .videoprofile import Bitrate
@@ -140,6 +141,10 @@ class StorySpec(ApiModel):
     """`Draft` is fast, `Standard` for publishing, `High` for keeping (S-058)."""
     compression: Compression = Compression()
     """Instead of what the quality says."""
+    variants: Annotated[
+        tuple[Variant, ...], Field(max_length=MAX_VARIANTS, json_schema_extra={"list_map_key": "name"})
+    ] = ()
+    """The story once more in other shapes, languages, voices, or with other thumbnails, each with outputs of its own."""
 
     @model_validator(mode="before")
     @classmethod
@@ -157,4 +162,14 @@ class StorySpec(ApiModel):
         told = sum(part is not None for part in given)
         if told != 1 and (self.template is None or self.script is not None or self.scenes):
             raise ValueError(self.cel[1].message)
+        named = [variant.name for variant in self.variants]
+        twice = sorted({name for name in named if named.count(name) > 1})
+        if twice:
+            raise ValueError(f"story.variants names {', '.join(twice)} more than once: name each variant once")
+        if self.template is None and any(
+            variant.texts is not None and len(variant.texts) != len(self.scenes) for variant in self.variants
+        ):
+            raise ValueError(
+                "variants[].texts has one text for each of story.scenes, in their order: give as many, or a script"
+            )
         return self

@@ -114,6 +114,8 @@ class ThumbnailParams(StatusModel):
     """Height in pixels."""
     title_overlay: bool = True
     """Whether a bar bears the title."""
+    title: Annotated[str, Field(max_length=200)] | None = None
+    """What the bar bears instead of the title."""
 
 
 class Encoding(StatusModel):

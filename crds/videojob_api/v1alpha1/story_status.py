@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from .base import StatusModel
+from .story_variants import MAX_VARIANTS
 
 MAX_TAGS = 10
 MAX_HASHTAGS = 16
@@ -28,6 +29,21 @@ class StoryMetadata(StatusModel):
     """Genre."""
 
 
+class VariantStatus(StatusModel):
+    """A variant that is a film of its own."""
+
+    name: Annotated[str, Field(max_length=16)]
+    """Its name."""
+    title: Annotated[str, Field(max_length=200)] = ""
+    """Title."""
+    language: Annotated[str, Field(max_length=35)] = ""
+    """Language of its narration."""
+    scenes: int = 0
+    """Number of its scenes."""
+    duration_ms: int = 0
+    """How long it lasts."""
+
+
 class StoryStatus(StatusModel):
     """A story, as far as it is known."""
 
@@ -47,3 +63,5 @@ class StoryStatus(StatusModel):
     """Who reads it aloud; absent for a silent story."""
     metadata: StoryMetadata | None = None
     """What a platform is told beside the video."""
+    variants: Annotated[tuple[VariantStatus, ...], Field(max_length=MAX_VARIANTS)] | None = None
+    """Variants that are films of their own, once they are published; `metadata-<name>` among the outputs has more of each."""

@@ -1,4 +1,4 @@
-"""Strictness over models that tolerate what they do not know: a stage reads fields of a later version, a user's typo is an error."""
+"""Strictness over models that tolerate what they do not know: a stage reads later versions; a user's typo is an error."""
 
 from __future__ import annotations
 

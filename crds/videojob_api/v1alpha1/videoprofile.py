@@ -49,12 +49,10 @@ class Rendition(ApiModel):
 
     cel = (
         Rule(
-            "self.container == 'mp4' ? self.video.codec == 'h264' && (!has(self.audio) || self.audio.codec == 'aac') : true",
-            "rendition.container mp4 carries video.codec h264 and audio.codec aac; use container webm for vp9 and opus",
-        ),
-        Rule(
-            "self.container == 'webm' ? self.video.codec == 'vp9' && (!has(self.audio) || self.audio.codec == 'opus') : true",
-            "rendition.container webm carries video.codec vp9 and audio.codec opus; use container mp4 for h264 and aac",
+            "self.container == 'mp4' ? self.video.codec == 'h264' && (!has(self.audio) || self.audio.codec == 'aac')"
+            " : self.video.codec == 'vp9' && (!has(self.audio) || self.audio.codec == 'opus')",
+            "rendition.container mp4 carries video.codec h264 and audio.codec aac, container webm carries vp9 and opus: use "
+            "codecs of one container",
         ),
     )
 
@@ -67,9 +65,9 @@ class Rendition(ApiModel):
 
     @model_validator(mode="after")
     def _codecs_fit(self) -> Rendition:
-        video, audio, rule = ("h264", "aac", 0) if self.container == "mp4" else ("vp9", "opus", 1)
+        video, audio = ("h264", "aac") if self.container == "mp4" else ("vp9", "opus")
         if self.video.codec != video or (self.audio is not None and self.audio.codec != audio):
-            raise ValueError(self.cel[rule].message)
+            raise ValueError(self.cel[0].message)
         return self
 
 

@@ -95,6 +95,7 @@ def _last_words(status: VideoJobStatus) -> VideoJobStatus:
 def _facts(status: VideoJobStatus) -> VideoJobStatus:
     """Facts about outputs that stand in the manifest, too, and about platforms that stand in the job's `publish/`."""
     known = {"frame_rate": None, "aspect_ratio": None, "duration_ms": None, "bitrate_kbps": None, "audio_codec": None}
+    known |= {"validation": None, "synthetic": None}
     outputs = tuple(
         output.model_copy(
             update={**known, "video_codec": cut(output.video_codec, 20) if output.video_codec is not None else None}
@@ -113,7 +114,7 @@ def _story(status: VideoJobStatus) -> VideoJobStatus:
         )
         for stage in status.stages
     )
-    told = status.story.model_copy(update={"metadata": None}) if status.story is not None else None
+    told = status.story.model_copy(update={"metadata": None, "variants": None}) if status.story is not None else None
     return _set(status, story=told, stages=stages)
 
 

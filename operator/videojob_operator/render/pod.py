@@ -88,8 +88,9 @@ def secrets(action: CreateJob) -> tuple[tuple[str, str], ...]:
         if stage.kind == NOTIFY.kind:
             found.append((notices.NotifyParams.model_validate(stage.params).secret_name, notices.SECRET_KEY))
         if stage.online and stage.kind == AUDIO.kind:
-            voices = tasks.AudioParams.model_validate(stage.params).voice.providers
-            found += _credentials(voices, tasks.VOICE_KEYS)
+            spoken = tasks.AudioParams.model_validate(stage.params)
+            for take in (spoken, *(spoken.takes or ())):
+                found += _credentials(take.voice.providers, tasks.VOICE_KEYS)
         if stage.online and stage.kind == IMAGES.kind:
             sources = tasks.ImageParams.model_validate(stage.params).images.providers
             found += _credentials(sources, tasks.IMAGE_KEYS)

@@ -113,9 +113,17 @@ REFUSED = (
     Case(
         "a profile of two outputs", VideoProfileSpec, {"thumbnail": {}, "rendition": {"video": PICTURE}}, "exactly one"
     ),
-    Case("VP9 in mp4", VideoProfileSpec, {"rendition": {"video": {**PICTURE, "codec": "vp9"}}}, "use container webm"),
     Case(
-        "H.264 in webm", VideoProfileSpec, {"rendition": {"container": "webm", "video": PICTURE}}, "use container mp4"
+        "VP9 in mp4",
+        VideoProfileSpec,
+        {"rendition": {"video": {**PICTURE, "codec": "vp9"}}},
+        "use codecs of one container",
+    ),
+    Case(
+        "H.264 in webm",
+        VideoProfileSpec,
+        {"rendition": {"container": "webm", "video": PICTURE}},
+        "use codecs of one container",
     ),
     Case("a store of no kind", MediaStoreSpec, {}, "set spec.pvc.claimName"),
 )

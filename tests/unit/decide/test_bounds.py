@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from builders import BUILTINS, NOW, SHA, Scene, a_failure, an_input, an_output
 from videojob_api.contract import canonical_json
+from videojob_api.story.templates import MAX_FILLED_BYTES
 from videojob_api.v1alpha1 import (
     ConditionStatus,
     FailureStatus,
@@ -19,6 +20,7 @@ from videojob_api.v1alpha1 import (
     OutputStatus,
     PlannedGroup,
     PlannedOutput,
+    PlannedTemplate,
     PlanStatus,
     ProgressStatus,
     PublishStatus,
@@ -30,9 +32,11 @@ from videojob_api.v1alpha1 import (
     VideoJobStatus,
 )
 from videojob_api.v1alpha1.publish import MAX_PLATFORMS, MAX_PROBLEMS
+from videojob_api.v1alpha1.story_status import VariantStatus
+from videojob_api.v1alpha1.story_variants import MAX_VARIANTS
 from videojob_operator.decide.bounds import MAX_BYTES, STEPS, bounded, cut, size
 from videojob_operator.decide.history import KEPT, MESSAGE_LENGTH
-from videojob_operator.decide.job.results import MAX_INPUT_BYTES, MAX_OUTPUT_BYTES
+from videojob_operator.decide.job.results import MAX_INPUT_BYTES, MAX_OUTPUT_BYTES, MAX_OUTPUTS_BYTES
 
 CHARACTERS = st.sampled_from(["a", "\u00e9", "\u754c", "\U0001f600", '"', "\\", "\x01", "\n", "<"])
 UID = "u" * 36
@@ -54,10 +58,10 @@ def texts(draw: st.DrawFn, longest: int) -> str:
     return draw(CHARACTERS) * draw(st.sampled_from((0, 1, longest // 2, longest)))
 
 
-def filled(output: OutputStatus, text: str) -> OutputStatus:
+def filled(output: OutputStatus, text: str, most: int = MAX_OUTPUT_BYTES) -> OutputStatus:
     """An output with as long a text as a worker's result may carry."""
     bare = output.model_copy(update={"video_codec": ""})
-    return output.model_copy(update={"video_codec": cut(text, MAX_OUTPUT_BYTES - len(canonical_json(bare.dump())))})
+    return output.model_copy(update={"video_codec": cut(text, most - len(canonical_json(bare.dump())))})
 
 
 @st.composite
@@ -66,16 +70,24 @@ def statuses(draw: st.DrawFn) -> VideoJobStatus:
     name = "n" * draw(st.sampled_from((1, 63)))
     stages = draw(st.integers(1, 14))
     platforms = draw(st.integers(0, MAX_PLATFORMS))
-    count = draw(st.integers(0, 5 if platforms else 16))  # what goes to platforms is a story
+    tale = platforms > 0 or draw(st.booleans())  # what goes to platforms is a story
+    count = draw(st.integers(0, 5 * (MAX_VARIANTS + 1) if tale else 16))
     planned = PlannedOutput(profile="p" * len(name), name=name, spec=SPEC)
     output, facts = an_output(planned, UID), draw(texts(900))
+    if tale:
+        output = an_output(PlannedOutput(profile="story", name=f"captions-srt-{'v' * 16}", spec=SPEC), UID)
+    share = min(MAX_OUTPUT_BYTES, MAX_OUTPUTS_BYTES // max(1, count))
+    brought = PlannedTemplate(
+        profile=name, namespace=name, story={"script": {"text": draw(texts(MAX_FILLED_BYTES // 6))}}
+    )
     source = an_input().model_copy(update={"filename": "", "video_codec": ""})
     room = MAX_INPUT_BYTES - len(canonical_json(source.dump()))
     failed = draw(st.booleans())
     said = tuple(draw(texts(300)) for _ in range(draw(st.integers(0, 8))))
     words = draw(texts(80))
     kind = PlanStatus(
-        execution="Spread", image="i" * 300, claim_name="c" * 253, outputs=(planned,) * count,
+        execution="Spread", image="i" * 300, claim_name="c" * 253, outputs=() if tale else (planned,) * count,
+        template=brought if tale else None,
         groups=tuple(PlannedGroup(name=f"group{n}", stages=(f"BackgroundRemoval{n}",), slot="cpu") for n in range(stages)),
     )  # fmt: skip
     return VideoJobStatus(
@@ -111,7 +123,8 @@ def statuses(draw: st.DrawFn) -> VideoJobStatus:
         story=StoryStatus.model_construct(
             title=draw(texts(200)), scenes=500,
             metadata=StoryMetadata.model_construct(description=draw(texts(200)), tags=(words,) * 10, hashtags=(words,) * 16),
-        ) if draw(st.booleans()) else None,
+            variants=(VariantStatus.model_construct(name="v" * 16, title=draw(texts(200))),) * MAX_VARIANTS,
+        ) if tale else None,
         input=source.model_copy(update={"filename": cut(draw(texts(2000)), room)}),
         failure=FailureStatus(
             failure_class="Recoverable", code="C" * 64, stage="BackgroundRemoval1", attempt=3, exit_code=75, time=NOW,
@@ -123,7 +136,7 @@ def statuses(draw: st.DrawFn) -> VideoJobStatus:
                 url=f"https://{'u' * 292}", validation=("v" * 120,) * MAX_PROBLEMS, attempts=1000, time=NOW,
             ) for n in range(platforms)
         ),
-        outputs=() if failed else (filled(output, facts),) * count,
+        outputs=() if failed else (filled(output, facts, share),) * count,
     )  # fmt: skip
 
 
@@ -135,7 +148,7 @@ def decided_on(status: VideoJobStatus) -> dict[str, Any]:
     body["conditions"] = [(entry["type"], entry["status"], entry["reason"]) for entry in body["conditions"]]
     said = {"message": "", "notes": None}
     body["stages"] = [{**stage, **said, "degraded": bool(stage.get("degraded"))} for stage in body["stages"]]
-    body["story"] = {**body.get("story", {}), "metadata": None}
+    body["story"] = {**body.get("story", {}), "metadata": None, "variants": None}
     body["notify"] = [{**row, "message": ""} for row in body.get("notify", ())]
     body["publish"] = [(row["platform"], row["state"], row["attempts"]) for row in body.get("publish", ())]
     body["outputs"] = [(row["name"], row["uri"], row["sizeBytes"], row["sha256"]) for row in body.get("outputs", ())]

@@ -50,7 +50,7 @@ SOUNDS = (
 @pytest.mark.parametrize("case", SOUNDS, ids=lambda case: case.name)
 def test_s_064_what_a_film_is_held_against(case: Case) -> None:
     whole = manifest(**case.given)
-    wanted = join.wanted(whole, JoinParams())
+    wanted = join.wanted(whole, JoinParams().loudness_lufs)
     assert (wanted.narrated, wanted.lufs) == case.expect
     assert wanted.frames == whole.total_frames
 
@@ -123,7 +123,7 @@ def test_s_044_metadata_is_of_whole_sentences_and_names_whom_to_thank() -> None:
     texts = ("The mystery of the old map,", "which nobody had read.", "A journey began.", "It ended well.")
     scenes: list[Scene] = [scene(text, background=thanks) for text in texts]
     said = finalize.described(
-        FinalizeParams(genre="fantasy", platform="tiktok"), manifest(scenes, title="The map"), film(), ()
+        FinalizeParams(platform="tiktok"), manifest(scenes, title="The map"), film(), (), "fantasy"
     )
     assert said["description"] == "The mystery of the old map, which nobody had read. A journey began."
     assert said["tags"] == ["fantasy", "mystery", "journey"]
@@ -134,8 +134,8 @@ def test_s_044_metadata_is_of_whole_sentences_and_names_whom_to_thank() -> None:
 
 def test_s_044_metadata_of_the_users_own_reach_the_file() -> None:
     own = {"title": "Tonight", "description": "Come in.", "tags": ["sea"], "hashtags": ["#sea"]}
-    params = FinalizeParams.model_validate({"genre": "fantasy", "metadata": own})
-    said = finalize.described(params, manifest([scene("A fig fell.")], title="The map"), film(), ())
+    params = FinalizeParams.model_validate({"metadata": own})
+    said = finalize.described(params, manifest([scene("A fig fell.")], title="The map"), film(), (), "fantasy")
     assert {name: said[name] for name in own} == own
 
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from videojob_api.contract import StageFile, StageResult, canonical_json
 from videojob_api.story import platforms
 from videojob_api.story.looks import SAMPLE_RATE
-from videojob_api.story.scenes import SCENES_FILE, AssetRef, Scene, SceneManifest, Speech, Word
-from videojob_api.story.tasks import AudioParams, online
+from videojob_api.story.scenes import AssetRef, Scene, SceneManifest, Speech, Word
+from videojob_api.story.tasks import AudioParams, Speaking, online
 from videojob_api.story.timing import Fit, fit, laid_out, scene_ms, whole_frames, words_ms
+from videojob_api.story.variants import MAIN, scenes_file
 from videojob_api.v1alpha1 import StoryStatus
 
 from ..base.errors import BadConfig
@@ -20,26 +21,47 @@ from ..text.scripts import language_of
 from ..text.splitting import divided
 from .context import Context
 from .narrating import Narration, Narrator, Spoken
-from .scenes import manifest_of, written
+from .scenes import manifest_of, said_of, written
 
 ROUNDS = 3
 """So often sentences that turn out too long are divided; a word alone is never cut."""
 
 
 def run(context: Context) -> StageResult:
-    """Write one WAV for each spoken scene, and `scenes.json`.
+    """Write one WAV for each spoken scene, and `scenes.json`, one more of it for each take; equal sentences are one file.
 
     Raises what the last provider of the chain raised with `fallback: Deny`; Resource when the volume is full.
     """
     params = context.params
     if not isinstance(params, AudioParams):
         raise BadConfig("BadDocument", "stage audio got another stage's params")
-    manifest = manifest_of(context, "scenes")
+    made: dict[str, StageFile] = {}
+    others = {take.name: take for take in params.takes or ()}
+    each = {name: _spoken(context, name, take, made) for name, take in {MAIN: params, **others}.items()}
+    found, who = each[MAIN]
+    return StageResult(
+        kind=context.kind.kind,
+        message=f"{len(found.scenes)} scenes spoken by {who or 'nobody'}, {found.duration_ms / 1000:.1f} s"[:200],
+        parts=tuple(made.values()),
+        degraded=said_of({name: told.degraded for name, (told, _) in each.items()}),
+        notes=said_of({name: told.notes for name, (told, _) in each.items()}),
+        story=StoryStatus(
+            scenes=len(found.scenes),
+            duration_ms=found.duration_ms,
+            narrator=who[:200] if who is not None else None,
+        ),
+    )
+
+
+def _spoken(
+    context: Context, take: str, params: Speaking, made: dict[str, StageFile]
+) -> tuple[SceneManifest, str | None]:
+    """One take: its manifest, which lies beside its speech then, and who spoke."""
+    manifest = manifest_of(context, "scenes", take)
     # What is counted is a guess: voices that cost nothing speak at the rate asked for first, and are measured.
     first = manifest.rate_percent if online(params.voice) else params.voice.rate_percent
     narrator = Narrator(context, params, manifest.language, first)
     scenes, narration = _narrated(narrator, manifest, params)
-    made: dict[str, StageFile] = {}
     speeches = [
         _speech(context, spoken, scene, manifest.language, made)
         for scene, spoken in zip(scenes, narration.spoken, strict=True)
@@ -47,23 +69,12 @@ def run(context: Context) -> StageResult:
     manifest = manifest.model_copy(update={"rate_percent": narrator.rate_percent})
     found = timed(manifest, scenes, speeches, params, silent=narration.silent)
     found = found.model_copy(update={"degraded": degraded(narration, speeches)})
-    made[SCENES_FILE] = written(context.staging, SCENES_FILE, canonical_json(found.dump()))
-    who = next((f"{speech.provider} ({speech.voice})" for speech in speeches if speech is not None), "nobody")
-    return StageResult(
-        kind=context.kind.kind,
-        message=f"{len(found.scenes)} scenes spoken by {who}, {found.duration_ms / 1000:.1f} s"[:200],
-        parts=tuple(made.values()),
-        degraded=found.degraded[:8],
-        notes=found.notes[:8],
-        story=StoryStatus(
-            scenes=len(found.scenes),
-            duration_ms=found.duration_ms,
-            narrator=None if narration.silent else who[:200],
-        ),
-    )
+    file = scenes_file(take)
+    made[file] = written(context.staging, file, canonical_json(found.dump()))
+    return found, next((f"{speech.provider} ({speech.voice})" for speech in speeches if speech is not None), None)
 
 
-def _narrated(narrator: Narrator, manifest: SceneManifest, params: AudioParams) -> tuple[list[Scene], Narration]:
+def _narrated(narrator: Narrator, manifest: SceneManifest, params: Speaking) -> tuple[list[Scene], Narration]:
     """The scenes, spoken; those of a script whose speech turned out longer than the limit divided and spoken anew."""
     scenes = list(manifest.scenes)
     narration = narrator.narrate([scene.spoken for scene in scenes])
@@ -83,7 +94,7 @@ def _narrated(narrator: Narrator, manifest: SceneManifest, params: AudioParams) 
     return scenes, narration
 
 
-def better_rate(scenes: Sequence[Scene], narration: Narration, params: AudioParams, spoken_at: int) -> int:
+def better_rate(scenes: Sequence[Scene], narration: Narration, params: Speaking, spoken_at: int) -> int:
     """The rate that meets the target with what was measured; the same one while pauses alone can meet it (S-002)."""
     speech_ms = [one.tells.samples * 1000 // SAMPLE_RATE for one in narration.spoken if one is not None]
     if params.target_duration_ms is None or not speech_ms:
@@ -103,7 +114,7 @@ def better_rate(scenes: Sequence[Scene], narration: Narration, params: AudioPara
     return spoken_at if fitted(rate_open=False).note is None else fitted(rate_open=True).rate_percent
 
 
-def _divided(scene: Scene, spoken: Spoken | None, params: AudioParams, language: str) -> list[Scene]:
+def _divided(scene: Scene, spoken: Spoken | None, params: Speaking, language: str) -> list[Scene]:
     """The scene itself, or the parts of its sentence when its speech is longer than the limit (C4)."""
     limit = params.splitting.max_ms
     if spoken is None or scene.text != scene.spoken or spoken.tells.samples <= limit * SAMPLE_RATE // 1000:
@@ -161,7 +172,7 @@ def timed(
     manifest: SceneManifest,
     scenes: Sequence[Scene],
     speeches: Sequence[Speech | None],
-    params: AudioParams,
+    params: Speaking,
     *,
     silent: bool,
 ) -> SceneManifest:
@@ -201,7 +212,7 @@ def timed(
     return whole.model_copy(update={"notes": whole.notes + beyond(platform_of(params), whole)})
 
 
-def platform_of(params: AudioParams) -> platforms.Platform | None:
+def platform_of(params: Speaking) -> platforms.Platform | None:
     """The platform's row."""
     return platforms.platform(params.platform) if params.platform is not None else None
 

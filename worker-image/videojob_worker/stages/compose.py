@@ -18,7 +18,7 @@ from ..compose.film import Film, Piece
 from ..storage import files
 from ..storage.records import stored
 from .context import Context
-from .filming import listed_pieces, manifest_of
+from .filming import listed_pieces, manifest_of, pieces_of
 from .kept import Kept
 from .studio import film
 
@@ -34,34 +34,37 @@ def run(context: Context) -> StageResult:
     params, item = context.params, context.item
     if not isinstance(params, ComposeParams):
         raise BadConfig("BadDocument", "stage compose got another stage's params")
-    manifest = manifest_of(context)
-    keys = [str(value) for value in listed_pieces(context)]
-    whole = film(context, manifest, params.encoding, keys=keys)
+    films = [
+        film(context, manifest_of(context, take), params.encoding, keys=keys)
+        for take, keys in pieces_of(context).items()
+    ]
+    drawn_by = {piece.key: (whole, piece) for whole in films for piece in whole.pieces}
     if item is None:
-        return _all(context, whole)
-    if item.index >= len(keys) or keys[item.index] != item.value:
+        return _all(context, films)
+    keys = [str(value) for value in listed_pieces(context)]
+    if item.index >= len(keys) or keys[item.index] != item.value or keys[item.index] not in drawn_by:
         raise BadConfig("BadDocument", f"work item {item.index} is no piece that the layout has listed")
-    piece = whole.pieces[item.index]
+    whole, piece = drawn_by[keys[item.index]]
     taken = _brought(context, piece, context.staging)
     if taken is not None:
         return StageResult(kind=context.kind.kind, cached=True, parts=(taken,), message="a piece from the cache")
     made: list[StageFile] = []
     _draw(context, whole, (piece,), context.staging, 1, made.append)
-    scene = manifest.scenes[piece.segment.scene]
+    scene = whole.manifest.scenes[piece.segment.scene]
     return StageResult(
         kind=context.kind.kind,
         parts=tuple(made),
-        message=f"{piece.segment.kind} {scene.id}, {piece.segment.frames / manifest.fps:.1f} s",
+        message=f"{piece.segment.kind} {scene.id}, {piece.segment.frames / whole.manifest.fps:.1f} s",
     )
 
 
-def _all(context: Context, whole: Film) -> StageResult:
+def _all(context: Context, films: Sequence[Film]) -> StageResult:
     working = context.final.with_name(f".{context.task.key}.{WORKING}")
     for other in context.final.parent.glob(f".*.{WORKING}"):
         if other != working:
             files.remove(other)
     working.mkdir(exist_ok=True)
-    pieces = {piece.key: piece for piece in whole.pieces}
+    pieces = {piece.key: piece for whole in films for piece in whole.pieces}
     there = _left(working, pieces)
     for piece in pieces.values():
         taken = _brought(context, piece, working) if piece.key not in there else None
@@ -74,15 +77,22 @@ def _all(context: Context, whole: Film) -> StageResult:
         (working / f"{key}.json").write_bytes(canonical_json(file.dump()))
         there[key] = file
 
-    _draw(context, whole, wanted, working, context.document.limits.threads, made)
+    left, told = {piece.key for piece in wanted}, 0
+    for whole in films:
+        own = [piece for piece in {piece.key: piece for piece in whole.pieces}.values() if piece.key in left]
+        part = (told, len(own), max(1, len(wanted)))
+        _draw(context, whole, own, working, context.document.limits.threads, made, part=part)
+        left -= {piece.key for piece in own}
+        told += len(own)
+    count = len(films[0].pieces) if len(films) == 1 else len(pieces)
     for piece in pieces.values():
         (working / piece.name).rename(context.staging / piece.name)
     files.remove(working)
     return StageResult(
         kind=context.kind.kind,
         parts=tuple(there[key] for key in pieces),
-        message=f"{len(wanted)} of {len(whole.pieces)} pieces drawn",
-        story=StoryStatus(pieces=len(whole.pieces), pieces_made=sum(not part.brought for part in there.values())),
+        message=f"{len(wanted)} of {count} pieces drawn",
+        story=StoryStatus(pieces=count, pieces_made=sum(not part.brought for part in there.values())),
     )
 
 
@@ -110,12 +120,16 @@ def _brought(context: Context, piece: Piece, folder: Path) -> StageFile | None:
 
 
 def _draw(  # noqa: PLR0917 - what is drawn, where, and who hears of it
-    context: Context, whole: Film, wanted: Sequence[Piece], folder: Path, at_once: int, made: Callable[[StageFile], None]
+    context: Context, whole: Film, wanted: Sequence[Piece], folder: Path, at_once: int, made: Callable[[StageFile], None],
+    *, part: tuple[int, int, int] = (0, 1, 1),
 ) -> None:  # fmt: skip
+    """Draw pieces of one film; `part`: so many pieces were drawn before, these are so many, of so many in all."""
+    before, own, all_ = part
+
     def told(done: int, total: int) -> None:
         context.check()
         if done % whole.manifest.fps == 0:
-            context.progress(done * 100 // total, f"Drawing {done} of {total} frames")
+            context.progress((before * total + done * own) * 100 // (total * all_), f"Drawing {done} of {total} frames")
 
     def record(piece: Piece, black: int) -> None:
         made(stored(folder / piece.name).model_copy(update={"measured": Measured(black_frames=black)}))

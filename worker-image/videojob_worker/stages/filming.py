@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 from videojob_api import fanout
 from videojob_api.contract import StageFile
 from videojob_api.profiles import aspect_ratio
-from videojob_api.story.scenes import SCENES_FILE, SceneManifest
+from videojob_api.story.scenes import SceneManifest
+from videojob_api.story.variants import MAIN, named, scenes_file
 from videojob_api.v1alpha1.status import OutputStatus
+from videojob_api.v1alpha1.story_variants import MAX_VARIANTS
 
 from ..base.errors import Recoverable
 from ..compose import marks
@@ -20,18 +23,32 @@ from .context import Context, plain_file
 
 FILM, THUMBNAIL, METADATA = "video", "thumbnail", "metadata"
 """Names of a story's outputs (S-030)."""
-FILM_FILE, THUMBNAIL_FILE = f"{FILM}.mp4", f"{FILM}_thumb.jpg"
+TAKES_FILE = "takes.json"
+"""In the layout's folder: the pieces of each take, where there is more than one."""
 
 
-def manifest_of(context: Context) -> SceneManifest:
-    """The manifest that all pieces are drawn from. Raises Recoverable when it is not there."""
+def manifest_of(context: Context, take: str = MAIN) -> SceneManifest:
+    """The manifest that all pieces of a take are drawn from. Raises Recoverable when it is not there."""
     context.earlier("layout")
-    path = context.folder("layout") / SCENES_FILE
+    path = context.folder("layout") / scenes_file(take)
     return _read(path, path.stat().st_mtime_ns)
 
 
+def pieces_of(context: Context) -> dict[str, list[str]]:
+    """Keys of each take's pieces, in order: the story's own first. Raises Recoverable when they are not there."""
+    layout, folder = context.earlier("layout"), context.folder("layout")
+    given = next((part for part in layout.parts if part.path == TAKES_FILE), None)
+    if given is None:
+        return {MAIN: [str(value) for value in listed_pieces(context)]}
+    path = plain_file(folder, TAKES_FILE)
+    if not files.matches(path, given.size_bytes, given.sha256):
+        raise Recoverable("ResultInvalid", "the layout left no list of takes", hint="a retry makes it anew")
+    found = json.loads(path.read_bytes())
+    return {name: found[name] for name in sorted(found, key=lambda name: name != MAIN)}
+
+
 def listed_pieces(context: Context) -> tuple[Any, ...]:
-    """Keys of all pieces, in order, as the layout has listed them. Raises Recoverable when they are not there."""
+    """Keys of all pieces, each work item one, as the layout has listed them. Raises Recoverable when they are not there."""
     listed = context.earlier("layout").work_list
     path = context.folder("layout") / fanout.LIST_FILE
     if listed is None or not files.matches(path, listed.size_bytes, listed.sha256):
@@ -60,6 +77,16 @@ class Drawn:
         return sum(not part.brought for part in self.parts.values())
 
 
+def film_file(take: str = MAIN) -> str:
+    """File of a take's film."""
+    return f"{named(FILM, take)}.mp4"
+
+
+def thumbnail_file(name: str = MAIN) -> str:
+    """File of a thumbnail."""
+    return f"{named(FILM, name)}_thumb.jpg"
+
+
 def drawn(context: Context) -> Drawn:
     """The pieces, whether one container drew them or each its own. Raises Recoverable for one that is not whole."""
     if any(given.stage == "compose" and given.items_of is not None for given in context.task.inputs):
@@ -82,7 +109,7 @@ def _black(part: StageFile) -> int:
     return part.measured.black_frames
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=MAX_VARIANTS + 1)
 def _read(path: Path, _changed: int) -> SceneManifest:
     """Once, however many pieces this container draws."""
     return SceneManifest.model_validate_json(path.read_bytes())

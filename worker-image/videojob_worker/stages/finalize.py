@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from videojob_api.contract import StageResult, canonical_json
 from videojob_api.manifest import ManifestPiece
 from videojob_api.story.platforms import platform
 from videojob_api.story.scenes import SceneManifest
-from videojob_api.story.tasks import FinalizeParams
+from videojob_api.story.tasks import FinalizeParams, FinalizeTake
+from videojob_api.story.variants import MAIN, named
 from videojob_api.v1alpha1.status import OutputStatus, ValidationStatus
-from videojob_api.v1alpha1.story_status import MAX_HASHTAGS, MAX_TAGS, StoryMetadata, StoryStatus
+from videojob_api.v1alpha1.story_status import MAX_HASHTAGS, MAX_TAGS, StoryMetadata, StoryStatus, VariantStatus
 
 from ..base.errors import BadConfig, Recoverable
 from ..compose import gates, metadata
@@ -29,7 +31,6 @@ from .filming import FILM, METADATA, PIECES_FILE, manifest_of, marked, output
 from .publishing import Publication, before, publish, stages_of
 from .scenes import written
 
-METADATA_FILE = f"{METADATA}.json"
 MADE_BY = ("join", "thumbnail")
 MAX_WORD = 80
 
@@ -46,22 +47,16 @@ def run(context: Context) -> StageResult:
     there = before(context, stages)
     if there is not None:
         return there
-    manifest, made = manifest_of(context), [(context.earlier(kind), context.folder(kind)) for kind in MADE_BY]
+    made = [(context.earlier(kind), context.folder(kind)) for kind in MADE_BY]
     found = [(file, folder) for result, folder in made for file in result.files]
-    film = found[0][0] if found and found[0][0].name == FILM else None
-    if film is None:
-        raise Recoverable("ResultInvalid", "join recorded no film", hint="a retry makes it anew")
     for file, folder in found:
         if file.synthetic is not None:
             marked(plain_file(folder, file.path), file.name)
-    against = limits(params, film)
-    if against:
-        found[0] = (film.model_copy(update={"validation": against}), found[0][1])
-    said = described(params, manifest, film, against)
-    story = _story(context, manifest, said)
     context.staging.mkdir(parents=True, exist_ok=True)
-    text = written(context.staging, METADATA_FILE, canonical_json(said) + b"\n")
-    found.append((output(context, METADATA, "application/json", text), context.staging))
+    said = {MAIN: _take(context, MAIN, params, params.genre, found)}
+    for take in params.takes or ():
+        said[take.name] = _take(context, take.name, take, params.genre, found)
+    story = _story(context, manifest_of(context), said)
     tools = {name: version for result, _ in made for name, version in result.tools.items()}
     result = publish(context, stages, Publication(tuple(found), tools=tools, story=story, pieces=_pieces(context)))
     caching.keep_parts(context)
@@ -76,7 +71,29 @@ def _pieces(context: Context) -> tuple[ManifestPiece, ...]:
     return tuple(ManifestPiece.model_validate(row) for row in rows)
 
 
-def limits(params: FinalizeParams, film: OutputStatus) -> tuple[ValidationStatus, ...]:
+def _take(
+    context: Context,
+    take: str,
+    params: FinalizeParams | FinalizeTake,
+    genre: str,
+    found: list[tuple[OutputStatus, Path]],
+) -> dict[str, Any]:
+    """What is said of a take; among what is `found` its film learns what its platform has against it, and its metadata joins."""
+    place = next((place for place, (file, _) in enumerate(found) if file.name == named(FILM, take)), None)
+    if place is None:
+        raise Recoverable("ResultInvalid", f"join recorded no {named(FILM, take)}", hint="a retry makes it anew")
+    film, folder = found[place]
+    against = limits(params, film)
+    if against:
+        found[place] = (film.model_copy(update={"validation": against}), folder)
+    said = described(params, manifest_of(context, take), film, against, genre)
+    name = named(METADATA, take)
+    text = written(context.staging, f"{name}.json", canonical_json(said) + b"\n")
+    found.append((output(context, name, "application/json", text), context.staging))
+    return said
+
+
+def limits(params: FinalizeParams | FinalizeTake, film: OutputStatus) -> tuple[ValidationStatus, ...]:
     """Why the platform would not take the film, or not show it well; the film is made all the same (S-047 to S-049)."""
     if params.platform is None:
         return ()
@@ -92,14 +109,18 @@ def limits(params: FinalizeParams, film: OutputStatus) -> tuple[ValidationStatus
 
 
 def described(
-    params: FinalizeParams, manifest: SceneManifest, film: OutputStatus, against: tuple[ValidationStatus, ...]
+    params: FinalizeParams | FinalizeTake,
+    manifest: SceneManifest,
+    film: OutputStatus,
+    against: tuple[ValidationStatus, ...],
+    genre: str,
 ) -> dict[str, Any]:
     """All that `metadata.json` says (S-044)."""
     facts = metadata.Facts(film.width or 0, film.height or 0, film.duration_ms or 0, film.size_bytes, manifest.fps)
     texts = sentences(joined("\n".join(scene.text for scene in manifest.scenes)), manifest.language)
     credits_ = [scene.background.credit for scene in manifest.scenes if scene.background is not None]
     said = metadata.document(
-        title=manifest.title, genre=params.genre, sentences=texts, facts=facts, created_at=datetime.now(UTC),
+        title=manifest.title, genre=genre, sentences=texts, facts=facts, created_at=datetime.now(UTC),
         language=manifest.language, credits_=[credit for credit in credits_ if credit], synthetic=film.synthetic or "",
         own=params.metadata,
     )  # fmt: skip
@@ -113,7 +134,16 @@ def described(
     return said
 
 
-def _story(context: Context, manifest: SceneManifest, said: dict[str, Any]) -> StoryStatus:
+def _variant(manifest: SceneManifest, name: str, said: dict[str, Any]) -> VariantStatus:
+    return VariantStatus(
+        name=name, title=str(said["title"])[:200], language=manifest.language, scenes=len(manifest.scenes),
+        duration_ms=manifest.duration_ms,
+    )  # fmt: skip
+
+
+def _story(context: Context, manifest: SceneManifest, takes: dict[str, dict[str, Any]]) -> StoryStatus:
+    said = takes[MAIN]
+    others = tuple(_variant(manifest_of(context, name), name, own) for name, own in takes.items() if name != MAIN)
     joined = recorded(context.folder("join"))
     known = joined.story if joined is not None and joined.story is not None else StoryStatus()
     narrator = next((scene.speech for scene in manifest.scenes if scene.speech is not None), None)
@@ -123,6 +153,7 @@ def _story(context: Context, manifest: SceneManifest, said: dict[str, Any]) -> S
             "language": manifest.language,
             "scenes": len(manifest.scenes),
             "narrator": f"{narrator.provider} ({narrator.voice})"[:200] if narrator is not None else None,
+            "variants": others or None,
             "metadata": StoryMetadata(
                 title=said["title"],
                 description=said["description"],

@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from videojob_api.contract import FetchPolicy, StageFile, StageResult, canonical_json
-from videojob_api.story.scenes import SCENES_FILE, Scene, SceneManifest
+from videojob_api.story.scenes import Scene, SceneManifest
 from videojob_api.story.tasks import ImageParams
+from videojob_api.story.variants import MAIN, scenes_file
 
 from ..base.errors import BadConfig
 from ..base.process import Fences, Finished
@@ -24,7 +25,7 @@ from ..providers.images.chain import Found
 from ..storage import files
 from .context import Context
 from .picturing import Shelf, background, readable
-from .scenes import manifest_of, written
+from .scenes import manifest_of, said_of, written
 
 AT_ONCE = 4
 """Wishes that are asked for side by side: most of it is waiting for somebody's answer."""
@@ -33,35 +34,48 @@ MAX_SAID = 480
 
 
 def run(context: Context) -> StageResult:
-    """Write the files of all backgrounds, and `scenes.json`.
+    """Write the files of all backgrounds, and `scenes.json`, one more of it for each take.
 
     Raises what a provider raised with `fallback: Deny` (ImageGenerationError, S-041).
     """
     params = context.params
     if not isinstance(params, ImageParams):
         raise BadConfig("BadDocument", "stage images got another stage's params")
-    manifest = manifest_of(context, "scenes")
-    found = _found(context, params, manifest)
+    told = {name: manifest_of(context, "scenes", name) for name in (MAIN, *(take.name for take in params.takes or ()))}
+    like = {take.name: take.pictured for take in params.takes or ()}
+    wishes = {name: _wishes(manifest, told[like.get(name, MAIN)], params.genre) for name, manifest in told.items()}
+    came = _found(context, params, [wish for each in wishes.values() for wish in each])
     made: dict[str, StageFile] = {}
-    scenes = [
-        scene.model_copy(update={"background": background(context, one, made)})
-        for scene, one in zip(manifest.scenes, found, strict=True)
-    ]
-    said = degraded(scenes, found)
-    whole = manifest.model_copy(update={"scenes": tuple(scenes), "degraded": said})
-    made[SCENES_FILE] = written(context.staging, SCENES_FILE, canonical_json(whole.dump()))
-    counted = Counter(one.provider for one in found)
+    said: dict[str, tuple[str, ...]] = {}
+    for name, manifest in told.items():
+        found = [came[wish] for wish in wishes[name]]
+        said[name] = degraded(manifest.scenes, found)
+        scenes = tuple(
+            scene.model_copy(update={"background": background(context, one, made)})
+            for scene, one in zip(manifest.scenes, found, strict=True)
+        )
+        whole = manifest.model_copy(update={"scenes": scenes, "degraded": said[name]})
+        made[scenes_file(name)] = written(context.staging, scenes_file(name), canonical_json(whole.dump()))
+    counted = Counter(came[wish].provider for wish in wishes[MAIN])
     return StageResult(
         kind=context.kind.kind,
         message=f"backgrounds: {', '.join(f'{count} of {name}' for name, count in counted.most_common())}"[:200],
         parts=tuple(made.values()),
-        degraded=said[:8],
+        degraded=said_of(said),
     )
 
 
-def _found(context: Context, params: ImageParams, manifest: SceneManifest) -> list[Found]:
-    """A background for each scene; equal wishes are one."""
-    wishes = [Wish(scene.text, scene.image, manifest.width, manifest.height, params.genre) for scene in manifest.scenes]
+def _wishes(manifest: SceneManifest, by: SceneManifest, genre: str) -> list[Wish]:
+    """What each scene of a take wants, in the words of the take that it shares its pictures with."""
+    words = {scene.origin: scene.text for scene in by.scenes}
+    return [
+        Wish(words.get(scene.origin, scene.text), scene.image, manifest.width, manifest.height, genre)
+        for scene in manifest.scenes
+    ]
+
+
+def _found(context: Context, params: ImageParams, wishes: Sequence[Wish]) -> dict[Wish, Found]:
+    """A background for each wish; equal wishes are one."""
     scratch = context.store.scratch / f"picture-{context.task.key[:12]}"
     scratch.mkdir(parents=True, exist_ok=True)
     shelf, means = Shelf(context, params.images.cache_seconds), _means(context, params, scratch)
@@ -83,7 +97,7 @@ def _found(context: Context, params: ImageParams, manifest: SceneManifest) -> li
         finally:
             for job in jobs:
                 job.cancel()
-    return [came[wish] for wish in wishes]
+    return came
 
 
 def degraded(scenes: Sequence[Scene], found: Sequence[Found]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from videojob_api.manifest import ManifestPiece
 from videojob_api.story import looks
 from videojob_api.story.scenes import SceneManifest, Speech
 from videojob_api.story.tasks import SOUND_PARTS, JoinParams
+from videojob_api.story.variants import MAIN, named
 from videojob_api.v1alpha1.status import OutputStatus
 from videojob_api.v1alpha1.story_status import StoryStatus
 
@@ -24,7 +26,7 @@ from ..media import tools, tunes
 from ..storage import files
 from ..storage.records import stored
 from .context import Context, plain_file
-from .filming import FILM, FILM_FILE, PIECES_FILE, Drawn, drawn, listed_pieces, manifest_of, marked, output
+from .filming import FILM, PIECES_FILE, Drawn, drawn, film_file, manifest_of, marked, output, pieces_of
 from .kept import Kept
 from .scenes import written
 from .studio import Studio, film
@@ -36,46 +38,75 @@ MEDIA_TYPES = {"srt": "application/x-subrip", "vtt": "text/vtt"}
 
 
 def run(context: Context) -> StageResult:
-    """Write the film and the captions' files.
+    """Write the film and the captions' files of each take. Equal sounds are laid once.
 
     Raises Recoverable: CompositionError when FFmpeg fails, VerifyFailed for a film that is not as ordered.
     """
     params = context.params
     if not isinstance(params, JoinParams):
         raise BadConfig("BadDocument", "stage join got another stage's params")
-    manifest, pieces = manifest_of(context), drawn(context)
-    at = Studio(context)
-    context.progress(5, "Laying the sound")
-    heard = _sound(context, manifest, params, at)
-    context.progress(40, "Joining the scenes")
-    keys = [str(value) for value in listed_pieces(context)]
-    target = context.staging / FILM_FILE
-    whole = film(context, manifest, looks.Encoding(), keys=keys)
-    whole.join(context.staging, lambda piece: pieces.paths[piece.key], heard.path, target)
-    marks.mark(target)
-    context.progress(60, "Measuring the film")
-    dark = sum(pieces.black[key] for key in keys)
-    found = _measured(context, target, heard, dark * 1000 // manifest.fps)
-    wrong = gates.problems(wanted(manifest, params), found)
-    if wrong:
-        text = f"the film is not as ordered: {'; '.join(wrong)}"
-        raise Recoverable(
-            "VerifyFailed", text, hint="look at debug/ for the commands, and at the pictures and voices used"
-        )
+    pieces, keys = drawn(context), pieces_of(context)
+    takes = {MAIN: params.loudness_lufs, **{take.name: take.loudness_lufs for take in params.takes or ()}}
+    films: list[_Made] = []
+    for place, (take, lufs) in enumerate(takes.items()):
+
+        def told(percent: int, message: str, done: int = place * 100) -> None:
+            context.progress((done + percent) // len(takes), message)
+
+        films.append(_take(context, take, lufs, pieces, keys[take], told=told))
+    count = len(keys[MAIN]) if len(takes) == 1 else len({key for own in keys.values() for key in own})
+    what = f"{films[0].lasts_ms / 1000:.1f} s" if len(takes) == 1 else f"{len(takes)} films"
+    rows = [row for made in films for row in made.pieces]
     return StageResult(
         kind=context.kind.kind,
-        message=f"{found.video_ms / 1000:.1f} s of {len(keys)} pieces, {pieces.made} of them new",
-        files=(_film(context, manifest, target, found), *_captions(context, manifest)),
-        parts=(written(context.staging, PIECES_FILE, canonical_json(_listed(whole, pieces))),),
+        message=f"{what} of {count} pieces, {pieces.made} of them new",
+        files=tuple(file for made in films for file in made.files),
+        parts=(written(context.staging, PIECES_FILE, canonical_json(rows)),),
         tools={"ffmpeg": tools.version(context.tool)},
-        story=StoryStatus(pieces=len(keys), pieces_made=pieces.made, duration_ms=found.video_ms),
+        story=StoryStatus(pieces=count, pieces_made=pieces.made, duration_ms=films[0].lasts_ms),
     )
 
 
-def _listed(whole: Film, pieces: Drawn) -> list[dict[str, Any]]:
+def _take(
+    context: Context, take: str, lufs: int, pieces: Drawn, keys: Sequence[str], *, told: Callable[[int, str], None]
+) -> _Made:  # fmt: skip
+    """One take: its film, which passed the gates, and what goes with it."""
+    manifest, at = manifest_of(context, take), Studio(context)
+    told(5, "Laying the sound")
+    heard = _sound(context, manifest, lufs, at)
+    told(40, "Joining the scenes")
+    target = context.staging / film_file(take)
+    whole = film(context, manifest, looks.Encoding(), keys=keys)
+    whole.join(context.staging, lambda piece: pieces.paths[piece.key], heard.path, target)
+    marks.mark(target)
+    told(60, "Measuring the film")
+    dark = sum(pieces.black[key] for key in keys)
+    found = _measured(context, target, heard, dark * 1000 // manifest.fps)
+    wrong = gates.problems(wanted(manifest, lufs), found)
+    if wrong:
+        which = f"the film of variant {take}" if take else "the film"
+        text = f"{which} is not as ordered: {'; '.join(wrong)}"
+        raise Recoverable(
+            "VerifyFailed", text, hint="look at debug/ for the commands, and at the pictures and voices used"
+        )
+    files = [_film(context, manifest, take, found), *_captions(context, manifest, take)]
+    return _Made(files, _listed(whole, pieces, take), found.video_ms)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What came of one take."""
+
+    files: list[OutputStatus]
+    pieces: list[dict[str, Any]]
+    lasts_ms: int
+
+
+def _listed(whole: Film, pieces: Drawn, take: str) -> list[dict[str, Any]]:
     """The pieces as the published manifest lists them."""
     return [
         ManifestPiece(
+            variant=take or None,
             scenes=tuple(scene.id for scene in whole.shown(piece.segment)),
             frames=piece.segment.frames,
             key=piece.key,
@@ -86,34 +117,39 @@ def _listed(whole: Film, pieces: Drawn) -> list[dict[str, Any]]:
     ]
 
 
-def wanted(manifest: SceneManifest, params: JoinParams) -> gates.Wanted:
+def wanted(manifest: SceneManifest, lufs: int) -> gates.Wanted:
     """What the finished film is held against. With music, or of a word or two, the whole has another loudness."""
     spoken_ms = sum(scene.speech.duration_ms for scene in manifest.scenes if scene.speech is not None)
     telling = manifest.music is None and spoken_ms >= TELLING_MS
-    return gates.Wanted(
-        manifest.total_frames, manifest.fps, narrated=spoken_ms > 0, lufs=params.loudness_lufs if telling else None
-    )
+    return gates.Wanted(manifest.total_frames, manifest.fps, narrated=spoken_ms > 0, lufs=lufs if telling else None)
 
 
-def _film(context: Context, manifest: SceneManifest, path: Path, found: gates.Measured) -> OutputStatus:
+def _film(context: Context, manifest: SceneManifest, take: str, found: gates.Measured) -> OutputStatus:
+    path = context.staging / film_file(take)
     made = stored(path)
     return output(
-        context, FILM, "video/mp4", made, (manifest.width, manifest.height), "h264", audio_codec="aac",
-        duration_ms=found.video_ms, frame_rate=f"{manifest.fps}/1", synthetic=marked(path, FILM),
+        context, named(FILM, take), "video/mp4", made, (manifest.width, manifest.height), "h264", audio_codec="aac",
+        duration_ms=found.video_ms, frame_rate=f"{manifest.fps}/1", synthetic=marked(path, named(FILM, take)),
         bitrate_kbps=round(made.size_bytes * 8 / max(1, found.video_ms)),
     )  # fmt: skip
 
 
-def _captions(context: Context, manifest: SceneManifest) -> list[OutputStatus]:
+def _captions(context: Context, manifest: SceneManifest, take: str) -> list[OutputStatus]:
     """The narration as files beside the film; a story without a word has none."""
     if not any(scene.text for scene in manifest.scenes):
         return []
     setter, found = Typesetter(book()), []
     for form in manifest.captions.sidecars:
-        path = context.staging / f"{FILM}.{form}"
+        path = context.staging / f"{named(FILM, take)}.{form}"
         path.write_text(captions.sidecar(manifest, form, setter), encoding="utf-8")
         found.append(
-            output(context, f"captions-{form}", MEDIA_TYPES[form], stored(path), duration_ms=manifest.duration_ms)
+            output(
+                context,
+                named(f"captions-{form}", take),
+                MEDIA_TYPES[form],
+                stored(path),
+                duration_ms=manifest.duration_ms,
+            )
         )
     return found
 
@@ -126,11 +162,11 @@ class Heard:
     measured: Measured
 
 
-def _sound(context: Context, manifest: SceneManifest, params: JoinParams, at: Studio) -> Heard:
+def _sound(context: Context, manifest: SceneManifest, lufs: int, at: Studio) -> Heard:
     """The film's whole sound; another picture leaves it as it is (M2)."""
     tune = context.store.source(manifest.music.uri, "music") if manifest.music is not None else None
     digest = files.sha256_file(tune, lambda _: context.check()) if tune is not None else None
-    key = sound.key(manifest, params.loudness_lufs, digest)
+    key = sound.key(manifest, lufs, digest)
     kept = Kept(context, SOUND_PARTS)
     there = kept.find(key)
     if there is not None:
@@ -144,7 +180,7 @@ def _sound(context: Context, manifest: SceneManifest, params: JoinParams, at: St
     def locate(speech: Speech) -> Path:
         return plain_file(context.folder(speech.file.stage), speech.file.path)
 
-    bed = _bed(manifest, params, tune, folder / "music.wav", at) if tune is not None else None
+    bed = _bed(manifest, lufs, tune, folder / "music.wav", at) if tune is not None else None
     sound.lay(manifest, sound.passages(manifest, locate), raw, bed)
     listener = measuring.Listener()
     done = at.done(encoding.sound(tools.ffmpeg(), raw, folder / SOUND_FILE), "encoding the sound", listener.feed)
@@ -155,7 +191,7 @@ def _sound(context: Context, manifest: SceneManifest, params: JoinParams, at: St
     return Heard(place / SOUND_FILE, measured)
 
 
-def _bed(manifest: SceneManifest, params: JoinParams, tune: Path, target: Path, at: Studio) -> sound.Bed | None:
+def _bed(manifest: SceneManifest, lufs: int, tune: Path, target: Path, at: Studio) -> sound.Bed | None:
     """The music as plain sound, as long as the film. Raises Permanent for a file that is no music."""
     if manifest.music is None:
         return None
@@ -164,7 +200,7 @@ def _bed(manifest: SceneManifest, params: JoinParams, tune: Path, target: Path, 
     if finished.code != 0:
         raise tools.judge_reading(finished, "reading the music")
     loud = sound.integrated(at.done(sound.loudness(tools.ffmpeg(), target), "measuring the music").stderr)
-    return sound.Bed(target, loud, manifest.music, params.loudness_lufs)
+    return sound.Bed(target, loud, manifest.music, lufs)
 
 
 def _measured(context: Context, path: Path, heard: Heard, black_ms: int) -> gates.Measured:

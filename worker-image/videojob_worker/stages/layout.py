@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from videojob_api.contract import StageResult, canonical_json
-from videojob_api.story.scenes import SCENES_FILE, AssetRef, Background, Scene
+from videojob_api.story.scenes import AssetRef, Background, Scene, SceneManifest
 from videojob_api.story.tasks import LayoutParams
+from videojob_api.story.variants import MAIN, scenes_file
 from videojob_api.v1alpha1.story_status import StoryStatus
 
 from ..base.errors import BadConfig, Permanent
@@ -16,24 +17,59 @@ from ..media import sniff as sniffing
 from ..media import tools
 from ..providers.images.base import IMAGE_ERROR
 from .context import Context, plain_file
+from .filming import TAKES_FILE
 from .images import named
-from .scenes import manifest_of, written
+from .scenes import manifest_of, said_of, written
 from .studio import film
 
 
 def run(context: Context) -> StageResult:
-    """Write `scenes.json` and the work list of `compose`.
+    """Write `scenes.json`, one more of it for each take, and the work list of `compose`: what looks the same is one piece.
 
     Raises Permanent (ImageGenerationError) for a picture that cannot be read, with `fallback: Deny`.
     """
     params = context.params
     if not isinstance(params, LayoutParams):
         raise BadConfig("BadDocument", "stage layout got another stage's params")
-    pictured = manifest_of(context, "images")
-    spoken = manifest_of(context, "audio")
+    build = tools.version(context.tool)
+    bad: dict[AssetRef | None, str | None] = {}
+    each = {name: _laid(context, params, name, bad) for name in (MAIN, *(params.takes or ()))}
+    films = {name: film(context, manifest, params.encoding, build=build) for name, (manifest, _) in each.items()}
+    keys = {name: [piece.key for piece in drawn.pieces] for name, drawn in films.items()}
+    parts = [
+        written(context.staging, scenes_file(name), canonical_json(manifest.dump()))
+        for name, (manifest, _) in each.items()
+    ]
+    wanted = keys[MAIN]
+    if params.takes:
+        wanted = list(dict.fromkeys(key for own in keys.values() for key in own))
+        parts.append(written(context.staging, TAKES_FILE, canonical_json(keys)))
+    listed = context.list_items(wanted)
+    manifest = each[MAIN][0]
+    return StageResult(
+        kind=context.kind.kind,
+        message=f"{len(manifest.scenes)} scenes in {listed.items} pieces, {manifest.duration_ms / 1000:.1f} s",
+        parts=tuple(parts),
+        work_list=listed,
+        degraded=said_of({name: said for name, (_, said) in each.items()}),
+        notes=said_of({name: _notes(drawn.missing_letters()) for name, drawn in films.items()}),
+        tools={"ffmpeg": build},
+        story=StoryStatus(scenes=len(manifest.scenes), pieces=listed.items, duration_ms=manifest.duration_ms),
+    )
+
+
+def _laid(
+    context: Context, params: LayoutParams, take: str, looked: dict[AssetRef | None, str | None]
+) -> tuple[SceneManifest, tuple[str, ...]]:
+    """One take, put together, and what is to be said of its pictures. `looked` grows by the files that were looked at, with
+    what is wrong with each.
+    """
+    pictured = manifest_of(context, "images", take)
+    spoken = manifest_of(context, "audio", take)
     scenes = together(spoken.scenes, pictured.scenes)
-    bad = _unreadable(context, scenes)
-    if bad and params.fallback.policy == "Deny":
+    _look(context, scenes, looked)
+    bad = {file: wrong for file, wrong in looked.items() if wrong is not None}
+    if any(_file(scene) in bad for scene in scenes) and params.fallback.policy == "Deny":
         first = next(scene for scene in scenes if _file(scene) in bad)
         provider = first.background.provider if first.background is not None else ""
         raise Permanent(
@@ -47,23 +83,8 @@ def run(context: Context) -> StageResult:
         else scene
         for scene in scenes
     ]
-    build = tools.version(context.tool)
-    manifest = spoken.model_copy(
-        update={"scenes": tuple(scenes), "degraded": (*spoken.degraded, *pictured.degraded, *said)}
-    )
-    drawn = film(context, manifest, params.encoding, build=build)
-    notes = _notes(drawn.missing_letters())
-    listed = context.list_items([piece.key for piece in drawn.pieces])
-    return StageResult(
-        kind=context.kind.kind,
-        message=f"{len(scenes)} scenes in {listed.items} pieces, {manifest.duration_ms / 1000:.1f} s",
-        parts=(written(context.staging, SCENES_FILE, canonical_json(manifest.dump())),),
-        work_list=listed,
-        degraded=said[:8],
-        notes=notes,
-        tools={"ffmpeg": build},
-        story=StoryStatus(scenes=len(scenes), pieces=listed.items, duration_ms=manifest.duration_ms),
-    )
+    degraded = (*spoken.degraded, *pictured.degraded, *said)
+    return spoken.model_copy(update={"scenes": tuple(scenes), "degraded": degraded}), said
 
 
 def together(spoken: Sequence[Scene], pictured: Sequence[Scene]) -> list[Scene]:
@@ -79,10 +100,12 @@ def _file(scene: Scene) -> AssetRef | None:
     return scene.background.file if scene.background is not None else None
 
 
-def _unreadable(context: Context, scenes: Sequence[Scene]) -> dict[AssetRef | None, str]:
-    """What is wrong with files that cannot be drawn. Each is decoded once, here, where no network and no Secret is."""
-    files = {scene.background.file: scene.background for scene in scenes if scene.background is not None}
-    bad: dict[AssetRef | None, str] = {}
+def _look(context: Context, scenes: Sequence[Scene], looked: dict[AssetRef | None, str | None]) -> None:
+    """Note of each file what is wrong with it, None where nothing is. Each is decoded once, here, where no network and no Secret
+    is.
+    """
+    backgrounds = [scene.background for scene in scenes if scene.background is not None]
+    files = {background.file: background for background in backgrounds if background.file not in looked}
     for place, (file, background) in enumerate(files.items()):
         if file is None:
             continue
@@ -94,9 +117,9 @@ def _unreadable(context: Context, scenes: Sequence[Scene]) -> dict[AssetRef | No
                 probing.probe(path, sniffing.sniff(path).demuxer, context.tool)
             else:
                 picture.read(path, least=(1, 1))
+            looked[file] = None
         except Permanent as error:
-            bad[file] = error.message
-    return bad
+            looked[file] = error.message
 
 
 def _said(scenes: Sequence[Scene], bad: Mapping[AssetRef | None, str]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Literal
 from videojob_api.contract import FetchPolicy, StageResult, canonical_json, content_key
 from videojob_api.story.params import Provider
 from videojob_api.story.scenes import Phoneme, Word
-from videojob_api.story.tasks import VOICE_PARTS, AudioParams
+from videojob_api.story.tasks import VOICE_PARTS, Speaking
 from videojob_api.v1alpha1.base import StatusModel
 
 from ..base.errors import External, Permanent, Recoverable, WorkerError
@@ -83,7 +83,7 @@ class Narration:
 class Narrator:
     """The chain of one story."""
 
-    def __init__(self, context: Context, params: AudioParams, language: str, rate_percent: int) -> None:
+    def __init__(self, context: Context, params: Speaking, language: str, rate_percent: int) -> None:
         self._context = context
         self._params = params
         self._language = language

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from videojob_api.contract import StageFile, StageResult, canonical_json
-from videojob_api.story.params import ConfigMapKey
-from videojob_api.story.scenes import SCENES_FILE, SceneManifest
+from videojob_api.story.params import ConfigMapKey, Script
+from videojob_api.story.scenes import SceneManifest
 from videojob_api.story.tasks import SceneParsingParams
+from videojob_api.story.variants import MAIN, scenes_file, takes
 from videojob_api.v1alpha1 import StoryStatus
 
 from ..base.errors import BadConfig, Permanent
@@ -19,23 +21,20 @@ MAX_SCRIPT_BYTES = 1 << 20
 
 
 def run(context: Context) -> StageResult:
-    """Write `scenes.json`. Raises Permanent (SceneGenerationError, SourceNotFound, UnsafeInput)."""
+    """Write `scenes.json`, and one more for each take. Raises Permanent (SceneGenerationError, SourceNotFound, UnsafeInput)."""
     if not isinstance(context.params, SceneParsingParams):
         raise BadConfig("BadDocument", "stage scenes got another stage's params")
-    story = context.params.story
-    script = story.script.text
-    if story.script.uri is not None:
-        script = _read(context.store.source(story.script.uri, None))
-    elif story.script.config_map is not None:
-        script = _read(_mounted(context, story.script.config_map))
     context.progress(10, "Reading the script")
-    manifest = parse(story, script)
+    found = {take.name: parse(take.story, _script(context, take.story.script)) for take in takes(context.params.story)}
+    manifest = found[MAIN]
     seconds = manifest.duration_ms / 1000
     return StageResult(
         kind=context.kind.kind,
         message=f"{len(manifest.scenes)} scenes, some {seconds:.0f} s",
-        parts=(written(context.staging, SCENES_FILE, canonical_json(manifest.dump())),),
-        notes=manifest.notes[:8],
+        parts=tuple(
+            written(context.staging, scenes_file(name), canonical_json(each.dump())) for name, each in found.items()
+        ),
+        notes=said_of({name: each.notes for name, each in found.items()}),
         story=StoryStatus(
             title=manifest.title[:200],
             language=manifest.language,
@@ -43,6 +42,21 @@ def run(context: Context) -> StageResult:
             duration_ms=manifest.duration_ms,
         ),
     )
+
+
+def _script(context: Context, given: Script) -> str | None:
+    """The words of a script, wherever they are; None where scenes are listed instead."""
+    if given.uri is not None:
+        return _read(context.store.source(given.uri, None))
+    return _read(_mounted(context, given.config_map)) if given.config_map is not None else given.text
+
+
+def said_of(texts: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """What is said of all takes, each sentence once, with the name of the variant that it is about alone."""
+    found = dict.fromkeys(texts[MAIN])
+    for name, own in texts.items():
+        found |= dict.fromkeys(f"variant {name}: {text}"[:480] for text in own if text not in texts[MAIN])
+    return tuple(found)[:8]
 
 
 def _mounted(context: Context, given: ConfigMapKey) -> Path:
@@ -78,7 +92,7 @@ def written(folder: Path, name: str, data: bytes) -> StageFile:
     return StageFile(path=name, size_bytes=len(data), sha256=files.sha256_file(path))
 
 
-def manifest_of(context: Context, kind: str) -> SceneManifest:
-    """The scene manifest that an earlier stage left. Raises Recoverable when it is not there."""
+def manifest_of(context: Context, kind: str, take: str = MAIN) -> SceneManifest:
+    """The scene manifest of a take that an earlier stage left. Raises Recoverable when it is not there."""
     context.earlier(kind)
-    return SceneManifest.model_validate_json((context.folder(kind) / SCENES_FILE).read_bytes())
+    return SceneManifest.model_validate_json((context.folder(kind) / scenes_file(take)).read_bytes())

@@ -26,6 +26,7 @@ PATH = re.compile(r"videos/[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 MAX_INPUT_BYTES = 2048
 MAX_OUTPUT_BYTES = 900
+MAX_OUTPUTS_BYTES = 16_000
 """Sixteen of them, the plan and all else stay below the 32 KiB of a status."""
 
 
@@ -194,6 +195,8 @@ def _outputs(seen: Observed, files: Sequence[OutputStatus]) -> str | None:
         wanted = sorted(outputs(spec))
     if sorted(file.name for file in files) != wanted:
         return f"outputs {', '.join(wanted)} were planned, others were published"
+    if sum(len(canonical_json(file.dump())) for file in files) > MAX_OUTPUTS_BYTES:
+        return f"the facts about all outputs exceed {MAX_OUTPUTS_BYTES} bytes"
     for file in files:
         if PATH.fullmatch(file.path) is None or file.uri != f"store://jobs/{seen.job.uid}/{file.path}":
             return f"output {file.name} lies outside the job's videos/"

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from videojob_api import contract, stages
-from videojob_api.story import tasks
+from videojob_api.story import tasks, variants
 from videojob_api.story.asked import resolved
 from videojob_api.story.params import StoryFallback, StoryParams
 from videojob_api.story.publishing import PublishParams
 from videojob_api.story.timing import words_ms
-from videojob_api.v1alpha1 import InputLimits, PlanStatus, Source, VideoJobSpec
+from videojob_api.v1alpha1 import InputLimits, PlanStatus, Source, StorySpec, VideoJobSpec
 from videojob_api.v1alpha1.sources import UPLOADS
 
 from .base import Step
@@ -23,8 +23,6 @@ PIECES_AT_ONCE = 16
 """Most pieces of one story that are drawn at a time, each in a pod of its own."""
 MOST_SCRIPT = "1Mi"
 """Largest script behind a URL."""
-FILMS = ("video", "thumbnail", "metadata")
-"""What every story publishes."""
 
 
 def story(spec: VideoJobSpec, plan: PlanStatus) -> tuple[Step, ...]:
@@ -75,31 +73,35 @@ def _steps(params: StoryParams, plan: PlanStatus, first: tuple[str, ...] = ()) -
     return (
         Step(stages.SCENES, tasks.scene_params(params), after=first),
         Step(
-            stages.AUDIO, tasks.audio_params(params), ("scenes",), after=("scenes",), online=tasks.online(params.voice)
+            stages.AUDIO, tasks.audio_params(params), ("scenes",), after=("scenes",), online=_asks_voices(params)
         ),
         Step(
             stages.IMAGES,
-            tasks.ImageParams(images=params.images, fallback=params.fallback, genre=params.genre),
+            tasks.image_params(params),
             ("scenes",), after=("scenes",), online=tasks.online_images(params.images, params.scenes),
         ),
         Step(
-            stages.LAYOUT, tasks.LayoutParams(encoding=params.encoding, fallback=params.fallback), ("audio", "images"),
+            stages.LAYOUT, tasks.layout_params(params), ("audio", "images"),
             after=("audio", "images"),
         ),
         _pieces(params, plan),
         Step(
-            stages.JOIN, tasks.JoinParams(loudness_lufs=params.voice.loudness_lufs), ("layout", "compose", "audio"),
+            stages.JOIN, tasks.join_params(params), ("layout", "compose", "audio"),
             after=("compose",),
         ),
         Step(
-            stages.THUMBNAIL, tasks.StillParams(thumbnail=params.thumbnail), ("layout",), after=("join",), sees=("images",)
+            stages.THUMBNAIL, tasks.still_params(params), ("layout",), after=("join",), sees=("images",)
         ),
         Step(
             stages.FINALIZE,
-            tasks.FinalizeParams(genre=params.genre, platform=params.platform, metadata=params.metadata),
+            tasks.finalize_params(params),
             ("layout", "join", "thumbnail"), after=("thumbnail",),
         ),
     )  # fmt: skip
+
+
+def _asks_voices(params: StoryParams) -> bool:
+    return any(tasks.online(take.story.voice) for take in variants.takes(params))
 
 
 def _pieces(params: StoryParams, plan: PlanStatus) -> Step:
@@ -129,15 +131,18 @@ def parameters(spec: VideoJobSpec, plan: PlanStatus | None = None) -> StoryParam
 
 def outputs(spec: VideoJobSpec) -> tuple[str, ...]:
     """Names of what the story publishes (S-030)."""
-    sidecars = spec.story.captions.sidecars if spec.story is not None else ()
-    return (*FILMS, *(f"captions-{form}" for form in dict.fromkeys(sidecars)))
+    return variants.outputs(spec.story) if spec.story is not None else ()
 
 
 def expected_ms(spec: VideoJobSpec) -> int:
-    """How long the story lasts as far as the spec tells: what is aimed at, else counted words; 0 for a script elsewhere."""
+    """How long all films of the story last as far as the spec tells: what is aimed at, else counted words, as often as there are
+    takes; 0 for a script elsewhere.
+    """
     asked = spec.story
-    if asked is None:
-        return 0
+    return _told_ms(asked) * (1 + sum(variant.films for variant in asked.variants)) if asked is not None else 0
+
+
+def _told_ms(asked: StorySpec) -> int:
     if asked.target_duration_ms is not None:
         return asked.target_duration_ms
     pace = asked.splitting
