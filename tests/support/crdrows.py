@@ -163,6 +163,13 @@ STORIES = (
         story(publish={"platforms": [{"name": "myspace"}]}),
         "supported values",
     ),
+    Case(
+        "a variant that goes out",
+        story(
+            {"variants": [{"name": "square", "aspectRatio": "1:1"}]},
+            publish={"platforms": [{"name": "instagram_post", "variant": "square"}]},
+        ),
+    ),
     Case("a platform twice", story(publish={"platforms": [{"name": "tiktok"}, {"name": "tiktok"}]}), "Duplicate value"),
     Case(
         "a time that is none",

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from .base import ApiModel, StatusModel
 from .story_parts import SecretName
 from .story_providers import PlatformName
+from .story_variants import VariantName
 
 PublisherName = Literal["queued_manual", "youtube", "tiktok", "webhook"]
 MAX_PLATFORMS = 8
@@ -21,6 +22,8 @@ class PublishTarget(ApiModel):
 
     name: Literal[PlatformName, "webhook"]
     """The platform; its limits are checked before anything is sent. `webhook` is a server of your own, and has no limits."""
+    variant: VariantName | None = None
+    """Which of `story.variants` goes there; without it the story's own film."""
     via: PublisherName | None = None
     """Who brings it there: `queued_manual` leaves a record that a person works off, `youtube` and `tiktok` upload, `webhook`
     tells a server of your own. Without it the platform's usual one: `youtube` for YouTube and its Shorts, `tiktok`,

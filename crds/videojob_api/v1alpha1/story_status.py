@@ -64,4 +64,4 @@ class StoryStatus(StatusModel):
     metadata: StoryMetadata | None = None
     """What a platform is told beside the video."""
     variants: Annotated[tuple[VariantStatus, ...], Field(max_length=MAX_VARIANTS)] | None = None
-    """Variants that are films of their own, once they are published; `metadata-<name>` among the outputs has more of each."""
+    """Variants that are films of their own, once they are spoken; `metadata-<name>` among the outputs has more of each."""

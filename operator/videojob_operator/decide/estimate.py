@@ -25,7 +25,8 @@ def work(status: VideoJobStatus, stage: str) -> dict[str, float]:
     """Units of work of a stage, by what they are counted in; without a probe only what every such stage costs."""
     found = {FIXED: 1.0}
     if status.story is not None and status.story.duration_ms is not None:
-        return found | {TOLD: status.story.duration_ms / 1000}
+        films = (status.story.duration_ms, *(variant.duration_ms for variant in status.story.variants or ()))
+        return found | {TOLD: sum(films) / 1000}
     seen = status.input
     if seen is None or status.plan is None:
         return found

@@ -28,12 +28,17 @@ LATER = voices.json_reply({"error": {}}, "429 Too Many Requests", ("Retry-After:
 REFUSED = voices.json_reply({"error": {"message": "no"}}, "403 Forbidden")
 
 
-def committed(folder: Path, size: int = 3000, *, duration_ms: int = 30_000, width: int = 1080) -> Path:
+def committed(
+    folder: Path, size: int = 3000, *, duration_ms: int = 30_000, width: int = 1080, variant: str | None = None
+) -> Path:
     """A job's folder after Finalization."""
     job = folder / "job"
     (job / "videos").mkdir(parents=True)
     said = {"title": "The Last Fig", "description": "A fig fell.", "tags": ["fable"], "hashtags": ["#fable"]}
     files = {"video.mp4": bytes(range(250)) * (size // 250), "metadata.json": json.dumps(said).encode()}
+    if variant is not None:
+        other = {**said, "title": "Die letzte Feige"}
+        files |= {f"video-{variant}.mp4": bytes(range(250)) * 8, f"metadata-{variant}.json": json.dumps(other).encode()}
     outputs = []
     for name, data in files.items():
         (job / "videos" / name).write_bytes(data)
@@ -41,8 +46,8 @@ def committed(folder: Path, size: int = 3000, *, duration_ms: int = 30_000, widt
         outputs.append(
             OutputStatus(
                 name=name.partition(".")[0], profile="story", path=f"videos/{name}", uri=f"store://jobs/{UID}/videos/{name}",
-                media_type="video/mp4" if name == "video.mp4" else "application/json", size_bytes=len(data),
-                sha256=hashlib.sha256(data).hexdigest(), **(film if name == "video.mp4" else {}),
+                media_type="video/mp4" if name.endswith(".mp4") else "application/json", size_bytes=len(data),
+                sha256=hashlib.sha256(data).hexdigest(), **(film if name.endswith(".mp4") else {}),
             )
         )  # fmt: skip
     manifest = Manifest(job=JOB, outputs=tuple(outputs), stages=(), committed_time=datetime(2026, 1, 2, tzinfo=UTC))
@@ -264,3 +269,23 @@ def test_a_url_that_cannot_be_shown_is_left_out(tmp_path: Path) -> None:
     assert code == 0
     (row,) = rows(result).values()
     assert (row.state, row.id, row.url) == ("Published", None, None)
+
+
+def test_a_variant_goes_to_the_platform_that_asks_for_it(tmp_path: Path) -> None:
+    """S-052, S-067: each platform gets the film that its target names, with what is said of that one."""
+    job = committed(tmp_path, variant="de")
+    targets = ({"name": "instagram_reels"}, {"name": "instagram_post", "variant": "de"})
+    code, result = run(tmp_path, *targets)
+    assert (code, {row.state for row in rows(result).values()}) == (0, {"QueuedManual"})
+    told = {name: (job / f"publish/instagram_{name}.json").read_text() for name in ("reels", "post")}
+    assert ("The Last Fig" in told["reels"], "Die letzte Feige" in told["reels"]) == (True, False)
+    assert ("Die letzte Feige" in told["post"], "video-de.mp4" in told["post"]) == (True, True)
+
+
+def test_a_variant_that_there_is_not_is_told_and_keeps_nobody_else_from_going_out(tmp_path: Path) -> None:
+    committed(tmp_path)
+    code, result = run(tmp_path, {"name": "instagram_post", "variant": "fr"}, {"name": "instagram_reels"})
+    found = rows(result)
+    assert (code, found["instagram_reels"].state, found["instagram_post"].state) == (0, "QueuedManual", "Error")
+    assert "the story has no film fr: name one of story.variants" in (found["instagram_post"].message or "")
+    assert result.stages[0].degraded is not None

@@ -11,9 +11,12 @@ from builders import CONFIG
 from storyboard import ONLINE_VOICE, TEXT, Tale, published, story_spec
 from videojob_api.contract import canonical_json
 from videojob_api.story.tasks import FinalizeParams, SceneParsingParams
-from videojob_api.v1alpha1 import OutputStatus
+from videojob_api.v1alpha1 import OutputStatus, StoryStatus
+from videojob_api.v1alpha1.story_status import VariantStatus
 from videojob_operator.decide.bounds import MAX_BYTES, size
+from videojob_operator.decide.estimate import estimate, learn
 from videojob_operator.decide.job.results import MAX_OUTPUTS_BYTES
+from videojob_operator.decide.rates import Rates
 from videojob_operator.decide.recipes.story import expected_ms, outputs
 from videojob_operator.render.pod import secrets
 
@@ -122,6 +125,20 @@ def _long(output: OutputStatus, total: int) -> OutputStatus:
     return output.model_copy(
         update={"media_type": "t" * (total - len(canonical_json(output.dump())) + len(output.media_type))}
     )
+
+
+def test_an_estimate_counts_all_films() -> None:
+    """What is learnt from a story of one film holds for one of three."""
+    rates = learn(Rates(), Tale.begin("Compact").tick(20).ok("main").status)
+    scene = begun(SQUARE, DE, mode="Compact")
+    scene.set(rates=rates)
+    films = tuple(VariantStatus(name=name, duration_ms=8234) for name in ("square", "de"))
+    one = estimate(scene.seen, scene.status.model_copy(update={"story": StoryStatus(duration_ms=8234)}))
+    all_ = StoryStatus(duration_ms=8234, variants=films)
+    three = estimate(scene.seen, scene.status.model_copy(update={"story": all_}))
+    assert one is not None
+    assert three is not None
+    assert (three.cpu_seconds or 0) > 1.5 * (one.cpu_seconds or 0)
 
 
 def test_a_story_of_many_films_is_as_long_as_all_of_them() -> None:

@@ -21,7 +21,7 @@ from ..text.scripts import language_of
 from ..text.splitting import divided
 from .context import Context
 from .narrating import Narration, Narrator, Spoken
-from .scenes import manifest_of, said_of, written
+from .scenes import manifest_of, said_of, variant, written
 
 ROUNDS = 3
 """So often sentences that turn out too long are divided; a word alone is never cut."""
@@ -49,6 +49,7 @@ def run(context: Context) -> StageResult:
             scenes=len(found.scenes),
             duration_ms=found.duration_ms,
             narrator=who[:200] if who is not None else None,
+            variants=tuple(variant(told, name) for name, (told, _) in each.items() if name != MAIN) or None,
         ),
     )
 

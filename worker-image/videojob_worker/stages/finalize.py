@@ -17,7 +17,7 @@ from videojob_api.story.scenes import SceneManifest
 from videojob_api.story.tasks import FinalizeParams, FinalizeTake
 from videojob_api.story.variants import MAIN, named
 from videojob_api.v1alpha1.status import OutputStatus, ValidationStatus
-from videojob_api.v1alpha1.story_status import MAX_HASHTAGS, MAX_TAGS, StoryMetadata, StoryStatus, VariantStatus
+from videojob_api.v1alpha1.story_status import MAX_HASHTAGS, MAX_TAGS, StoryMetadata, StoryStatus
 
 from ..base.errors import BadConfig, Recoverable
 from ..compose import gates, metadata
@@ -29,7 +29,7 @@ from . import caching
 from .context import Context, plain_file
 from .filming import FILM, METADATA, PIECES_FILE, manifest_of, marked, output
 from .publishing import Publication, before, publish, stages_of
-from .scenes import written
+from .scenes import variant, written
 
 MADE_BY = ("join", "thumbnail")
 MAX_WORD = 80
@@ -134,16 +134,9 @@ def described(
     return said
 
 
-def _variant(manifest: SceneManifest, name: str, said: dict[str, Any]) -> VariantStatus:
-    return VariantStatus(
-        name=name, title=str(said["title"])[:200], language=manifest.language, scenes=len(manifest.scenes),
-        duration_ms=manifest.duration_ms,
-    )  # fmt: skip
-
-
 def _story(context: Context, manifest: SceneManifest, takes: dict[str, dict[str, Any]]) -> StoryStatus:
     said = takes[MAIN]
-    others = tuple(_variant(manifest_of(context, name), name, own) for name, own in takes.items() if name != MAIN)
+    others = tuple(variant(manifest_of(context, name), name) for name in takes if name != MAIN)
     joined = recorded(context.folder("join"))
     known = joined.story if joined is not None and joined.story is not None else StoryStatus()
     narrator = next((scene.speech for scene in manifest.scenes if scene.speech is not None), None)

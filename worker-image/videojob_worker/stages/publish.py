@@ -19,6 +19,7 @@ from videojob_api.contract import FetchPolicy, StageResult
 from videojob_api.manifest import Manifest
 from videojob_api.story.platforms import PLATFORMS
 from videojob_api.story.publishing import PublishParams, publisher
+from videojob_api.story.variants import MAIN, named
 from videojob_api.v1alpha1 import PublishStatus, PublishTarget
 from videojob_api.v1alpha1.status import OutputStatus
 
@@ -50,14 +51,17 @@ def run(context: Context) -> StageResult:
     params = context.params
     if not isinstance(params, PublishParams):
         raise BadConfig("BadDocument", "stage publish got another stage's params")
-    film, video = _film(context)
+    films = {MAIN: _film(context, MAIN)}
     rows: list[PublishStatus] = []
     again: list[WorkerError] = []
     for place, target in enumerate(params.platforms):
         context.check()
         context.progress(place * 100 // len(params.platforms), f"Publishing on {_label(target)}")
-        book = _Book(context.store.job / FOLDER / f"{target.name}.json", film.uid)
-        row, error = _one(context, film, video, target=target, book=book)
+        book = _Book(context.store.job / FOLDER / f"{target.name}.json", context.document.job.uid)
+        take = target.variant or MAIN
+        if take not in films:
+            films[take] = _film(context, take)
+        row, error = _one(context, films[take], target=target, book=book)
         book.close(row)
         rows.append(row)
         again += [error] if error is not None else []
@@ -93,7 +97,7 @@ def _label(target: PublishTarget) -> str:
 
 
 def _one(
-    context: Context, film: Film, video: OutputStatus, *, target: PublishTarget, book: _Book
+    context: Context, found_film: tuple[Film, OutputStatus] | None, *, target: PublishTarget, book: _Book
 ) -> tuple[PublishStatus, WorkerError | None]:
     """What became of it there, and the failure after which it is worth another attempt."""
     known = book.row
@@ -106,6 +110,12 @@ def _one(
         values = {"state": state, "message": said, "attempts": min(attempts, 1000), "time": datetime.now(UTC), **fields}
         return PublishStatus.model_validate({"platform": target.name, **values})
 
+    if found_film is None:
+        return row(
+            "Error",
+            f"the story has no film {target.variant}: name one of story.variants in publish.platforms[].variant",
+        ), None
+    film, video = found_film
     found = publisher(target)
     if found is None:
         return row("Error", f"Publisher not configured for {target.name}"), None
@@ -206,8 +216,10 @@ class _Book:
 # ---------------------------------------------------------------- what is published
 
 
-def _film(context: Context) -> tuple[Film, OutputStatus]:
-    """The committed film and what is said of it. Raises Recoverable (ResultInvalid, VerifyFailed)."""
+def _film(context: Context, take: str) -> tuple[Film, OutputStatus] | None:
+    """A committed film and what is said of it; None for a variant that there is not. Raises Recoverable (ResultInvalid,
+    VerifyFailed).
+    """
     store = context.store
     hint = "drive the VideoJob again from VideoComposition"
     try:
@@ -217,14 +229,17 @@ def _film(context: Context) -> tuple[Film, OutputStatus]:
     except (ValueError, ValidationError):
         raise Recoverable("ResultInvalid", "the job's manifest cannot be read", hint=hint) from None
     outputs = {output.name: output for output in manifest.outputs}
-    if manifest.job.uid != context.document.job.uid or not {FILM, METADATA} <= set(outputs):
+    wanted = (named(FILM, take), named(METADATA, take))
+    if take and not set(wanted) <= set(outputs):
+        return None
+    if manifest.job.uid != context.document.job.uid or not set(wanted) <= set(outputs):
         raise Recoverable("ResultInvalid", "the job's manifest names no film of this VideoJob", hint=hint)
-    for name in (FILM, METADATA):
+    for name in wanted:
         path = vetted_file(store.job, outputs[name].path, f"the output {name}")
         if not files.matches(path, outputs[name].size_bytes, outputs[name].sha256):
             raise Recoverable("VerifyFailed", f"the output {name} changed after it was published", hint=hint)
-    video = outputs[FILM]
-    said = json.loads(vetted_file(store.job, outputs[METADATA].path, "the metadata").read_bytes())
+    video = outputs[wanted[0]]
+    said = json.loads(vetted_file(store.job, outputs[wanted[1]].path, "the metadata").read_bytes())
     facts = {
         "job": manifest.job.dump(), "metadata": said,
         "outputs": [

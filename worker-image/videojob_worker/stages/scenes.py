@@ -11,6 +11,7 @@ from videojob_api.story.scenes import SceneManifest
 from videojob_api.story.tasks import SceneParsingParams
 from videojob_api.story.variants import MAIN, scenes_file, takes
 from videojob_api.v1alpha1 import StoryStatus
+from videojob_api.v1alpha1.story_status import VariantStatus
 
 from ..base.errors import BadConfig, Permanent
 from ..storage import files
@@ -57,6 +58,14 @@ def said_of(texts: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     for name, own in texts.items():
         found |= dict.fromkeys(f"variant {name}: {text}"[:480] for text in own if text not in texts[MAIN])
     return tuple(found)[:8]
+
+
+def variant(manifest: SceneManifest, name: str) -> VariantStatus:
+    """A take as status has it."""
+    return VariantStatus(
+        name=name, title=manifest.title[:200], language=manifest.language, scenes=len(manifest.scenes),
+        duration_ms=manifest.duration_ms,
+    )  # fmt: skip
 
 
 def _mounted(context: Context, given: ConfigMapKey) -> Path:
