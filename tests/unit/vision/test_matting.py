@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import cv2
 import numpy as np
 import pytest
@@ -116,7 +118,8 @@ def test_grabcut_cuts_by_colour_within_the_box_and_says_that_it_is_less() -> Non
 
 
 def test_every_matter_of_the_table_is_there() -> None:
-    for kind in MATTERS:
-        assert hasattr(open_matter(kind), "matte")
+    for row in MATTERS.values():
+        module, _, name = row.partition(":")
+        assert hasattr(getattr(import_module(f"videojob_worker.vision.{module}"), name), "matte")
     with pytest.raises(BadConfig, match="there is no matter magic"):
         open_matter("magic")

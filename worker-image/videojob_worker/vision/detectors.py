@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
-from ..base.errors import BadConfig
 from .people import Detector
+from .weights import opened
 
 DETECTORS = {
     "mediapipe": "pose:PoseDetector",
+    "onnx": "exported:ExportedDetector",
 }
 """Names, and the classes behind them."""
+WEIGHTLESS = frozenset({"mediapipe"})
+"""Those that bring their own models."""
 
 
-def open_detector(kind: str = "mediapipe") -> Detector:
-    """A detector, its models not loaded yet. Raises BadConfig: UnknownDetector."""
-    if kind not in DETECTORS:
-        raise BadConfig("UnknownDetector", f"there is no detector {kind}", hint=f"name one of {', '.join(DETECTORS)}")
-    module, _, name = DETECTORS[kind].partition(":")
-    return cast("Detector", getattr(import_module(f".{module}", __package__), name)())
+def open_detector(
+    kind: str = "mediapipe", weights: Path | None = None, sha256: str | None = None, **how: Any
+) -> Detector:
+    """A detector. `how` goes to those with mounted weights: `accelerator`, `precision`.
+
+    Raises BadConfig: UnknownDetector, WeightsNeeded, and what loading the weights raises.
+    """
+    return cast("Detector", opened(DETECTORS, WEIGHTLESS, "detector", kind, weights=weights, sha256=sha256, how=how))

@@ -5,15 +5,15 @@ A mask (alpha) is a plane of float32: 1 where the person is, 0 where nobody is, 
 
 from __future__ import annotations
 
-from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.errors import BadConfig
 from .boxes import Box, Picture
+from .weights import opened
 
 Alpha: TypeAlias = NDArray[np.float32]
 CutOut: TypeAlias = NDArray[np.uint8]
@@ -30,10 +30,14 @@ class Matter(Protocol):
     """Tells a person from what is behind."""
 
     name: str
-    accelerator: Literal["cpu", "cuda"]
-    """What it runs on, as the model itself tells."""
-    degraded: str | None
-    """Why its masks are less than they could be; None when they are as good as asked for."""
+
+    @property
+    def accelerator(self) -> Literal["cpu", "cuda"]:
+        """What it runs on, as the model itself tells."""
+
+    @property
+    def degraded(self) -> str | None:
+        """Why its masks are less than they could be; None when they are as good as asked for."""
 
     def matte(self, picture: Picture, box: Box | None) -> Alpha:
         """The mask of the person in the box; of everybody without one."""
@@ -42,16 +46,19 @@ class Matter(Protocol):
 MATTERS = {
     "mediapipe": "selfie:SelfieMatter",
     "grabcut": "grabcut:GrabCutMatter",
+    "birefnet": "birefnet:BiRefNetMatter",
 }
 """Names, and the classes behind them."""
+WEIGHTLESS = frozenset({"mediapipe", "grabcut"})
+"""Those that bring their own models, or need none."""
 
 
-def open_matter(kind: str = "mediapipe") -> Matter:
-    """A way to cut out, its model not loaded yet. Raises BadConfig: UnknownMatter."""
-    if kind not in MATTERS:
-        raise BadConfig("UnknownMatter", f"there is no matter {kind}", hint=f"name one of {', '.join(MATTERS)}")
-    module, _, name = MATTERS[kind].partition(":")
-    return cast("Matter", getattr(import_module(f".{module}", __package__), name)())
+def open_matter(kind: str = "mediapipe", weights: Path | None = None, sha256: str | None = None, **how: Any) -> Matter:
+    """A way to cut out. `how` goes to those with mounted weights: `accelerator`, `precision`, `side`.
+
+    Raises BadConfig: UnknownMatter, WeightsNeeded, and what loading the weights raises.
+    """
+    return cast("Matter", opened(MATTERS, WEIGHTLESS, "matter", kind, weights=weights, sha256=sha256, how=how))
 
 
 def refine(
