@@ -98,4 +98,8 @@ def _judged(error: Exception, name: str, *, loading: bool) -> WorkerError:
         return Permanent(
             "ModelInvalid", f"{name} does not take such pictures: {text}", hint="export it for 3 x height x width"
         )
-    return Recoverable("InferenceFailed", f"{name} failed: {text}")
+    return Recoverable(
+        "InferenceFailed",
+        f"{name} failed: {text}",
+        hint="another attempt may work; if not, run the model with Never as accelerator",
+    )
