@@ -111,6 +111,16 @@ def test_what_cannot_be_read_says_so(write: Callable[[Path], None], code: str, t
     assert caught.value.hint
 
 
+def test_without_a_ground_what_is_transparent_stays_so(tmp_path: Path) -> None:
+    """A portrait that is cut out already keeps its mask; other pictures are plain RGB."""
+    _seen_through(tmp_path / "p")
+    made = picture.read(tmp_path / "p", ground=None)
+    assert made.mode == "RGBA"
+    assert made.getpixel((32, 10))[3] == 0  # type: ignore[index]
+    _turned(tmp_path / "q")
+    assert picture.read(tmp_path / "q", ground=None).mode == "RGB"
+
+
 def test_a_window_shows_the_middle_and_fills_itself() -> None:
     made = picture.canvas(halves(), motion.Window(0, 0, 20, 20, 20, 20))
     assert (made.width, made.height) == (20, 20)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from videojob_worker.base.errors import BadConfig, Permanent
-from videojob_worker.vision.boxes import Box, Picture, steady, strongest
+from videojob_worker.vision.boxes import Box, Picture, steady, strongest, working_size
 from videojob_worker.vision.detectors import DETECTORS, open_detector
 from videojob_worker.vision.people import Found, Person, Select, choose, find, message, upper_body
 
@@ -129,6 +129,17 @@ def test_a_videos_boxes_are_steady_and_follow() -> None:
     assert len(smooth) == 100
     assert max(abs(smooth[step].left - (10 + 2 * step)) for step in range(20, 80)) < 1
     assert steady([None, None], 1 / 25) == ()
+
+
+@pytest.mark.parametrize(
+    ("size", "expect"), [((4000, 6000), (1280, 1920)), ((1920, 80), (1920, 80)), ((30000, 2), (1920, 1))]
+)
+def test_a_huge_picture_is_worked_on_at_a_size_that_a_video_shows(
+    size: tuple[int, int], expect: tuple[int, int]
+) -> None:
+    made = working_size(np.full((size[1], size[0], 3), 7, np.uint8))
+    assert (made.shape[1], made.shape[0]) == expect
+    assert made.min() == made.max() == 7
 
 
 def test_every_detector_of_the_table_is_there() -> None:

@@ -26,8 +26,8 @@ GROUND = "#1A1A2E"
 """Behind what is transparent."""
 
 
-def read(path: Path, *, ground: str = GROUND, least: tuple[int, int] | None = None) -> Image.Image:
-    """A picture as people see it, in RGB.
+def read(path: Path, *, ground: str | None = GROUND, least: tuple[int, int] | None = None) -> Image.Image:
+    """A picture as people see it, in RGB; what is transparent shows the ground. Without a ground it stays transparent (RGBA).
 
     `least` is the smallest size that is of use: a JPEG may be decoded no larger than needed. Raises Permanent: InvalidImageType,
     ImageTooLarge, CorruptImage.
@@ -60,7 +60,7 @@ def _too_large(size: str) -> Permanent:
     return Permanent("ImageTooLarge", text, hint="scale it down; no video needs more")
 
 
-def _plain(opened: ImageFile, ground: str) -> Image.Image:
+def _plain(opened: ImageFile, ground: str | None) -> Image.Image:
     profile = opened.info.get("icc_profile")
     opened.load()
     picture: Image.Image = ImageOps.exif_transpose(opened)
@@ -73,7 +73,9 @@ def _plain(opened: ImageFile, ground: str) -> Image.Image:
     if isinstance(profile, bytes) and picture.mode in {"RGB", "CMYK", "L"}:
         picture = _to_srgb(picture, profile)
     picture = picture.convert("RGB")
-    if alpha is not None:
+    if alpha is not None and ground is None:
+        picture.putalpha(alpha)
+    elif alpha is not None:
         below = Image.new("RGB", picture.size, ground)
         below.paste(picture, mask=alpha)
         picture = below

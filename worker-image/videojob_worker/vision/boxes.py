@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,6 +70,16 @@ class Box:
     def whole(self) -> tuple[int, int, int, int]:
         """Left, top, right, bottom in whole pixels."""
         return round(self.left), round(self.top), round(self.right), round(self.bottom)
+
+
+def working_size(picture: Picture, longest: int = 1920) -> Picture:
+    """The same picture, no longer than this many pixels: models see far less, and a video shows no more."""
+    scale = longest / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    made: Picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return made
 
 
 def strongest(boxes: Sequence[Box], scores: Sequence[float], most: float) -> list[int]:
