@@ -7,6 +7,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from videojob_api.v1alpha1 import PublishTarget
 from videojob_worker.base.errors import External, Permanent, Recoverable, WorkerError
 from videojob_worker.providers.publishers import MODULES, publisher
 from videojob_worker.providers.publishers.base import Errand, Film, Sent, trusted
-from videojob_worker.providers.publishers.youtube import PART_BYTES, SERVICE, described
+from videojob_worker.providers.publishers.youtube import PART_BYTES, SERVICE, described, until_reset
 from webserver import Answer, raw, reply
 
 SECRETS = {"accessToken": "ya29.token-of-the-account"}
@@ -349,6 +350,45 @@ def test_s_051_every_bad_answer_has_its_class(
     assert (error.code, error.retry_after_seconds) == ("PublishFailed", wait), said
     assert name in error.message
     assert SECRETS["accessToken"] not in f"{error.message}{error.hint}"
+
+
+def limit(status: str, reason: str, domain: str, headers: tuple[str, ...] = ()) -> Answer:
+    """How its manual shows an error."""
+    said = [{"message": "The request cannot be completed.", "domain": domain, "reason": reason}]
+    document = {"error": {"code": int(status[:3]), "message": "The request cannot be completed.", "errors": said}}
+    return voices.json_reply(document, status, headers)
+
+
+@pytest.mark.parametrize("step", ["begin", "part"])
+@pytest.mark.parametrize(
+    ("answer", "least", "most", "why"),
+    [
+        (limit("403 Forbidden", "quotaExceeded", "youtube.quota"), 1, 86_400, "quota of this day"),
+        (limit("403 Forbidden", "dailyLimitExceeded", "usageLimits"), 1, 86_400, "quota of this day"),
+        (limit("400 Bad Request", "uploadLimitExceeded", "youtube.video"), 86_400, 86_400, "as many videos"),
+        (limit("403 Forbidden", "rateLimitExceeded", "usageLimits", ("Retry-After: 90",)), 90, 90, "too often"),
+    ],
+    ids=["quota", "day", "uploads", "rate"],
+)
+def test_s_051_a_limit_of_youtube_is_waited_for(
+    answer: Answer, least: int, most: int, why: str, step: str, tmp_path: Path
+) -> None:
+    """Case 62: a limit that ends by itself is no refusal, whatever its status; nothing is asked again before."""
+    with platforms.platform("youtube") as server:
+        server.faults.append((step, answer))
+        with pytest.raises(External, match=why) as caught:
+            send(errand(tmp_path, server, "youtube", retries=2))
+        assert server.asked.count(step) == 1
+    assert caught.value.retry_after_seconds is not None
+    assert least <= caught.value.retry_after_seconds <= most
+
+
+@pytest.mark.parametrize(
+    ("now", "seconds"),
+    [("2026-11-22T07:59:59+00:00", 1), ("2026-11-22T08:00:00+00:00", 86_400), ("2026-07-01T23:30:00+00:00", 30_600)],
+)
+def test_a_quota_comes_back_after_midnight_of_the_pacific(now: str, seconds: int) -> None:
+    assert until_reset(datetime.fromisoformat(now)) == seconds
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
+from ...base.errors import External
 from ...net.messages import Reply, Request
-from ..calling import Means, answered_json, at, call, wrong
-from .base import QUESTION_BYTES, Errand, Film, Sent, bearer, patient, piece, service, trusted
+from ..calling import Means, answered_json, at, call, refuse, wrong
+from .base import PUBLISH_ERROR, QUESTION_BYTES, Errand, Film, Sent, bearer, patient, piece, service, trusted
 
 USUAL = "https://www.googleapis.com"
 TOKENS = "https://oauth2.googleapis.com"
@@ -27,6 +29,14 @@ GONE = frozenset({404, 410})
 """Answers of a session that has ended."""
 ON = 308
 """`Resume Incomplete`: it wants the rest."""
+LIMITED = frozenset({400, 403})
+"""Answers that may be a limit which ends by itself: the reason tells."""
+DAILY = frozenset({"quotaExceeded", "dailyLimitExceeded"})
+OFTEN = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
+UPLOADS = "uploadLimitExceeded"
+DAY_SECONDS = 86_400
+RESET_HOUR = 8
+"""Quotas are given anew at midnight of the Pacific coast. That is its hour in UTC in winter; in summer it is an hour too late."""
 
 
 class YouTube:
@@ -65,7 +75,7 @@ class _Upload:
             "X-Upload-Content-Length": str(film.size_bytes), "X-Upload-Content-Type": film.media_type,
         }  # fmt: skip
         body = json.dumps(described(film, PRIVACY[target.visibility], kids=target.made_for_kids)).encode()
-        reply = call(self.errand.means, SERVICE, Request(url, "POST", headers, body, target.timeout_seconds))
+        reply = asked(self.errand.means, Request(url, "POST", headers, body, target.timeout_seconds))
         self.session = trusted(SERVICE, reply.headers.get("location"), url, FAMILY)
         self.offset = 0
         self.errand.ledger.write({"session": self.session})
@@ -100,7 +110,7 @@ class _Upload:
         headers = {**self.headers, "Content-Range": ranged, "Content-Type": self.errand.film.media_type}
         seconds = self.errand.target.timeout_seconds
         request = Request(self.session, "PUT", headers, data, seconds, QUESTION_BYTES)
-        return call(means, SERVICE, request, also=also)
+        return asked(means, request, also)
 
     def _take(self, reply: Reply) -> None:
         if reply.status == ON:
@@ -112,6 +122,44 @@ class _Upload:
         if not isinstance(video, str) or re.fullmatch(r"[\w-]{1,64}", video) is None:
             raise wrong(SERVICE, "its answer to the upload names no video")
         self.video, self.offset = video, self.errand.film.size_bytes
+
+
+def asked(means: Means, request: Request, also: frozenset[int] = frozenset()) -> Reply:
+    """Ask as everybody is asked; but a limit that was reached is External, with the wait until it is lifted, and no refusal."""
+    reply = call(means, SERVICE, request, also=also | LIMITED)
+    if reply.status not in LIMITED:
+        return reply
+    why = reasons(reply) & (DAILY | OFTEN | {UPLOADS})
+    if not why:
+        refuse(SERVICE, request, reply)
+    wait: int | None
+    if UPLOADS in why:
+        text, wait = "the channel has uploaded as many videos as it may in a day", DAY_SECONDS
+        hint = "it goes on by itself a day later; a verified channel may upload more"
+    elif why & DAILY:
+        text, wait = "the project's quota of this day is used up", until_reset(datetime.now(UTC))
+        hint = "it goes on by itself after midnight Pacific time; Google gives larger quotas on request"
+    else:
+        text, wait, hint = "the project asks too often", reply.retry_after_seconds, "it goes on by itself later"
+    said = ", ".join(sorted(why))
+    raise External(
+        PUBLISH_ERROR, f"youtube answered {reply.status} ({said}): {text}", hint=hint, retry_after_seconds=wait
+    )
+
+
+def reasons(reply: Reply) -> set[str]:
+    """Why the service refuses, in its own words for programs."""
+    try:
+        rows = json.loads(reply.body)["error"]["errors"]
+        return {str(row["reason"]) for row in rows}
+    except (ValueError, KeyError, TypeError):
+        return set()
+
+
+def until_reset(now: datetime) -> int:
+    """Seconds until quotas are given anew."""
+    since = (now.hour - RESET_HOUR) % 24 * 3600 + now.minute * 60 + now.second
+    return DAY_SECONDS - since
 
 
 def described(film: Film, privacy: str, *, kids: bool) -> dict[str, Any]:
