@@ -17,6 +17,7 @@ import pytest
 from pocketsphinx import Decoder
 
 import voices as support
+from programs import program
 from videojob_api.contract import RunResult
 from videojob_api.story.params import StoryParams
 from videojob_api.story.scenes import Scene, SceneManifest
@@ -255,6 +256,37 @@ def test_s_056_another_attempt_takes_what_was_spoken(bench: Workbench) -> None:
     assert len(now - kept) == 1
     same = [a.speech == b.speech for a, b in zip(first.scenes, second.scenes, strict=True)]
     assert same == [True, True, True, False]
+
+
+def test_s_056_another_model_under_the_same_name_speaks_again(bench: Workbench) -> None:
+    """S-034: a sentence is kept by the model's bytes, not by its name."""
+    program(
+        bench.root / "bin/piper",
+        'while [ "$1" != --model ]; do shift; done; model="$2"\n'
+        'while [ "$1" != --output-file ]; do shift; done; cp "$model.wav" "$2"',
+    )
+    for name, hertz in (("amy", 220), ("ben", 330)):
+        sound = support.wav_file(support.tone(1600, hertz=hertz))
+        (bench.root / f"stock/{name}.wav").write_bytes(sound)
+    asked = {
+        "scenes": [{"text": "One night he saw a light."}],
+        "voice": {"providers": [{"name": "piper", "model": "en.onnx"}]},
+    }
+    environment = {"PATH": f"{bench.root / 'bin'}:{os.environ['PATH']}"}
+    (bench.root / "stock/en.onnx.json").write_text("{}")
+    kept = []
+    for attempt, name in enumerate(("amy", "amy", "ben"), 1):
+        (bench.root / "stock/en.onnx").write_bytes(f"the model of {name}".encode())
+        shutil.copy(bench.root / f"stock/{name}.wav", bench.root / "stock/en.onnx.wav")
+        key = str(attempt) * 32
+        result = bench.run("work", document(bench, attempt, key, **asked), **environment)
+        assert result.failure is None
+        (scene,) = manifest(bench, key).scenes
+        assert scene.speech is not None
+        kept.append((scene.speech.provider, scene.speech.file.sha256))
+    assert {provider for provider, _ in kept} == {"piper"}
+    assert kept[0] == kept[1]
+    assert kept[2] != kept[1]
 
 
 def test_s_034_speech_of_the_namespace_is_taken_for_thirty_days(bench: Workbench) -> None:

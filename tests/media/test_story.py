@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -257,6 +258,31 @@ def test_another_picture_leaves_the_sound_as_it_is(bench: StoryBench) -> None:
     commands = (second.job / "debug/main-a1/join.commands.txt").read_text()
     assert "aac" not in commands
     assert second.record("join").message == f"{second.scenes().duration_ms / 1000:.1f} s of 2 pieces, 1 of them new"
+
+
+def test_s_056_a_file_that_was_replaced_under_its_name_is_another_picture(bench: StoryBench) -> None:
+    """S-055: named by a scene, or found by its words: what lies in the stock now is seen, whatever the cache has of before."""
+    texts = [scene["text"] for scene in SCENES[:2]]
+    (bench.root / "stock/village.png").write_bytes((bench.root / "stock/p1.png").read_bytes())
+    scenes = [*pictured(texts[:1]), {"text": texts[1]}]
+    asked: dict[str, Any] = {
+        "scenes": scenes,
+        "images": {"providers": [{"name": "files"}]},
+        "captions": {"style": "none"},
+    }
+    ended(bench.whole(**asked))
+    before = bench.manifest().pieces
+    for name, other in (("p0.png", "p2.png"), ("village.png", "p3.png")):
+        path, data = bench.root / "stock" / name, (bench.root / "stock" / other).read_bytes()
+        kept = path.stat()
+        path.write_bytes(data)
+        os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+        again = StoryBench(bench.root, f"after {name}")
+        ended(again.whole(**asked))
+        after = again.manifest().pieces
+        changed = [a.sha256 != b.sha256 for a, b in zip(before, after, strict=True)]
+        assert changed == [piece.made for piece in after] == [name == "p0.png", name == "village.png"]
+        before = after
 
 
 # ---------------------------------------------------------------- work items

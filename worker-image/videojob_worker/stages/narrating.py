@@ -26,6 +26,7 @@ from ..providers.voices import voice
 from ..providers.voices.base import TTS_ERROR, Line, Manner, Utterance, Voice, as_wav, service
 from ..providers.voices.sounding import hurried, plausible, trimmed
 from ..providers.voices.timing import timed
+from ..storage import files
 from ..text.pieces import pieces
 from ..text.scripts import language_of
 from .context import Context
@@ -92,6 +93,7 @@ class Narrator:
         self._scratch = context.store.scratch / f"voice-{context.task.key[:12]}"
         self._scratch.mkdir(parents=True, exist_ok=True)
         self._failed: list[str] = []
+        self._models: dict[Path, str] = {}
         self._links = list(params.voice.providers)
 
     def narrate(self, texts: Sequence[str]) -> Narration:
@@ -157,7 +159,19 @@ class Narrator:
             "text": line.text, "rate": manner.rate_percent, "pitch": manner.pitch_semitones,
             "lufs": self._params.voice.loudness_lufs, "version": provider.version,
         }  # fmt: skip
+        model = self._model(choice)
+        if model is not None:
+            said["model"] = model
         return content_key(VOICE_PARTS, VERSION, said, ())
+
+    def _model(self, choice: Provider) -> str | None:
+        """Digest of a voice's model in the stock, where another one may lie under the same name tomorrow."""
+        path = Path(self._context.document.store.stock) / choice.model if choice.model is not None else None
+        if path is None or ".." in path.parts or not path.is_file():
+            return None
+        if path not in self._models:
+            self._models[path] = files.sha256_file(path.resolve(), lambda _: self._context.check())
+        return self._models[path]
 
     def _kept(self, key: str) -> Spoken | None:
         """A sentence that was spoken before: by this job, or by another one of the namespace, not too long ago."""
