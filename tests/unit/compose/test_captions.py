@@ -66,7 +66,7 @@ def test_s_038_words_that_the_card_shows_are_not_captions_too(
     assert bool((bare.data != read.data).any()) is burnt
     centre = bare.planes.y[CARD_SIZE[1] // 3 : CARD_SIZE[1] * 2 // 3]
     assert bool((centre > 180).any()) is (background is None or background.kind == "card")
-    assert "Hello big world." in captions.sidecar(whole, "srt", setter)
+    assert "Hello big world." in captions.sidecars(whole, ["srt"], setter)["srt"]
 
 
 def test_phrases_end_with_sentences_and_have_two_lines_at_most(setter: Typesetter) -> None:
@@ -136,9 +136,7 @@ def test_sidecars_hold_the_same_phrases_at_the_videos_time(setter: Typesetter) -
         [scene("One two.", 60, speech=spoken("One two.")), scene("Three.", 30, speech=spoken("Three."))],
         captions=Captions(),
     )
-    assert captions.sidecar(found, "srt", setter) == (
-        "1\n00:00:00,000 --> 00:00:00,850\nOne two.\n\n2\n00:00:02,000 --> 00:00:02,550\nThree.\n\n"
-    )
-    vtt = captions.sidecar(found, "vtt", setter)
-    assert vtt.startswith("WEBVTT\n")
-    assert "00:00:02.000 --> 00:00:02.550\nThree." in vtt
+    made = captions.sidecars(found, ["srt", "vtt"], setter)
+    assert made["srt"] == ("1\n00:00:00,000 --> 00:00:00,850\nOne two.\n\n2\n00:00:02,000 --> 00:00:02,550\nThree.\n\n")
+    assert made["vtt"].startswith("WEBVTT\n")
+    assert "00:00:02.000 --> 00:00:02.550\nThree." in made["vtt"]

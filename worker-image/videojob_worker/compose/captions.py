@@ -162,8 +162,8 @@ def style_of(captions: Captions, language: str, setter: Typesetter, frame: tuple
     return Style(setter.fonts.chain(captions.font, language), scaled(captions.size, frame), captions.color)
 
 
-def sidecar(manifest: SceneManifest, form: Literal["srt", "vtt"], setter: Typesetter) -> str:
-    """The captions as a file: the same phrases as in the picture, at the video's own times."""
+def sidecars(manifest: SceneManifest, forms: Sequence[Literal["srt", "vtt"]], setter: Typesetter) -> dict[str, str]:
+    """The captions as files, by their form: the same phrases as in the picture, at the video's own times."""
     frame = (manifest.width, manifest.height)
     style = style_of(manifest.captions, manifest.language, setter, frame)
     subtitles = pysubs2.SSAFile()
@@ -172,4 +172,4 @@ def sidecar(manifest: SceneManifest, form: Literal["srt", "vtt"], setter: Typese
         for phrase in phrases(scene, manifest.captions, manifest.fps, setter, style, manifest.width):
             text = "\\N".join(joined(scene, phrase.words[begin:end]) for begin, end in phrase.lines)
             subtitles.append(pysubs2.SSAEvent(start=at + phrase.start_ms, end=at + phrase.end_ms, text=text))
-    return subtitles.to_string(form)
+    return {form: subtitles.to_string(form) for form in forms}

@@ -25,6 +25,8 @@ _LUMA = np.array([_KR, _KG, _KB]) * 219 / 255
 _BLUE = np.array([-_KR, -_KG, 1 - _KB]) / (2 * (1 - _KB)) * 224 / 255
 _RED = np.array([1 - _KR, -_KG, -_KB]) / (2 * (1 - _KR)) * 224 / 255
 _MATRIX = np.array([[*_LUMA, 16.0], [*_BLUE, 128.0], [*_RED, 128.0]], dtype=np.float32)
+_INVERSE = np.linalg.inv(_MATRIX[:, :3].astype(np.float64))
+_BACK = np.column_stack([_INVERSE, -_INVERSE @ np.array(BLACK)]).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,7 @@ def to_rgb(planes: Planes) -> NDArray[np.uint8]:
     """Back to RGB bytes, for people and for JPEG."""
     size = (planes.width, planes.height)
     chroma = [cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in (planes.u, planes.v)]
-    three = np.dstack([planes.y, *chroma]).astype(np.float32) - np.array(BLACK, np.float32)
-    back = three @ np.linalg.inv(_MATRIX[:, :3].astype(np.float64)).T.astype(np.float32)
-    return np.clip(np.rint(back), 0, 255).astype(np.uint8)
+    return np.asarray(cv2.transform(cv2.merge([planes.y, *chroma]), _BACK), np.uint8)
 
 
 def colour(text: str) -> tuple[int, int, int]:

@@ -138,10 +138,10 @@ def _captions(context: Context, manifest: SceneManifest, take: str) -> list[Outp
     """The narration as files beside the film; a story without a word has none."""
     if not any(scene.text for scene in manifest.scenes):
         return []
-    setter, found = Typesetter(book()), []
-    for form in manifest.captions.sidecars:
+    found = []
+    for form, text in captions.sidecars(manifest, manifest.captions.sidecars, Typesetter(book())).items():
         path = context.staging / f"{named(FILM, take)}.{form}"
-        path.write_text(captions.sidecar(manifest, form, setter), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         found.append(
             output(
                 context,

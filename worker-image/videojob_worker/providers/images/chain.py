@@ -14,7 +14,7 @@ from ...base.errors import External, Permanent, Recoverable, WorkerError
 from ..calling import Means
 from . import provider
 from .base import FIELD, IMAGE_ERROR, ImageProvider, Picture, Wish, key
-from .named import Linked, Named
+from .named import Named
 
 Open = Callable[[Provider], ImageProvider]
 Readable = Callable[[Path, str], None]
@@ -83,8 +83,11 @@ def _first(wish: Wish) -> tuple[tuple[Provider, Open], ...]:
     """Who brings the file that the user named."""
     if wish.hint.uri is None:
         return ()
-    linked = re.match("https?://", wish.hint.uri) is not None
-    return ((Provider(name="linked" if linked else "named"), lambda _: Linked() if linked else Named()),)
+    if re.match("https?://", wish.hint.uri) is None:
+        return ((Provider(name="named"), lambda _: Named()),)
+    from .linked import Linked  # noqa: PLC0415 - the HTTP client is loaded for pictures behind a URL alone
+
+    return ((Provider(name="linked"), lambda _: Linked()),)
 
 
 def _asked(  # noqa: PLR0917 - what find knows

@@ -1,8 +1,7 @@
-"""The very file that the user named for a scene: of the stock, of the inbox by its digest, or behind a URL (S-019, S-037)."""
+"""The very file that the user named for a scene: of the stock, or of the inbox by its digest (S-019, S-037)."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 from typing import ClassVar
@@ -10,14 +9,11 @@ from typing import ClassVar
 from videojob_api.story.params import Provider
 
 from ...base.errors import Permanent
-from ...net.download import Hooks, Order, download
 from ..calling import Means
 from .base import IMAGE_ERROR, SIGNATURES, Picture, Wish
 from .files import STOCK, named
 
 INBOX = "store://inbox/"
-MAX_BYTES = 512 << 20
-"""Largest picture or clip that is brought from a URL."""
 HEAD_BYTES = 64
 CLIPS = ((4, b"ftyp", "mp4"), (0, b"\x1aE\xdf\xa3", "mkv"), (8, b"AVI ", "avi"))
 """Where the first bytes of clips say what they are."""
@@ -45,22 +41,6 @@ class Named:
                 IMAGE_ERROR, f"{uri} does not exist in the store", hint="upload it: videojob submit --file, then retry"
             )
         return looked(path, uri)
-
-
-class Linked:
-    """A file behind a URL, fetched as any stranger's: vetted addresses, no credentials."""
-
-    version: ClassVar[int] = 1
-    keeps: ClassVar[bool] = True
-
-    def find(self, wish: Wish, choice: Provider, means: Means) -> Picture | None:  # noqa: ARG002 - every provider is asked alike
-        """Raises Permanent or External as a fetch does."""
-        uri = wish.hint.uri or ""
-        target = means.scratch / f"linked-{hashlib.sha256(uri.encode()).hexdigest()[:32]}"
-        target.unlink(missing_ok=True)
-        order = Order(url=uri, max_bytes=MAX_BYTES, policy=means.policy)
-        download(order, target, Hooks(means.check, lambda _: None, lambda _size, _announced: None))
-        return looked(target, "the file behind the URL")
 
 
 def looked(path: Path, what: str) -> Picture:
