@@ -126,7 +126,7 @@ def finished(api: HandApi) -> HandApi:
 
 
 def test_outputs_come_verified_and_good_ones_stay(finished: HandApi, tmp_path: Path) -> None:
-    """T-003: what is there already and whole is not fetched again."""
+    """T-003, S-066: what is there already and whole is not fetched again."""
     target = tmp_path / "out"
     (file,) = VideoJobs(finished).download("trailer", target)
     assert file == target / "720p.mp4"

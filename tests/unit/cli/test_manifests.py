@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from videojob_api.contract import StorePaths
 from videojob_cli import manifests
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -69,6 +70,15 @@ def test_golden(case: Case) -> None:
     made = case.given()
     documents = made if isinstance(made, list) else [made]
     assert documents == list(yaml.safe_load_all((GOLDEN / f"{case.name}.yaml").read_text()))
+
+
+def test_s_053_a_store_has_the_seeds_room_and_a_place_for_everything() -> None:
+    """500 GB where they are asked for; films, cache and temporary files lie in folders of their own."""
+    made = manifests.init_objects("team", image=None, size="500Gi")
+    (claim,) = [one for one in made if one["kind"] == "PersistentVolumeClaim"]
+    assert claim["spec"]["resources"]["requests"]["storage"] == "500Gi"
+    paths = StorePaths()
+    assert len({paths.job, paths.cache, paths.stock, paths.inbox, paths.scratch}) == 5
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stories import film, manifest, plain, scene, spoken
+from videojob_api.story import platforms
 from videojob_api.story.looks import Captions, Transition, TransitionKind
 from videojob_api.story.looks import Encoding as Asked
 from videojob_api.story.params import Script, StoryParams
@@ -31,6 +32,16 @@ def test_qualities_and_compression_options() -> None:
     assert code(quality="High", crf=30, maxrate="900k", preset="veryfast") == Encoding(
         30, "900k", "veryfast", 1080, 1920, 30, "7"
     )
+
+
+def test_s_025_a_draft_is_what_the_compositor_made_by_default() -> None:
+    """1920x1080, 30 frames a second, H.264, AAC, at most 2M."""
+    params = StoryParams(script=Script(text="x"), encoding=Asked(quality="Draft"), aspect_ratio="16:9")
+    size, code = platforms.size(params), Encoding.of(params.encoding, platforms.size(params), params.fps)
+    assert (size, params.fps, code.maxrate) == ((1920, 1080), 30, "2000k")
+    argv = encoding.piece("ffmpeg", code, Path("/a.mp4"))
+    assert (after(argv, "-c:v"), after(argv, "-maxrate"), after(argv, "-s")) == ("libx264", "2000k", "1920x1080")
+    assert after(encoding.sound("ffmpeg", Path("/a.wav"), Path("/a.m4a")), "-c:a") == "aac"
 
 
 def test_a_piece_is_encoded_by_one_thread_with_headers_that_join() -> None:

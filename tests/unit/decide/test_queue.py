@@ -43,6 +43,12 @@ class Case:
 
 CASES = (
     Case("nobody asks", view(), [], {}),
+    Case(
+        "fifty run at once where there are as many slots (S-063)",
+        view(*(ask(f"v{number:02}", since=number) for number in range(51)), cpu=50),
+        [f"v{number:02}" for number in range(50)],
+        {"v50": "slot cpu: 50 of 50 taken, 0 ahead"},
+    ),
     Case("who fits starts", view(ask("a"), ask("b")), ["a", "b"], {}),
     Case(
         "High before Normal before Low (X-003)",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from builders import CONFIG, SHA, a_failure
+from builders import CONFIG, SHA, UID, a_failure
 from storyboard import ONLINE_IMAGES, ONLINE_VOICE, PIECES, TEXT, Tale, published, story_spec
 from videojob_api.contract import FetchPolicy, content_key
 from videojob_api.stages import COMPOSE, STORY
@@ -174,6 +174,14 @@ def test_s_030_a_story_ends_with_its_outputs_and_its_metadata(mode: str) -> None
     assert status.story.metadata is not None
     assert status.type == "Story"
     assert scene.condition("Degraded") is None
+    # S-031: where the files are, how large, and when it was done.
+    video, still = status.outputs[:2]
+    assert (video.uri, still.uri) == (
+        f"store://jobs/{UID}/videos/video.mp4",
+        f"store://jobs/{UID}/videos/video_thumb.jpg",
+    )
+    assert (video.size_bytes, video.media_type) == (1000, "video/mp4")
+    assert status.completion_time == scene.seen.now
 
 
 def test_outputs_that_were_not_asked_for_are_not_believed() -> None:
@@ -199,7 +207,7 @@ def test_a_preview_ends_without_outputs_and_tells_how_long_it_lasts() -> None:
 
 
 def test_each_piece_is_an_item_and_a_lost_one_is_made_again_alone() -> None:
-    """A pod killed in the middle of a scene repeats that scene's index; the others go on."""
+    """S-069: each piece has its own pod. One killed in the middle of a scene repeats that scene's index; the others go on."""
     scene = Tale.begin().ok("scenes", "audio", "images", "layout")
     first = scene.launched("compose")
     assert (first.completions, first.document.indexes) == (PIECES, "0-3")
