@@ -318,6 +318,12 @@ CASES = (
         "spec.minFreeSpace must be above zero, for example 5G",
     ),
     Case("free space in words", store(pvc=CLAIM, minFreeSpace="much"), "spec.minFreeSpace in body should match"),
+    Case("a place where its files are served", store(pvc=CLAIM, publicBaseUrl="https://cdn.example/videos")),
+    Case(
+        "files that nobody can fetch so",
+        store(pvc=CLAIM, publicBaseUrl="ftp://cdn.example"),
+        "spec.publicBaseUrl in body should match",
+    ),
     Case("a claim without a name", store(pvc={}), "spec.pvc.claimName: Required value"),
     Case("a claim in capitals", store(pvc={"claimName": "Store"}), "spec.pvc.claimName in body should match"),
 )

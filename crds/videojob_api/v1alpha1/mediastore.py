@@ -53,6 +53,10 @@ class MediaStoreSpec(ApiModel):
     """Below this much free space, as a quantity, the condition LowSpace is True and what has expired is swept at once, at
     most every ten minutes (A-016, A-017)."""
 
+    public_base_url: Annotated[str, Field(pattern=r"^https?://[^\s?#@]+$", max_length=500)] | None = None
+    """Where a web server or a CDN of yours serves this store's files (S-066, S-070): `status.outputs[].url` is this address,
+    `/<namespace>/` and the file's place below it. It serves `videos/` alone, if it is wise."""
+
     @property
     def min_free_bytes(self) -> int:
         """`min_free_space` in bytes."""

@@ -198,6 +198,8 @@ class OutputStatus(StatusModel):
     """Path below the job's folder, for example `videos/720p.mp4`."""
     uri: str
     """`store://jobs/<uid>/videos/720p.mp4`."""
+    url: Annotated[str, Field(max_length=2000)] | None = None
+    """Where people fetch it, if the store's `publicBaseUrl` says where its files are served."""
     media_type: str
     """MIME type."""
     size_bytes: int

@@ -12,6 +12,7 @@ from builders import NOW, STORE, Scene, a_videojob, seen
 from videojob_api.names import Phase
 from videojob_api.v1alpha1 import FailureStatus, Retention, StoreRetention, VideoJobStatus
 from videojob_operator.decide.job import plan
+from videojob_operator.decide.job.harvest import served
 from videojob_operator.decide.tiers import effective, owner_mark, times
 from videojob_operator.decide.verdicts import Owner, folder, upload
 from videojob_operator.decide.world import CreateJob, DeleteVideoJob, VideoJobView
@@ -282,3 +283,17 @@ def test_t_005_a_redrive_starts_again_when_what_was_done_has_expired(case: Redri
     scene.set(jobs=()).tick(case.seconds)
     scene.set(job=replace(scene.seen.job, annotations=(("videojob.dev/retry", "1"),))).settle()
     assert scene.status.stage == case.expect
+
+
+def test_s_066_and_s_070_outputs_tell_where_a_cdn_serves_them() -> None:
+    """By the store's own word; what a worker claims is not believed."""
+    scene = Scene(seen(a_videojob())).set(store=STORE.model_copy(update={"public_base_url": "https://cdn.example/v/"}))
+    uid, namespace = scene.seen.job.uid, scene.seen.job.namespace
+    scene.settle().succeed("main-a1").settle()
+    assert scene.status.outputs[0].url == f"https://cdn.example/v/{namespace}/jobs/{uid}/videos/720p.mp4"
+    assert {output.url for output in ended().status.outputs} == {None}
+    claimed = scene.status.outputs[0].model_copy(update={"path": "videos/a b.mp4", "url": "https://elsewhere.example"})
+    (told,) = served(scene.seen, (claimed,))
+    assert told.url == f"https://cdn.example/v/{namespace}/jobs/{uid}/videos/a%20b.mp4"
+    (untold,) = served(replace(scene.seen, store=STORE), (claimed,))
+    assert untold.url is None

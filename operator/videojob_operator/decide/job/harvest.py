@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from urllib.parse import quote
 
 from pydantic import ValidationError
 
@@ -18,7 +19,7 @@ from videojob_api.fanout import WorkList
 from videojob_api.names import CACHE_SLOT, Phase, Reason
 from videojob_api.redact import redact
 from videojob_api.stages import KINDS, PUBLISH
-from videojob_api.v1alpha1 import ListedItems, ProgressStatus, StoryStatus
+from videojob_api.v1alpha1 import ListedItems, OutputStatus, ProgressStatus, StoryStatus
 
 from .. import classes, recipes
 from ..fallbacks import fallback
@@ -143,10 +144,20 @@ def record(seen: Observed, draft: Draft, group: Group, results: tuple[StageResul
         if row.kind == "ingest":
             draft.update(input=result.input)
         if row.kind in PUBLISHING:
-            draft.update(outputs=result.files)
+            draft.update(outputs=served(seen, result.files))
         if result.story is not None:
             known = draft.status.story or StoryStatus()
             draft.update(story=known.model_copy(update={k: v for k, v in result.story if v is not None}))
+
+
+def served(seen: Observed, outputs: tuple[OutputStatus, ...]) -> tuple[OutputStatus, ...]:
+    """Outputs with the address at which the store's files are served (S-066, S-070); a worker is not asked for it."""
+    base = seen.store.public_base_url if seen.store is not None else None
+    place = f"{base.rstrip('/')}/{seen.job.namespace}/jobs/{seen.job.uid}/" if base is not None else None
+    return tuple(
+        output.model_copy(update={"url": f"{place}{quote(output.path)}" if place is not None else None})
+        for output in outputs
+    )
 
 
 def _sentences(told: tuple[str, ...]) -> tuple[str, ...] | None:
