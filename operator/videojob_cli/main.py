@@ -21,6 +21,7 @@ from . import init as make_ready
 from . import manifests, planning, repro_command, show, sources, stats, storage, verbs
 from . import run as local
 from .client import VideoJobs, is_finished, phase_of
+from .collecting import as_object
 from .errors import CliError, Exit
 from .kube import Json, connect
 from .options import Clip, Context, Form, Image, Kubeconfig, Manifests, Namespace, Output, Timeout, Wait
@@ -342,7 +343,7 @@ def run(
             output=output,
             store=store,
             allow_networks=tuple(allow_network or ()),
-            changed=lambda view: follower(local.as_object(view)),
+            changed=lambda view: follower(as_object(view)),
             log=show.say if verbose else None,
         )
     for one in ended:

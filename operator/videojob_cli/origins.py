@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from videojob_api.contract import Identity, StorePaths, TaskDocument
 from videojob_api.v1alpha1 import VideoJobStatus
 
-from . import run as local
 from . import transfer
+from .collecting import INPUTS_FILE
 from .errors import CliError, Refused
 
 
@@ -40,7 +40,7 @@ class FolderOrigin:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._inputs: dict[str, str] = {}
-        path = folder / local.INPUTS_FILE
+        path = folder / INPUTS_FILE
         if path.is_file():
             self._inputs = json.loads(path.read_bytes())
 

@@ -14,7 +14,7 @@ import typer
 
 from videojob_api import profiles
 from videojob_api.names import Condition
-from videojob_api.story import platforms
+from videojob_api.story import platforms, variants
 from videojob_api.v1alpha1 import (
     EstimateStatus,
     InputLimits,
@@ -116,15 +116,18 @@ def _story(spec: VideoJobSpec) -> list[dict[str, Any]]:
     params = parameters(spec)
     if params is None or spec.stop_after is not None:
         return []
-    width, height = platforms.size(params)
-    still = params.thumbnail
-    sizes = {"video": f"{width}x{height}", "thumbnail": f"{still.width or width}x{still.height or height}"}
+    shapes = {take.name: platforms.size(take.story) for take in variants.takes(params)}
+    sizes = {variants.named("video", take): f"{width}x{height}" for take, (width, height) in shapes.items()}
+    films = set(sizes)
+    for still in variants.stills(params):
+        (width, height), look = shapes[still.of], still.look
+        sizes[variants.named("thumbnail", still.name)] = f"{look.width or width}x{look.height or height}"
     return [
         {
             "name": name,
             "profile": "story",
             "size": sizes.get(name),
-            "frameRate": float(params.fps) if name == "video" else None,
+            "frameRate": float(params.fps) if name in films else None,
         }
         for name in outputs(spec)
     ]

@@ -17,7 +17,8 @@ import yaml
 
 from starting import PIPES, prepared, started
 from videojob_api.v1alpha1 import OutputStatus
-from videojob_cli.run import Ended, run
+from videojob_cli.collecting import Ended
+from videojob_cli.run import run
 from videojob_operator.decide.world import VideoJobView
 from webserver import redirect, reply, serve
 

@@ -16,7 +16,8 @@ from stories import texture
 from storybench import StoryBench
 from videojob_api.contract import RunResult
 from videojob_api.story.variants import scenes_file
-from videojob_cli.run import Ended, run
+from videojob_cli.collecting import Ended
+from videojob_cli.run import run
 
 SCENES = [
     {"text": "There was an old well.", "image": {"uri": "store://stock/p0.png"}},

@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from videojob_api.v1alpha1 import FailureStatus, OutputStatus, VideoJobSpec, VideoJobStatus
+from videojob_cli.collecting import check_folder, collect
 from videojob_cli.errors import CliError
 from videojob_cli.localjob import Folders
-from videojob_cli.run import _collect, check_folder, find_ffmpeg, load
+from videojob_cli.run import find_ffmpeg, load
 from videojob_operator.decide.world import VideoJobView
 
 SPEC = VideoJobSpec.model_validate({"transcode": {"source": {"uri": "store://stock/a.mp4"}}})
@@ -73,7 +74,7 @@ def test_a_run_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
     good, bad = ["360p.mp4", "manifest.json", "status.json"], ["debug", "inputs.json", "status.json"]
     for each, names in ((succeeded, good), (failed, bad), (succeeded, good)):
         check_folder(output / "trailer")
-        ended = _collect(each(folders), folders, output)
+        ended = collect(each(folders), folders, output)
         assert sorted(path.name for path in ended.folder.iterdir()) == names
     assert [path.name for path in output.iterdir()] == ["trailer"]
 
@@ -111,7 +112,7 @@ def test_only_what_a_run_has_made_is_replaced(case: Case, tmp_path: Path) -> Non
 def test_a_file_put_beside_an_earlier_runs_outputs_is_not_lost(tmp_path: Path) -> None:
     folders, output = Folders(tmp_path / "store"), tmp_path / "out"
     output.mkdir()
-    _collect(succeeded(folders), folders, output)
+    collect(succeeded(folders), folders, output)
     (output / "trailer/my-cut.mp4").write_text("x")
     with pytest.raises(CliError, match=r"my-cut\.mp4 in it is not of an earlier run"):
         check_folder(output / "trailer")

@@ -143,3 +143,67 @@ def test_outputs_without_a_picture_are_shown_without_its_size() -> None:
     table = show.outputs([output.dump() for output in published(story_spec())])
     assert "metadata.json" in table
     assert "None" not in table
+
+
+def _with_template(path: Path, defaults: dict[str, Any]) -> Path:
+    """The same file with the template `morning` in it."""
+    body = {
+        "apiVersion": "videojob.dev/v1alpha1", "kind": "VideoProfile", "metadata": {"name": "morning"},
+        "spec": {"story": {"blanks": [{"name": "city"}], "defaults": defaults}},
+    }  # fmt: skip
+    path.write_text(path.read_text() + "---\n" + yaml.safe_dump(body))
+    return path
+
+
+MORNING = {"template": {"name": "morning", "values": {"city": "Oslo"}}}
+
+
+def test_a_plan_fills_the_template_and_shows_all_films_and_thumbnails(tmp_path: Path) -> None:
+    """S-067: each in its own shape."""
+    variants = [{"name": "sq", "aspectRatio": "1:1"}, {"name": "b", "thumbnail": {"width": 640, "height": 360}}]
+    defaults = {
+        "script": {"text": "{{city}}."},
+        "platform": "youtube",
+        "captions": {"sidecars": []},
+        "variants": variants,
+    }
+    path = _with_template(written(tmp_path, MORNING), defaults)
+    (found,) = forecast([path], None, rates=Rates(), known=builtin_profiles(), now=NOW)
+    assert [(one["name"], one["size"], one["frameRate"]) for one in found.dump()["outputs"]] == [
+        ("video", "1920x1080", 30.0), ("thumbnail", "1920x1080", None), ("metadata", None, None),
+        ("video-sq", "1080x1080", 30.0), ("thumbnail-sq", "1080x1080", None), ("metadata-sq", None, None),
+        ("thumbnail-b", "640x360", None),
+    ]  # fmt: skip
+
+
+def test_a_plan_says_what_a_template_lacks(tmp_path: Path) -> None:
+    (found,) = forecast([written(tmp_path, MORNING)], None, rates=Rates(), known=builtin_profiles(), now=NOW)
+    assert found.problem is not None
+    assert "no VideoProfile morning with spec.story" in found.problem
+
+
+@pytest.mark.parametrize(
+    ("defaults", "expect"),
+    [
+        ({"title": "{{town}}"}, r"spec\.story\.defaults has {{town}}, which is no blank: add town to story\.blanks"),
+        ({"captions": {"styel": "word"}}, r"spec\.story\.defaults\.captions\.styel: no story has this field"),
+    ],
+)
+def test_a_faulty_template_is_found_before_anything_moves(
+    api: HandApi, tmp_path: Path, defaults: dict[str, Any], expect: str
+) -> None:
+    path = _with_template(written(tmp_path, MORNING), defaults)
+    with pytest.raises(CliError, match=f"VideoProfile morning: {expect}"):
+        from_manifests(VideoJobs(api), [path], None, None)
+    assert api.requests == []
+
+
+def test_another_template_makes_another_story_in_a_kept_store(tmp_path: Path) -> None:
+    """A run goes on where an earlier one of the same words ended, and nowhere else."""
+    path, uids = written(tmp_path, MORNING), []
+    plain = path.read_text()
+    for text in ("{{city}}.", "{{city}}!", "{{city}}."):
+        path.write_text(plain)
+        ((job,), _) = load([_with_template(path, {"script": {"text": text}})], None, tmp_path)
+        uids.append(job.view.uid)
+    assert uids[0] == uids[2] != uids[1]
