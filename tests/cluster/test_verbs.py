@@ -67,10 +67,10 @@ async def test_a_dead_letter_is_driven_again_once(
     pod = await cluster.pod_of(namespace, "trailer", group="transcode")
     await cluster.play(pod, "Failed", an_ended("work", 75))
     dead = await cluster.until(
-        VIDEOJOBS, namespace, lambda raw: LABEL_DEAD_LETTER in raw["metadata"].get("labels", {}), name="trailer",
+        VIDEOJOBS, namespace, lambda raw: conditions(raw).get("DeadLettered") == "True", name="trailer",
         because=operator.said,
     )  # fmt: skip
-    assert conditions(dead)["DeadLettered"] == "True"
+    assert dead["metadata"]["labels"][LABEL_DEAD_LETTER] == "true"
     assert operator.stop() == 0
     await annotate(cluster, namespace, "trailer", ANNOTATION_RETRY, "one")
     again = await operators().start().ready()
