@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from videojob_api.avatar.params import Animator
 
-from ...base.errors import Permanent
 from .. import rows
 from .base import AVATAR_ERROR, AvatarProvider
 
@@ -34,11 +33,7 @@ AVATARS: dict[str, Row] = {
 
 def provider(choice: Animator) -> AvatarProvider:
     """The provider that was chosen. Raises Permanent listing the known ones."""
-    row = AVATARS.get(choice.name)
-    if row is None:
-        raise Permanent(
-            AVATAR_ERROR, f"unknown avatar provider {choice.name}; known: {', '.join(AVATARS)}",
-            hint="name one of these in avatar.provider.name",
-        )  # fmt: skip
-    found: AvatarProvider = rows.made(__name__, row.module)
+    found: AvatarProvider = rows.chosen(
+        __name__, AVATARS, choice.name, what="avatar provider", field="avatar.provider.name", code=AVATAR_ERROR
+    )
     return found

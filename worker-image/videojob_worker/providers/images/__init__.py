@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from videojob_api.story.params import Provider
 
-from ...base.errors import Permanent
 from .. import rows
 from .base import IMAGE_ERROR, ImageProvider
 
@@ -47,11 +46,7 @@ IMAGES: dict[str, Row] = {
 
 def provider(choice: Provider) -> ImageProvider:
     """The provider that a link of the chain names. Raises Permanent listing the known ones."""
-    row = IMAGES.get(choice.name)
-    if row is None:
-        raise Permanent(
-            IMAGE_ERROR, f"unknown image provider {choice.name}; known: {', '.join(IMAGES)}",
-            hint="name one of these in story.images.providers[].name",
-        )  # fmt: skip
-    found: ImageProvider = rows.made(__name__, row.module)
+    found: ImageProvider = rows.chosen(
+        __name__, IMAGES, choice.name, what="image provider", field="story.images.providers[].name", code=IMAGE_ERROR
+    )
     return found

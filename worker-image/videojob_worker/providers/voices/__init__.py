@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from videojob_api.story.params import Provider
 
-from ...base.errors import Permanent
 from .. import rows
 from .base import TTS_ERROR, Voice
 
@@ -44,11 +43,7 @@ VOICES: dict[str, Row] = {
 
 def voice(choice: Provider) -> Voice:
     """The provider that a link of the chain names. Raises Permanent listing the known ones."""
-    row = VOICES.get(choice.name)
-    if row is None:
-        raise Permanent(
-            TTS_ERROR, f"unknown voice provider {choice.name}; known: {', '.join(VOICES)}",
-            hint="name one of these in story.voice.providers[].name",
-        )  # fmt: skip
-    found: Voice = rows.made(__name__, row.module)
+    found: Voice = rows.chosen(
+        __name__, VOICES, choice.name, what="voice provider", field="story.voice.providers[].name", code=TTS_ERROR
+    )
     return found
