@@ -42,7 +42,8 @@ BANDS: dict[str, dict[str, Band]] = {
         "Detection": Band(25, 40, "detection_running", "detection_complete"),
         "BackgroundRemoval": Band(50, 60, "background_removal_running", "background_removal_complete"),
         "AvatarGeneration": Band(70, 80, "did_upload", "did_complete"),
-        "Finalizing": Band(90, 100, "finalizing", "completed"),
+        "Finalizing": Band(90, 99, "finalizing", "finalizing"),
+        "Delivery": Band(99, 100, "finalizing", "completed"),
     },
 }
 """By `status.type` and stage."""

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 from .fanout import Indexes, WorkList
 from .places import SCRATCH, STORE_CACHE, STORE_INBOX, STORE_JOB, STORE_STOCK
 from .sweeping import KeptRetention
+from .v1alpha1.avatar_status import AvatarStatus
 from .v1alpha1.base import StatusModel
 from .v1alpha1.publish import PublishStatus
 from .v1alpha1.sources import Source, StoredFile
@@ -250,6 +251,10 @@ class StageResult(StatusModel):
     """What fetch brought."""
     story: StoryStatus | None = None
     """What the stage knows of a story; what it does not know is absent."""
+    avatar: AvatarStatus | None = None
+    """What the stage knows of an avatar; what it does not know is absent."""
+    accelerator: str | None = None
+    """What its models computed on, read from the tensor or the session: `cpu` or `cuda`."""
     publish: tuple[PublishStatus, ...] | None = None
     """What became of the video on each platform; told by a failed attempt, too."""
     work_list: WorkList | None = None

@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from .contract import Identity
+from .v1alpha1.avatar_status import AvatarStatus
 from .v1alpha1.base import StatusModel
 from .v1alpha1.status import InputStatus, OutputStatus
 from .v1alpha1.story_status import StoryStatus
@@ -55,6 +56,8 @@ class Manifest(StatusModel):
     """What the story is."""
     pieces: tuple[ManifestPiece, ...] = ()
     """Of a story: the pieces of its film, in order."""
+    avatar: AvatarStatus | None = None
+    """Who the avatar is, and whether that person agreed."""
     outputs: tuple[OutputStatus, ...]
     """The published files; paths are below the folder of this file."""
     stages: tuple[ManifestStage, ...]

@@ -224,6 +224,8 @@ class Reason(StrEnum):
     """Another voice than the first one read a story aloud, or nobody did: then it is silent and longer (S-039)."""
     IMAGE_FALLBACK = "ImageFallback"
     """A text card stands in for a picture that no provider had (S-038)."""
+    MATTING_FALLBACK = "MattingFallback"
+    """A person was cut out by lesser means than asked for: a smaller size, the CPU, or colours alone (A-030, A-032)."""
     PUBLISH_FAILED = "PublishFailed"
     """A platform of `spec.publish` did not take the video; `status.publish` says which, and why (S-051)."""
     WAITING_FOR_APPROVAL = "WaitingForApproval"

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from videojob_api.contract import FetchPolicy, canonical_json
 from videojob_api.names import Condition, Phase
-from videojob_api.v1alpha1 import VideoJobSpec, VideoJobStatus
+from videojob_api.v1alpha1 import DEFAULT_SLOTS, VideoJobSpec, VideoJobStatus
 from videojob_api.v1alpha1.sources import INBOX
 from videojob_operator.decide.rates import Rates
 from videojob_operator.decide.world import ProfileView, VideoJobView
@@ -184,7 +184,7 @@ def run(
                     _put(job.source, folders.inbox(job.view.namespace))
             embedded = Embedded(
                 launcher(folders, environ=environ, log=log),
-                capacity={"cpu": slots},
+                capacity={slot.name: slots for slot in DEFAULT_SLOTS},
                 profiles=profiles,
                 settings=settings,
                 changed=changed,

@@ -76,12 +76,20 @@ EXACTLY_ONE = "a VideoJob asks for exactly one kind of work: set one of spec.tra
 VP9 = {"codec": "vp9"}
 OPUS = {"codec": "opus", "bitrate": "96k"}
 
+FACE = {"image": {"uri": "store://stock/face.png"}, "speech": {"text": "Hello."}}
+
 CASES = (
     # ------------------------------------------------------------ VideoJob: what is asked for
     Case("one source and nothing else", videojob()),
     Case("no kind of work", videojob(transcode=None, priority="Normal"), EXACTLY_ONE),
     Case("two kinds of work at once", videojob(story={"script": {"text": "Hello."}}), EXACTLY_ONE),
-    Case("an avatar, which comes later", videojob(transcode=None, avatar={}), "spec.avatar is not available in this"),
+    Case("an avatar", videojob(transcode=None, avatar=FACE)),
+    Case("an avatar without a portrait", videojob(transcode=None, avatar={}), "spec.avatar.image: Required value"),
+    Case(
+        "an avatar of an unknown provider",
+        videojob(transcode=None, avatar={**FACE, "provider": {"name": "puppet"}}),
+        'Unsupported value: "puppet"',
+    ),
     Case("a transcode without a source", videojob(transcode={}), "spec.transcode.source: Required value"),
     Case("no spec at all", {**videojob(), "spec": None}, "spec: Required value"),
     Case("a misspelt field", videojob(prioritty="High"), 'unknown field "spec.prioritty"'),
@@ -355,6 +363,7 @@ class Change:
 EXISTING = (
     ("existing", videojob(suspend=True, stopAfter="Verify", idempotencyKey="order-4711")),
     ("existing-story", story(suspend=True)),
+    ("existing-avatar", videojob(transcode=None, avatar=FACE, suspend=True)),
     ("existing", store(pvc=CLAIM)),
 )
 """What the changes are made to; the VideoJobs are suspended, so that no operator touches them."""
@@ -393,6 +402,13 @@ CHANGES = (
     ),
     Change(
         "another sentence", {"story": {"script": {"text": "A pear."}}}, "spec.story is immutable", of="existing-story"
+    ),
+    Change("the same face", {"avatar": FACE}, of="existing-avatar"),
+    Change(
+        "other words",
+        {"avatar": {"speech": {"text": "Good day."}}},
+        "spec.avatar is immutable: create another VideoJob",
+        of="existing-avatar",
     ),
     Change("the same claim, other tiers", {"pvc": CLAIM, "retention": {"debugSeconds": 60}}, kind="MediaStore"),
     Change(

@@ -9,6 +9,7 @@ from typing import get_args
 
 import pytest
 
+from videojob_api.avatar.params import AVATAR_KEYS
 from videojob_api.bands import BANDS
 from videojob_api.docs import field_docs
 from videojob_api.profiles import BUILTIN_PROFILES, DEFAULT_PROFILES, object_name
@@ -16,10 +17,12 @@ from videojob_api.stages import COMMIT, INGEST, KINDS, NOOPS, STORY, TRANSCODE, 
 from videojob_api.story import tasks
 from videojob_api.story.platforms import PLATFORMS
 from videojob_api.v1alpha1 import DEFAULT_SLOTS, PlanStatus, VideoJobSpec
+from videojob_api.v1alpha1.avatar import AvatarName
 from videojob_api.v1alpha1.story_providers import ImageSource, PlatformName, VoiceName
 from videojob_operator.cluster.rbac import ROLE_RULES, Rule
 from videojob_operator.decide.recipes import RECIPES
 from videojob_operator.settings import Settings
+from videojob_worker.providers.avatars import AVATARS
 from videojob_worker.providers.images import IMAGES
 from videojob_worker.providers.voices import VOICES
 
@@ -63,6 +66,7 @@ def test_what_decodes_strangers_bytes_never_publishes() -> None:
     found = {row.kind for row in KINDS.values() if row.trust == "decode" and row not in NOOPS}
     assert found == {
         "ingest", "transcode", "verify", "scenes", "audio", "images", "layout", "compose", "join", "thumbnail",
+        "speak", "upload", "detect", "matte", "animate", "finish",
     }  # fmt: skip
 
 
@@ -84,6 +88,12 @@ def test_providers_of_the_spec_are_those_of_the_worker() -> None:
     assert set(tasks.VOICE_KEYS) <= set(VOICES)
     assert {name: row.keys for name, row in IMAGES.items() if row.online} == tasks.IMAGE_KEYS
     assert set(get_args(PlatformName)) == set(PLATFORMS)
+
+
+def test_providers_of_avatars_are_those_of_the_worker() -> None:
+    """A-021: each has a row, but for the talking face, which is no provider; those online are known to the operator."""
+    assert set(get_args(AvatarName)) == {*AVATARS, "builtin"}
+    assert set(AVATAR_KEYS) < set(AVATARS)
 
 
 def test_stages_that_do_nothing_are_out_of_reach() -> None:

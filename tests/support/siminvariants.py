@@ -73,7 +73,7 @@ def check_history(history: list[VideoJobStatus]) -> list[str]:
             if failure is None or not (failure.failure_class and failure.code and failure.message):
                 broken.append("I9: Failed without class, code and message")
         broken += check_growth(before, status, redriven=redriven)
-        whole = any(stage.name in ("Commit", "Finalization") for stage in status.stages)
+        whole = any(stage.name in ("Commit", "Finalization", "Delivery") for stage in status.stages)
         if status.phase == names.Phase.SUCCEEDED and bool(status.outputs) != whole:
             broken.append("I2: Succeeded without outputs, or with some beyond stopAfter")
         if status.outputs and not (status.phase == names.Phase.SUCCEEDED or _on_their_way(status)):

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable
 
 from builders import SHA, a_stage
+from simavatar import delivered
 from simcache import SimCache
 from simobjects import Kind, Outcome, Stored
 from storyboard import STORY_KINDS, told
@@ -195,8 +196,10 @@ class Worker:
                 uri, count = list_uri(task.kind, task.key), NoopParams.model_validate(task.params).items
                 made = made.model_copy(update={"work_list": WorkList(uri=uri, sha256=SHA, size_bytes=100, items=count)})
             stages.append(made.model_copy(update={"cached": task.kind in hits}))
-            if task.kind == "finalize":
-                self.published.setdefault(pod.owner, []).append(tuple(file.name for file in made.files))
+            if task.kind == "deliver":
+                stages[-1] = delivered(task, pod.owner)
+            if task.kind in ("finalize", "deliver"):
+                self.published.setdefault(pod.owner, []).append(tuple(file.name for file in stages[-1].files))
             if task.kind == "commit":
                 self.published.setdefault(pod.owner, []).append(tuple(output.name for output in outputs))
         result = RunResult(

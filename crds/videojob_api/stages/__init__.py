@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .. import contract, noop, notices
+from ..avatar import tasks as avatars
 from ..story import publishing, tasks
 from ..v1alpha1.base import StatusModel
 
@@ -94,6 +95,20 @@ PROMPT = StageKind("prompt", "ScriptWriting", tasks.PromptParams, "provide", "cp
 """Before a story's SceneParsing, where a language model writes the script."""
 PUBLISH = StageKind("publish", "Publish", publishing.PublishParams, "provide", "cpu", (100, 100), 120, 50, 96, 256)
 """After a story's Finalization, where it is asked for: what is published then lies in the store, whatever platforms say."""
+SPEAK = StageKind("speak", "SpeechGeneration", avatars.SpeakParams, "decode", "cpu", (0, 10), 120, 250, 256, 1024)
+UPLOAD = StageKind("upload", "Upload", avatars.UploadParams, "decode", "cpu", (0, 20), 60, 250, 256, 1024)
+DETECT = StageKind("detect", "Detection", avatars.DetectParams, "decode", "yolo", (25, 40), 120, 500, 512, 2048)
+MATTE = StageKind(
+    "matte", "BackgroundRemoval", avatars.MatteParams, "decode", "birefnet", (50, 60), 120, 500, 512, 2048
+)
+ANIMATE = StageKind(
+    "animate", "AvatarGeneration", avatars.AnimateParams, "decode", "avatar", (70, 80), 600, 500, 512, 2048
+)
+FINISH = StageKind("finish", "Finalizing", avatars.FinishParams, "decode", "cpu", (90, 99), 120, 250, 256, 1024)
+DELIVER = StageKind("deliver", "Delivery", avatars.DeliverParams, "commit", None, (99, 100), 300, 100, 128, 512)
+AVATAR = (SPEAK, UPLOAD, DETECT, MATTE, ANIMATE, FINISH, DELIVER)
+"""An avatar's stages (A-003): Upload to 20, Detection 25-40, BackgroundRemoval 50-60, AvatarGeneration 70-80, Finalizing
+from 90. Words are spoken before, and what publishes comes after, for it decodes nothing."""
 REPORT = StageKind("report", "Report", contract.ReportParams, "commit", None, (0, 0), 60, 50, 64, 256)
 NOTIFY = StageKind("notify", "Notify", notices.NotifyParams, "notify", None, (0, 0), 120, 20, 64, 256)
 
@@ -111,7 +126,8 @@ NOOPS = (NOOP_LIST, NOOP_LEFT, NOOP_RIGHT, NOOP_ITEM, NOOP_JOIN)
 """They do nothing, for tests of the graph; no recipe of a released operator has them."""
 
 KINDS: dict[str, StageKind] = {
-    row.kind: row for row in (FETCH, INGEST, TRANSCODE, VERIFY, COMMIT, *STORY, PROMPT, PUBLISH, REPORT, NOTIFY, *NOOPS)
+    row.kind: row
+    for row in (FETCH, INGEST, TRANSCODE, VERIFY, COMMIT, *STORY, *AVATAR, PROMPT, PUBLISH, REPORT, NOTIFY, *NOOPS)
 }
 """Every kind by name."""
 

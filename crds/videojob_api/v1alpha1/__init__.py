@@ -1,5 +1,7 @@
 """The API group's first version: one model per kind, and the table that lists them."""
 
+from .avatar import AvatarSpec
+from .avatar_status import AvatarStatus, PersonDetection
 from .fanout import FanOutStatus, ListedItems, PlannedFanOut
 from .history import HistoryEntry
 from .kinds import KINDS, MEDIASTORE, VIDEOJOB, VIDEOPROFILE, VIDEOQUEUE, Kind
@@ -40,6 +42,8 @@ __all__ = [
     "VIDEOPROFILE",
     "VIDEOQUEUE",
     "AudioEncoding",
+    "AvatarSpec",
+    "AvatarStatus",
     "Blank",
     "ConditionStatus",
     "DiskStatus",
@@ -59,6 +63,7 @@ __all__ = [
     "NotifyStatus",
     "NotifyTarget",
     "OutputStatus",
+    "PersonDetection",
     "PlanStatus",
     "PlannedFanOut",
     "PlannedGroup",

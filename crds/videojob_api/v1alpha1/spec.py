@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from .. import names
+from .avatar import AvatarSpec
 from .base import ApiModel, Rule
 from .notify import NotifyTarget
 from .publish import Publish
@@ -141,9 +142,6 @@ class Fallback(ApiModel):
     told in the condition `Degraded`. `Deny`: the first failure ends the job as a dead letter, once its retries are used up."""
 
 
-UNAVAILABLE = "is not available in this version; use spec.transcode, or install a version that has it"
-
-
 class VideoJobSpec(ApiModel):
     """One video request: exactly one of `transcode`, `story` and `avatar`, and how to run it."""
 
@@ -152,7 +150,6 @@ class VideoJobSpec(ApiModel):
             "[has(self.transcode), has(self.story), has(self.avatar)].filter(x, x).size() == 1",
             "a VideoJob asks for exactly one kind of work: set one of spec.transcode, spec.story, spec.avatar",
         ),
-        Rule("!has(self.avatar)", f"spec.avatar {UNAVAILABLE}"),
         Rule(
             "self.store == oldSelf.store",
             "spec.store is immutable, for the files lie there: create another VideoJob to use another store",
@@ -178,8 +175,8 @@ class VideoJobSpec(ApiModel):
     """A video file becomes renditions and thumbnails."""
     story: StorySpec | None = None
     """A script becomes a narrated video."""
-    avatar: Annotated[dict[str, Any] | None, Field(json_schema_extra={"preserve_unknown": True})] = None
-    """A photo and a voice become a talking person. Not available in this version."""
+    avatar: AvatarSpec | None = None
+    """A portrait and a voice become a talking person."""
     queue: Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")] = names.DEFAULT_QUEUE
     """VideoQueue in the operator's namespace whose slots this job uses."""
     priority: Literal["High", "Normal", "Low"] = "Normal"
@@ -228,8 +225,6 @@ class VideoJobSpec(ApiModel):
         chosen = [name for name in ("transcode", "story", "avatar") if getattr(self, name) is not None]
         if len(chosen) != 1:
             raise ValueError(self.cel[0].message)
-        if chosen[0] == "avatar":
-            raise ValueError(f"spec.avatar {UNAVAILABLE}")
         stages = ("SceneParsing", "AudioGeneration")
         if self.stop_after is not None and (self.story is not None) != (self.stop_after in stages):
             raise ValueError(next(rule.message for rule in self.cel if "SceneParsing" in rule.message))

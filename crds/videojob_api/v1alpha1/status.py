@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ..names import DEFAULT_WORKER_CLASS, Phase
+from .avatar_status import AvatarStatus
 from .base import StatusModel
 from .fanout import FanOutStatus, ListedItems, PlannedFanOut
 from .history import HistoryEntry
@@ -71,7 +72,8 @@ class StageStatus(StatusModel):
 
     name: str
     """Fetch (of a URL), Ingest, Transcode, Verify or Commit; of a story SceneParsing, AudioGeneration, ImageGeneration,
-    SceneLayout, VideoComposition, VideoJoin, ThumbnailGeneration or Finalization."""
+    SceneLayout, VideoComposition, VideoJoin, ThumbnailGeneration or Finalization; of an avatar SpeechGeneration (of words),
+    Upload, Detection, BackgroundRemoval, AvatarGeneration, Finalizing or Delivery."""
     group: str
     """The stage group (one Job) it belongs to."""
     state: StageState = "Waiting"
@@ -97,6 +99,8 @@ class StageStatus(StatusModel):
     """Size of /tmp in its pod in the latest attempt, once an attempt has run out of disk."""
     working_size: str | None = None
     """Smaller working size of the latest attempt, after attempts that ran out of all the memory they may get."""
+    accelerator: Annotated[str, Field(max_length=63)] | None = None
+    """What its models computed on, read from them: `cpu` or `cuda`; absent for a stage without models."""
     out_of_memory: int = 0
     """Attempts since the latest redrive that ran out of memory."""
     out_of_disk: int = 0
@@ -372,6 +376,8 @@ class VideoJobStatus(StatusModel):
     """The input as probed."""
     story: StoryStatus | None = None
     """What the story is, as far as it is known."""
+    avatar: AvatarStatus | None = None
+    """Who was found in the picture, and who made it speak, as far as it is known."""
     outputs: Annotated[tuple[OutputStatus, ...], Field(json_schema_extra={"list_map_key": "name"})] = ()
     """Published files; empty until all are verified."""
     publish: Annotated[tuple[PublishStatus, ...], Field(json_schema_extra={"list_map_key": "platform"})] = ()

@@ -11,6 +11,7 @@ REASONS = {
     "AudioGeneration": Reason.VOICE_FALLBACK,
     "ImageGeneration": Reason.IMAGE_FALLBACK,
     "SceneLayout": Reason.IMAGE_FALLBACK,
+    "BackgroundRemoval": Reason.MATTING_FALLBACK,
     "Publish": Reason.PUBLISH_FAILED,
 }
 """By stage; any other one's is StageFallback."""

@@ -6,8 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from videojob_api import contract, names, notices, places
+from videojob_api.avatar import params as avatars
+from videojob_api.avatar.tasks import AnimateParams, SpeakParams
 from videojob_api.contract import FetchParams
-from videojob_api.stages import APART, AUDIO, FETCH, IMAGES, KINDS, NOTIFY, PROMPT, PUBLISH, SCENES, Trust, trust_of
+from videojob_api.stages import (
+    ANIMATE,
+    APART,
+    AUDIO,
+    FETCH,
+    IMAGES,
+    KINDS,
+    NOTIFY,
+    PROMPT,
+    PUBLISH,
+    SCENES,
+    SPEAK,
+    Trust,
+    trust_of,
+)  # fmt: skip
 from videojob_api.story import publishing, tasks
 from videojob_api.v1alpha1.story_parts import ConfigMapKey, Provider
 from videojob_operator.decide.world import CreateJob
@@ -94,6 +110,11 @@ def secrets(action: CreateJob) -> tuple[tuple[str, str], ...]:
         if stage.online and stage.kind == IMAGES.kind:
             sources = tasks.ImageParams.model_validate(stage.params).images.providers
             found += _credentials(sources, tasks.IMAGE_KEYS)
+        if stage.online and stage.kind == SPEAK.kind:
+            found += _credentials(SpeakParams.model_validate(stage.params).voice.providers, tasks.VOICE_KEYS)
+        if stage.online and stage.kind == ANIMATE.kind:
+            animator = AnimateParams.model_validate(stage.params).animator
+            found += [(animator.secret_name, key) for key in avatars.AVATAR_KEYS.get(animator.name, ())]
         if stage.kind == PROMPT.kind:
             found.append((tasks.PromptParams.model_validate(stage.params).prompt.secret_name, tasks.PROMPT_KEY))
         if stage.kind == PUBLISH.kind:

@@ -37,6 +37,14 @@ def transcode(**fields: Any) -> dict[str, Any]:
     return {"transcode": {"source": {"uri": URI}}, **fields}
 
 
+FILE = {"uri": "store://stock/face.png"}
+
+
+def face(**fields: Any) -> dict[str, Any]:
+    """An avatar."""
+    return {"avatar": {"image": FILE, "speech": {"text": "Hello."}, **fields}}
+
+
 REFUSED = (
     Case("nothing asked for", VideoJobSpec, {}, "asks for exactly one kind of work"),
     Case(
@@ -94,7 +102,38 @@ REFUSED = (
         told(publish={"platforms": [{"name": "tiktok"}, {"name": "tiktok", "via": "queued_manual"}]}),
         "publish.platforms names tiktok more than once",
     ),
-    Case("an avatar", VideoJobSpec, {"avatar": {}}, "spec.avatar is not available in this version"),
+    Case("an avatar without a face", VideoJobSpec, {"avatar": {"audio": FILE}}, "avatar.image"),
+    Case(
+        "an avatar without a voice",
+        VideoJobSpec,
+        {"avatar": {"image": FILE}},
+        "set one of avatar.audio and avatar.speech",
+    ),
+    Case(
+        "an avatar with two voices",
+        VideoJobSpec,
+        {"avatar": {"image": FILE, "audio": FILE, "speech": {"text": "Hello."}}},
+        "set one of avatar.audio and avatar.speech",
+    ),
+    Case(
+        "a look that sees less the second time",
+        VideoJobSpec,
+        face(detection={"secondPassPercent": 60}),
+        "sees more, not less",
+    ),
+    Case(
+        "two backgrounds",
+        VideoJobSpec,
+        face(matting={"color": "#FFFFFF", "blur": 9}),
+        "at most one of color, image and blur",
+    ),
+    Case("D-ID without a Secret", VideoJobSpec, face(provider={"name": "did"}), "provider.secretName names the Secret"),
+    Case(
+        "a server without an address",
+        VideoJobSpec,
+        face(provider={"name": "http"}),
+        "provider.endpoint is the https:// URL",
+    ),
     Case("a misspelt field", VideoJobSpec, transcode(prioritty="High"), "Extra inputs are not permitted"),
     Case(
         "a first wait beyond the longest",

@@ -39,7 +39,12 @@ SPECS = (
         "spec.transcode.source.uri",
     ),
     Case("no kind of work says what to do", {}, False, "exactly one"),
-    Case("what is not available says so", {"avatar": {}}, False, "not available"),
+    Case(
+        "an avatar without a voice says what to do",
+        {"avatar": {"image": {"uri": "store://stock/a.png"}}},
+        False,
+        "one voice",
+    ),
     Case("a story without words says what to do", {"story": {}}, False, "a story is told in one way"),
     Case(
         "fields of a later version are left out of a story",

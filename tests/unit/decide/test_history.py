@@ -110,7 +110,7 @@ CASES = (
     Case("at 75 it works (A-003)", "Avatar", ("Upload",), {"AvatarGeneration": 50}, 75),
     Case("at 80 it is done (A-003)", "Avatar", ("Upload", "AvatarGeneration"), {}, 80),
     Case("finalizing runs from 90 (A-003)", "Avatar", ("AvatarGeneration",), {"Finalizing": 0}, 90),
-    Case("completed is 100 (A-003)", "Avatar", ("AvatarGeneration", "Finalizing"), {}, 100),
+    Case("completed is 100 (A-003)", "Avatar", ("AvatarGeneration", "Finalizing", "Delivery"), {}, 100),
     Case("a transcode's longest stage goes from 10 to 90", "Transcode", ("Ingest",), {"Transcode": 50}, 50),
     Case("a stage that nobody knows counts nothing", "Transcode", ("Ingest", "Invented"), {}, 10),
 )
@@ -144,7 +144,9 @@ def test_rows_of_stages_and_bands_say_the_same() -> None:
         ("AvatarGeneration", 75, "did_processing"),
         ("AvatarGeneration", 80, "did_complete"),
         ("Finalizing", 90, "finalizing"),
-        ("Finalizing", 100, "completed"),
+        ("Finalizing", 99, "finalizing"),
+        ("Delivery", 99, "finalizing"),
+        ("Delivery", 100, "completed"),
     ],
 )
 def test_the_seeds_names_of_the_avatar_stages(stage: str, at: int, expect: str) -> None:

@@ -162,7 +162,7 @@ def test_an_unknown_stage_or_kind_of_work_is_empty_not_an_error() -> None:
     """Case 55: a status of a later version."""
     assert recipes.kind_of("Teleport") is None
     assert recipes.containers(("Teleport",)) == {}
-    assert set(recipes.RECIPES) == {"Transcode", "Story"}
+    assert set(recipes.RECIPES) == {"Transcode", "Story", "Avatar"}
 
 
 def test_the_recorded_keys_are_followed_even_if_the_operator_changes() -> None:

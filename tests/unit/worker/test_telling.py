@@ -101,7 +101,7 @@ def test_a_large_result_leaves_a_stub_with_its_digest() -> None:
 def test_a_result_tells_input_and_publication_once() -> None:
     brief = {kind: results.brief(StageResult(kind=kind, input=INPUT, files=(FILE,))) for kind in KINDS}
     assert [kind for kind, stage in brief.items() if stage.input is not None] == ["ingest"]
-    assert [kind for kind, stage in brief.items() if stage.files] == ["commit", "finalize"]
+    assert [kind for kind, stage in brief.items() if stage.files] == ["commit", "finalize", "deliver"]
 
 
 def test_the_kubelet_s_file_is_never_made_by_the_worker(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from .watch import Stop
 
 TRIES = (0.0, 1.0, 2.0, 4.0)
 """Seconds before each post of a result that is too large for the termination message."""
-PUBLISHING = frozenset({"commit", "finalize"})
+PUBLISHING = frozenset({"commit", "finalize", "deliver"})
 """Kinds whose files are published."""
 
 

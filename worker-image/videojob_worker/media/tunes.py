@@ -14,8 +14,8 @@ _FORMS = (
 """Where which bytes stand, and FFmpeg's demuxer."""
 
 
-def demuxer(path: Path) -> str:
-    """FFmpeg's demuxer of a file of music. Raises Permanent (InvalidFileType)."""
+def demuxer(path: Path, field: str = "story.music.uri") -> str:
+    """FFmpeg's demuxer of a file of sound, which this field of the spec names. Raises Permanent (InvalidFileType)."""
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     for at, mark, name in _FORMS:
@@ -24,6 +24,6 @@ def demuxer(path: Path) -> str:
     if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2:  # frames of layer 3 without a tag before them
         return "mp3"
     raise Permanent(
-        "InvalidFileType", "Invalid file type: the music is none of mp3, m4a, ogg, flac, wav",
-        hint="name another file in story.music.uri",
+        "InvalidFileType", f"Invalid file type: {field} is none of mp3, m4a, ogg, flac, wav",
+        hint=f"name another file in {field}",
     )  # fmt: skip

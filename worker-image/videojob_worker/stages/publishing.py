@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from videojob_api.contract import StageResult
 from videojob_api.manifest import Manifest, ManifestPiece, ManifestStage
 from videojob_api.stages import KINDS
+from videojob_api.v1alpha1.avatar_status import AvatarStatus
 from videojob_api.v1alpha1.status import InputStatus, OutputStatus
 from videojob_api.v1alpha1.story_status import StoryStatus
 
@@ -37,6 +38,8 @@ class Publication:
     """What they were made from."""
     story: StoryStatus | None = None
     """What the story is."""
+    avatar: AvatarStatus | None = None
+    """Who the avatar is."""
     pieces: tuple[ManifestPiece, ...] = ()
     """What its film is made of."""
 
@@ -62,7 +65,8 @@ def before(context: Context, stages: Sequence[ManifestStage]) -> StageResult | N
         return None
     files.remove(context.store.processed)
     return StageResult(
-        kind=context.kind.kind, reused=True, input=published.input, story=published.story, files=published.outputs,
+        kind=context.kind.kind, reused=True, input=published.input, story=published.story,
+        avatar=published.avatar, files=published.outputs,
         tools=published.tools, message=f"{len(published.outputs)} outputs were published before",
     )  # fmt: skip
 
@@ -96,6 +100,7 @@ def publish(context: Context, stages: Sequence[ManifestStage], what: Publication
         job=context.document.job,
         input=what.input,
         story=what.story,
+        avatar=what.avatar,
         pieces=what.pieces,
         outputs=tuple(outputs),
         stages=tuple(stages),
@@ -107,7 +112,7 @@ def publish(context: Context, stages: Sequence[ManifestStage], what: Publication
     )
     return StageResult(
         kind=context.kind.kind, message=f"{len(outputs)} outputs published", input=what.input, story=what.story,
-        files=tuple(outputs), tools=what.tools,
+        avatar=what.avatar, files=tuple(outputs), tools=what.tools,
     )  # fmt: skip
 
 

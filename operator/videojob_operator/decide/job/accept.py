@@ -173,9 +173,8 @@ def _record(seen: Observed, draft: Draft, spec: VideoJobSpec) -> None:
             _refuse(draft, Reason.PLAN_TOO_LARGE, text, _too_large(spec), seen.now)
             return
     draft.accepted = True
-    draft.message = (
-        "Story queued for processing" if spec.story is not None else "Video uploaded and queued for processing"
-    )
+    queued = {"Story": "Story queued for processing", "Avatar": "Avatar queued for processing"}
+    draft.message = queued.get(spec.type, "Video uploaded and queued for processing")
 
 
 def _execution(seen: Observed, spec: VideoJobSpec) -> Literal["Compact", "Spread"]:

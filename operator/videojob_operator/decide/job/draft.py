@@ -23,7 +23,7 @@ from ..templates import Told
 from ..world import Action, Event, JobView, PodView, Share, SlotRequest
 from .phases import terminal
 
-OUTPUTS = frozenset({"Commit", "Finalization"})
+OUTPUTS = frozenset({"Commit", "Finalization", "Delivery"})
 """Stages whose files are the outputs."""
 EVENT_BYTES = 1000
 """An API server takes an Event's message of 1 KiB: of a long failure the hint stays whole, the message is cut."""

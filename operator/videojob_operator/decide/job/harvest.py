@@ -19,7 +19,7 @@ from videojob_api.fanout import WorkList
 from videojob_api.names import CACHE_SLOT, Phase, Reason
 from videojob_api.redact import redact
 from videojob_api.stages import KINDS, PUBLISH
-from videojob_api.v1alpha1 import ListedItems, OutputStatus, ProgressStatus, StoryStatus
+from videojob_api.v1alpha1 import AvatarStatus, ListedItems, OutputStatus, ProgressStatus, StoryStatus
 
 from .. import classes, recipes
 from ..fallbacks import fallback
@@ -35,7 +35,7 @@ SENTENCE = 300
 """Characters of a sentence about a fallback; a status has many of them."""
 BRINGING = frozenset({"fetch", "prompt"})
 """Stages that bring what the keys of later ones follow from."""
-PUBLISHING = frozenset({"commit", "finalize"})
+PUBLISHING = frozenset({"commit", "finalize", "deliver"})
 """Stages whose files are the outputs."""
 
 
@@ -131,6 +131,7 @@ def record(seen: Observed, draft: Draft, group: Group, results: tuple[StageResul
             cpu_seconds=round(result.cpu_seconds, 3),
             gpu_seconds=round(result.gpu_seconds, 3) if result.gpu_seconds else None,
             seconds=round(result.seconds, 3) if not result.reused else None,
+            accelerator=redact(result.accelerator)[:63] if result.accelerator is not None else None,
             message=result.message[:200] if result.message is not None else None,
             start_time=old.start_time or old.completion_time or seen.now, completion_time=old.completion_time or seen.now,
             degraded=_sentences(result.degraded), notes=_sentences(result.notes),
@@ -145,6 +146,9 @@ def record(seen: Observed, draft: Draft, group: Group, results: tuple[StageResul
             draft.update(input=result.input)
         if row.kind in PUBLISHING:
             draft.update(outputs=served(seen, result.files))
+        if result.avatar is not None:
+            person = draft.status.avatar or AvatarStatus()
+            draft.update(avatar=person.model_copy(update={k: v for k, v in result.avatar if v is not None}))
         if result.story is not None:
             known = draft.status.story or StoryStatus()
             draft.update(story=known.model_copy(update={k: v for k, v in result.story if v is not None}))

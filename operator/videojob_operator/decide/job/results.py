@@ -18,9 +18,10 @@ from videojob_api.v1alpha1.sources import UPLOADS
 
 from ..naming import report_group
 from ..recipes import containers, kind_of
+from ..recipes.avatar import OUTPUTS as AVATAR_OUTPUTS
 from ..recipes.story import outputs
 from ..world import ContainerView, JobView, Observed
-from .draft import Group
+from .draft import OUTPUTS, Group
 
 PATH = re.compile(r"videos/[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -129,7 +130,7 @@ def problem_of(
             return problem
         if stage.name == "Publish" and (problem := platforms_of(found)) is not None:
             return problem
-        if stage.name in ("Commit", "Finalization") and (problem := _outputs(seen, found.files)) is not None:
+        if stage.name in OUTPUTS and (problem := _outputs(seen, found.files)) is not None:
             return problem
     return None
 
@@ -193,6 +194,8 @@ def _outputs(seen: Observed, files: Sequence[OutputStatus]) -> str | None:
     wanted = sorted(output.name for output in plan.outputs) if plan is not None else []
     if spec is not None and spec.story is not None:
         wanted = sorted(outputs(spec))
+    if spec is not None and spec.avatar is not None:
+        wanted = sorted(AVATAR_OUTPUTS)
     if sorted(file.name for file in files) != wanted:
         return f"outputs {', '.join(wanted)} were planned, others were published"
     if sum(len(canonical_json(file.dump())) for file in files) > MAX_OUTPUTS_BYTES:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec
 
+from .avatar import avatar
 from .base import MAIN, Recipe, Step, containers, groups, keys, kind_of, tasks, until
 from .story import story
 from .transcode import transcode
 
-RECIPES: dict[str, Recipe] = {"Transcode": transcode, "Story": story}
+RECIPES: dict[str, Recipe] = {"Transcode": transcode, "Story": story, "Avatar": avatar}
 """Recipe of each `status.type`."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from types import MappingProxyType
@@ -90,13 +90,29 @@ def groups(steps: Sequence[Step], execution: Literal["Compact", "Spread"]) -> tu
         return tuple(_alone(step, steps) for step in steps)
     found: list[PlannedGroup] = []
     shared = 0
+    several = len({step.kind.slot for step in steps} - {None}) > 1
     for apart, members in groupby(steps, key=lambda step: step.online or step.kind.trust in APART):
         if apart:
             found.extend(_group(step.kind.kind, (step,)) for step in members)
             continue
-        shared += 1
-        found.append(_group(MAIN if shared == 1 else f"{MAIN}-{shared}", tuple(members)))
+        for part in _by_slot(tuple(members)):
+            shared += 1
+            name = MAIN if shared == 1 else f"{MAIN}-{shared}"
+            found.append(_group(part[0].kind.kind if several else name, part))
     return tuple(found)
+
+
+def _by_slot(steps: Sequence[Step]) -> Iterator[tuple[Step, ...]]:
+    """Consecutive stages that take the same slot, or none: who waits for one class never holds another one (A-007)."""
+    part: list[Step] = []
+    for step in steps:
+        held = next((each.kind.slot for each in part if each.kind.slot is not None), None)
+        if part and held is not None and step.kind.slot not in (None, held):
+            yield tuple(part)
+            part = []
+        part.append(step)
+    if part:
+        yield tuple(part)
 
 
 def _alone(step: Step, steps: Sequence[Step]) -> PlannedGroup:

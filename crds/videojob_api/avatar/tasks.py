@@ -1,0 +1,77 @@
+"""What each stage of an avatar is given: its own part of the spec, so that what does not concern it renews nothing."""
+
+from __future__ import annotations
+
+from ..story.params import StoryFallback, Voice
+from ..v1alpha1.avatar import AvatarSpec, Consent, Detection, Matting
+from ..v1alpha1.base import StatusModel
+from ..v1alpha1.sources import StoredFile
+from .params import Animator
+
+SPEECH_FILE, PORTRAIT_FILE, CUTOUT_FILE = "speech.wav", "portrait.png", "cutout.png"
+SCENE_FILE, VIDEO_FILE = "scene.png", "raw.mp4"
+"""Files that stages leave each other: the voice, the picture as people see it, the person alone, the person before the
+background, and the provider's video."""
+PAID = "paid"
+"""Folder of the job that holds what was asked of providers who are paid; it outlives attempts."""
+
+
+class SpeakParams(StatusModel):
+    """Speak the words."""
+
+    text: str
+    """What is said."""
+    language: str = "en"
+    """In which language."""
+    voice: Voice = Voice()
+    """Who speaks."""
+    fallback: StoryFallback = StoryFallback()
+    """Whether the next voice may speak when one fails; nobody speaking fails the job, for a silent face is no avatar."""
+
+
+class UploadParams(StatusModel):
+    """Judge the portrait and the voice, and bring both into a form that every later stage reads."""
+
+    image: StoredFile
+    """The portrait."""
+    audio: StoredFile | None = None
+    """The recorded voice; None: that of the stage `speak`."""
+
+
+class DetectParams(StatusModel):
+    """Find the person."""
+
+    detection: Detection = Detection()
+    """How."""
+
+
+class MatteParams(StatusModel):
+    """Cut the person out, and put it before the background."""
+
+    matting: Matting = Matting()
+    """How, and before what."""
+    fallback: StoryFallback = StoryFallback()
+    """Whether a lesser result is taken when a better one cannot be had."""
+
+
+class AnimateParams(StatusModel):
+    """Make the portrait speak; decodes nothing that comes from the network."""
+
+    animator: Animator
+    """Who does it."""
+
+
+class FinishParams(StatusModel):
+    """Check the provider's video, compress it, mark it, and take a still picture from it."""
+
+
+class DeliverParams(StatusModel):
+    """Publish; decodes nothing."""
+
+    consent: Consent | None = None
+    """What the manifest says about the person's agreement."""
+
+
+def animator(asked: AvatarSpec) -> Animator:
+    """The provider of a spec as the provider is told."""
+    return Animator.model_validate(asked.provider.model_dump(exclude_none=True))

@@ -1,0 +1,161 @@
+"""spec.avatar: a portrait and a voice become a talking person (A-001 to A-046)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from .base import ApiModel, Rule
+from .sources import STORED
+from .story_parts import SecretName
+from .story_providers import StoryVoice
+
+Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+Percent = Annotated[int, Field(ge=0, le=100)]
+AvatarName = Literal["builtin", "command", "http", "did"]
+
+
+class AvatarFile(ApiModel):
+    """A file of the namespace's store."""
+
+    uri: Annotated[str, Field(pattern=f"^{STORED}$", max_length=2048)]
+    """`store://inbox/<sha256>` for an upload (`videojob upload` prints it), or `store://stock/<path>`."""
+    filename: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^/\x00-\x1f\x7f]+$")] | None = None
+    """The name people know the file by."""
+
+
+class AvatarSpeech(ApiModel):
+    """Words that a voice speaks."""
+
+    text: Annotated[str, Field(min_length=1, max_length=8192)]
+    """What the person says."""
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)] = "en"
+    """BCP 47 tag of the text."""
+    voice: StoryVoice = StoryVoice()
+    """Who speaks it, as in a story."""
+
+
+class Detection(ApiModel):
+    """Finding the person (A-001, A-014, A-039)."""
+
+    confidence_percent: Percent = 50
+    """How sure the detector has to be of a person."""
+    second_pass_percent: Percent = 30
+    """How sure in a second look, when the first found nobody."""
+    iou_percent: Percent = 45
+    """Boxes that overlap more than this are one person."""
+    select: Literal["Largest", "Index", "MostCentral"] = "Largest"
+    """Whose portrait it is when there are several."""
+    index: Annotated[int, Field(ge=1, le=100)] = 1
+    """With `select: Index`: the person's number, counted from the left."""
+    crop: Literal["None", "UpperBody"] = "None"
+    """`UpperBody` cuts the picture to head and shoulders."""
+
+    @model_validator(mode="after")
+    def _as_the_rules_say(self) -> Self:
+        if self.second_pass_percent > self.confidence_percent:
+            raise ValueError(
+                "detection.secondPassPercent must be at most detection.confidencePercent: the second pass sees more, not less"
+            )
+        return self
+
+
+class Matting(ApiModel):
+    """Cutting the person out, and what is seen behind (A-001, A-040)."""
+
+    matter: Literal["mediapipe", "grabcut", "none"] = "mediapipe"
+    """`mediapipe` knows people, and is part of the worker image; `grabcut` knows colours alone, and shows as `Degraded`; `none`
+    leaves the picture as it is."""
+    smoothing: bool = True
+    """Whether the edge is smoothed (A-001)."""
+    padding: Annotated[int, Field(ge=-100, le=100)] = 0
+    """Pixels by which the person grows, or shrinks if negative."""
+    color: Colour | None = None
+    """A plain background; white when nothing else is asked for."""
+    image: AvatarFile | None = None
+    """A picture of the store as the background."""
+    blur: Annotated[int, Field(ge=1, le=100)] | None = None
+    """The picture's own background, blurred by so many pixels."""
+
+    @model_validator(mode="after")
+    def _as_the_rules_say(self) -> Self:
+        if sum(part is not None for part in (self.color, self.image, self.blur)) > 1:
+            raise ValueError("matting shows one background: set at most one of color, image and blur")
+        return self
+
+
+class AvatarProvider(ApiModel):
+    """Who makes the portrait speak (A-021, A-046)."""
+
+    name: AvatarName = "builtin"
+    """`builtin` moves the mouth by the voice, offline and without a GPU; `command` runs a program of the worker class's image;
+    `http` asks a server of one's own; `did` asks D-ID, which costs credits."""
+    model: Annotated[str, Field(max_length=40, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")] | None = None
+    """Of `command`: the program is `videojob-avatar-<model>`; of `http`: told to the server."""
+    endpoint: Annotated[str, Field(max_length=1024, pattern=r"^https?://")] | None = None
+    """Where the service listens instead of its usual address."""
+    secret_name: SecretName | None = None
+    """Secret of this namespace: key `D_ID_API_KEY` for D-ID, `key` for http. It is mounted into that stage's pod alone."""
+    timeout_seconds: Annotated[int, Field(ge=1, le=600)] = 60
+    """How long one answer may take."""
+    poll_seconds: Annotated[int, Field(ge=1, le=300)] = 5
+    """How often it is asked how far it is."""
+    patience_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
+    """How long one attempt waits for the video; the next one goes on waiting for the same."""
+    driver: Annotated[str, Field(max_length=200, pattern=r"^(bank://|https://)[!-~]+$")] | None = None
+    """Of D-ID: the motion of the head, for example `bank://lively`."""
+    expression: Literal["neutral", "happy", "surprise", "serious"] | None = None
+    """The face's expression throughout, where the provider can."""
+    intensity_percent: Percent = 100
+    """How much of it."""
+    stitch: bool = True
+    """Of D-ID: the face goes back into the whole picture."""
+    fluent: bool = False
+    """Of D-ID: blend between repetitions of the driver."""
+    pad_audio_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
+    """Silence added behind the speech."""
+
+    @model_validator(mode="after")
+    def _as_the_rules_say(self) -> Self:
+        if self.name == "did" and self.secret_name is None:
+            raise ValueError("provider.secretName names the Secret with the key D_ID_API_KEY; D-ID needs it")
+        if self.name == "http" and self.endpoint is None:
+            raise ValueError("provider.endpoint is the https:// URL of the server that http asks; set it")
+        return self
+
+
+class Consent(ApiModel):
+    """That the person agreed, and where that is written down."""
+
+    subject: Annotated[str, Field(min_length=1, max_length=200)]
+    """Who is shown."""
+    reference: Annotated[str, Field(min_length=1, max_length=500)]
+    """Where the agreement is kept, for example a document's number. It is carried into the manifest."""
+
+
+class AvatarSpec(ApiModel):
+    """A portrait and a voice become a video of a talking person."""
+
+    cel = (Rule("self == oldSelf", "spec.avatar is immutable: create another VideoJob"),)
+
+    image: AvatarFile
+    """The portrait: JPEG, PNG or WebP with one person or several."""
+    audio: AvatarFile | None = None
+    """What the person says, recorded."""
+    speech: AvatarSpeech | None = None
+    """What the person says, as words."""
+    detection: Detection = Detection()
+    """Finding the person."""
+    matting: Matting = Matting()
+    """Cutting the person out, and the background."""
+    provider: AvatarProvider = AvatarProvider()
+    """Who makes the portrait speak."""
+    consent: Consent | None = None
+    """That the person agreed."""
+
+    @model_validator(mode="after")
+    def _one_voice(self) -> Self:
+        if (self.audio is None) == (self.speech is None):
+            raise ValueError("an avatar has one voice: set one of avatar.audio and avatar.speech")
+        return self

@@ -1,0 +1,52 @@
+"""Avatar: a portrait and a voice become a talking person (A-001 to A-007).
+
+SpeechGeneration (of words) -> Upload -> Detection (slot yolo) -> BackgroundRemoval (slot birefnet) -> AvatarGeneration (slot
+avatar) -> Finalizing -> Delivery. Stages of different slots never share a pod, so that one job detects while another mattes.
+"""
+
+from __future__ import annotations
+
+from videojob_api import stages
+from videojob_api.avatar import params, tasks
+from videojob_api.story import tasks as story
+from videojob_api.story.params import StoryFallback, Voice
+from videojob_api.v1alpha1 import PlanStatus, StoredFile, VideoJobSpec
+from videojob_api.v1alpha1.avatar import AvatarFile
+
+from .base import Step
+
+OUTPUTS = ("video", "thumbnail")
+"""What every avatar publishes."""
+
+
+def avatar(spec: VideoJobSpec, _plan: PlanStatus) -> tuple[Step, ...]:
+    """All stages; each reads what the ones before it left."""
+    asked = spec.avatar
+    if asked is None:
+        return ()
+    fallback = StoryFallback(policy=spec.fallback.policy)
+    first: tuple[Step, ...] = ()
+    if asked.speech is not None:
+        voice = Voice.model_validate(asked.speech.voice.model_dump())
+        said = tasks.SpeakParams(text=asked.speech.text, language=asked.speech.language, voice=voice, fallback=fallback)
+        first = (Step(stages.SPEAK, said, online=story.online(voice)),)
+    given = tasks.UploadParams(image=_file(asked.image), audio=_file(asked.audio) if asked.audio is not None else None)
+    animator = tasks.animator(asked)
+    return (
+        *first,
+        Step(stages.UPLOAD, given, tuple(step.kind.kind for step in first)),
+        Step(stages.DETECT, tasks.DetectParams(detection=asked.detection), ("upload",)),
+        Step(
+            stages.MATTE, tasks.MatteParams(matting=asked.matting, fallback=fallback),
+            ("upload", "detect"),
+        ),
+        Step(
+            stages.ANIMATE, tasks.AnimateParams(animator=animator), ("upload", "matte"), online=params.online(animator)
+        ),
+        Step(stages.FINISH, tasks.FinishParams(), ("upload", "animate")),
+        Step(stages.DELIVER, tasks.DeliverParams(consent=asked.consent), ("upload", "detect", "animate", "finish")),
+    )  # fmt: skip
+
+
+def _file(given: AvatarFile) -> StoredFile:
+    return StoredFile(uri=given.uri, filename=given.filename)

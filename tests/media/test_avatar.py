@@ -1,0 +1,160 @@
+"""Avatars on this machine, whole: a real photograph and a spoken sentence become a video (A-001, A-002, A-014, A-035, C16)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+import voices
+from didserver import KEY, did
+from photographs import FOLDER, photograph
+from videojob_cli.run import Ended, run
+from videojob_worker.compose import marks
+from videojob_worker.vision.faces import mouth_opening, portrait_face
+
+TEXT = "Hello and welcome. This portrait speaks."
+
+
+def made(folder: Path, image: Path | bytes, **fields: Any) -> Ended:
+    """One avatar from apply to its end, in a store that is kept."""
+    stock = folder / "store" / "default" / "stock"
+    stock.mkdir(parents=True, exist_ok=True)
+    (stock / "face.png").write_bytes(image if isinstance(image, bytes) else image.read_bytes())
+    policy = fields.pop("fallback", "Allow")
+    asked = {"image": {"uri": "store://stock/face.png"}, "speech": {"text": TEXT}, **fields}
+    body = {
+        "apiVersion": "videojob.dev/v1alpha1", "kind": "VideoJob", "metadata": {"name": "greeting"},
+        "spec": {
+            "avatar": {key: value for key, value in asked.items() if value is not None}, "fallback": {"policy": policy},
+            "retry": {"maxAttempts": 1},
+        },
+    }  # fmt: skip
+    path = folder / "avatar.yaml"
+    path.write_text(yaml.safe_dump(body))
+    (ended,) = run([path], file=None, output=folder / "out", store=folder / "store", allow_networks=("127.0.0.0/8",))
+    return ended
+
+
+def frames(path: Path) -> list[np.ndarray[Any, Any]]:
+    """Every picture of a video, RGB."""
+    reader, found = cv2.VideoCapture(str(path)), []
+    while True:
+        there, frame = reader.read()
+        if not there:
+            return found
+        found.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+
+
+def test_a_photograph_and_a_sentence_become_a_talking_person(tmp_path: Path) -> None:
+    """Offline, by what is built in: found, cut out, put before the colour, moved by the voice, marked, published."""
+    agreed = {"subject": "Eileen Collins", "reference": "NASA, public domain"}
+    ended = made(tmp_path, FOLDER / "astronaut.png", matting={"color": "#2060A0"}, consent=agreed)
+    status = ended.view.status
+    assert status.phase == "Succeeded", status.failure
+    assert status.avatar is not None
+    person = status.avatar.person_detection
+    assert person is not None
+    assert (person.total_persons, person.selected_person_id) == (1, 1)
+    assert person.confidence > 0.5
+    stages = {stage.name: stage for stage in status.stages}
+    assert stages["Detection"].message == "Detected 1 person, selected person #1"
+    assert {stages[name].accelerator for name in ("Detection", "BackgroundRemoval")} == {"cpu"}
+    video, still = (tmp_path / "out/greeting" / name for name in ("video.mp4", "video_thumb.jpg"))
+    assert [output.name for output in status.outputs] == ["video", "thumbnail"]
+    assert all(output.synthetic == "compositeSynthetic" for output in status.outputs)
+    assert marks.read(video) == marks.read(still) == marks.COMPOSITE
+    manifest = json.loads((tmp_path / "out/greeting/manifest.json").read_text())
+    assert manifest["avatar"]["consent"] == agreed
+    pictures = frames(video)
+    corner = np.median(pictures[0][:40, :40].reshape(-1, 3), axis=0)
+    assert np.abs(corner - (0x20, 0x60, 0xA0)).max() < 12
+    mouths = [mouth_opening(portrait_face(picture)) for picture in pictures[::3]]
+    assert max(mouths) > min(mouths) + 0.02, "the mouth moves"
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        ({"image": b"half"}, "CorruptImage", "avatar.image"),
+        ({"image": b"no picture at all"}, "InvalidImageType", "avatar.image"),
+        ({"image": b""}, "EmptyFile", "avatar.image"),
+    ],
+    ids=["half a picture", "no picture", "nothing"],
+)
+def test_what_is_no_portrait_is_refused(tmp_path: Path, change: dict[str, bytes], code: str, said: str) -> None:
+    """Case 68, A-044: Permanent, naming the field."""
+    half = (FOLDER / "astronaut.png").read_bytes()[:20_000]
+    failure = made(tmp_path, half if change["image"] == b"half" else change["image"]).view.status.failure
+    assert failure is not None
+    assert (failure.failure_class, failure.code) == ("Permanent", code)
+    assert said in failure.message
+    assert failure.hint
+
+
+def test_a_picture_without_anybody_says_so(tmp_path: Path) -> None:
+    """Case 68."""
+    path = tmp_path / "blank.png"
+    Image.fromarray(np.full((300, 400, 3), 128, np.uint8)).save(path)
+    failure = made(tmp_path, path).view.status.failure
+    assert failure is not None
+    assert failure.message.startswith("No persons detected")
+    assert failure.stage == "Detection"
+
+
+def test_a_recorded_voice_and_a_person_of_several(tmp_path: Path) -> None:
+    """A-014, A-041: the voice is a file; the person is chosen by number, and cut out by colours alone where that is asked for."""
+    stock = tmp_path / "store/default/stock"
+    stock.mkdir(parents=True)
+    (stock / "voice.wav").write_bytes(voices.wav_file(voices.tone(1500, 24_000)))
+    people = tmp_path / "people.png"
+    Image.fromarray(photograph("zidane.jpg")).save(people)
+    ended = made(
+        tmp_path, people, speech=None, audio={"uri": "store://stock/voice.wav"}, matting={"matter": "grabcut"},
+        detection={"select": "Index", "index": 2},
+    )  # fmt: skip
+    status = ended.view.status
+    assert status.phase == "Succeeded", status.failure
+    stages = {stage.name: stage for stage in status.stages}
+    assert stages["Detection"].message == "Detected 2 persons, selected person #2"
+    assert "SpeechGeneration" not in stages
+    assert next(each for each in status.conditions if each.type == "Degraded").reason == "MattingFallback"
+
+
+def test_silence_is_no_voice(tmp_path: Path) -> None:
+    stock = tmp_path / "store/default/stock"
+    stock.mkdir(parents=True)
+    (stock / "voice.wav").write_bytes(voices.wav_file(bytes(2 * 24_000)))
+    asked = {"speech": None, "audio": {"uri": "store://stock/voice.wav"}}
+    failure = made(tmp_path, FOLDER / "astronaut.png", **asked).view.status.failure
+    assert failure is not None
+    assert (failure.code, failure.failure_class) == ("NoSound", "Permanent")
+
+
+def test_d_id_makes_the_video_and_is_left_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A-021, A-046: the portrait before its background and the voice go there; the result is judged here, and nothing stays."""
+    secrets = tmp_path / "secrets" / "d-id"
+    secrets.mkdir(parents=True)
+    (secrets / "D_ID_API_KEY").write_text(KEY)
+    monkeypatch.setenv("VIDEOJOB_SECRETS", str(tmp_path / "secrets"))
+    own = made(tmp_path / "own", FOLDER / "astronaut.png")
+    assert own.view.status.phase == "Succeeded", own.view.status.failure
+    video = (tmp_path / "own/out/greeting/video.mp4").read_bytes()
+    with did(video=video) as server:
+        ended = made(
+            tmp_path, FOLDER / "astronaut.png",
+            provider={"name": "did", "endpoint": server.url, "secretName": "d-id", "pollSeconds": 1},
+        )  # fmt: skip
+        status = ended.view.status
+        assert status.phase == "Succeeded", status.failure
+        assert (server.billed, server.talks, server.files) == (1, {}, {})
+    assert status.avatar is not None
+    assert (status.avatar.provider, (status.avatar.provider_id or "")[:4]) == ("did", "tlk_")
+    (job,) = (tmp_path / "store/default/jobs").iterdir()
+    assert not (job / "paid").exists()

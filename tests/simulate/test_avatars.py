@@ -1,0 +1,119 @@
+"""Avatars in a simulated cluster: slots of their own for every model, crashes at every write, a provider that is away."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pytest
+
+from builders import CONFIG, UID
+from simavatar import an_avatar
+from simcluster import Cluster
+from siminvariants import check_history
+from simobjects import Outcome, Script
+from simoperator import Operator, drive
+from videojob_api.v1alpha1 import DEFAULT_SLOTS, VideoJobStatus
+
+SLOTS = tuple((slot.name, slot.capacity) for slot in DEFAULT_SLOTS)
+ONLINE = {"provider": {"name": "did", "secretName": "d-id"}}
+Crash = tuple[int, Literal["before", "after"]]
+
+
+def well(_uid: str, _group: str, _attempt: int, _container: str) -> Outcome:
+    """Nothing fails."""
+    return Outcome(seconds=5)
+
+
+def failing(_uid: str, group: str, attempt: int, _container: str) -> Outcome:
+    """The detector's node is lost, the cut-out runs out of memory, and the provider is away, each once."""
+    how = {"detect": "disrupted", "matte": "oom", "animate": "external"}.get(group, "ok")
+    return Outcome(how if attempt == 1 else "ok", seconds=5)
+
+
+SCRIPTS: dict[str, Script] = {"well": well, "failing": failing}
+
+
+def run(script: str, crash: Crash | None = None, **avatar: Any) -> Cluster:
+    """One avatar from apply to the deletion of its last Job."""
+    cluster = Cluster(SCRIPTS[script])
+    cluster.apply(an_avatar(avatar=avatar))
+    cluster.crash_at = crash
+    drive(cluster, Operator(cluster, config=CONFIG, capacity=SLOTS))
+    return cluster
+
+
+def status_of(cluster: Cluster, uid: str = UID) -> VideoJobStatus:
+    status: VideoJobStatus = cluster.objects["videojob", uid].value.status
+    return status
+
+
+def end(cluster: Cluster) -> tuple[object, ...]:
+    """What counts at the end: everything but times."""
+    status = status_of(cluster)
+    stages = tuple((s.name, s.state, s.attempt, s.failures, s.disruptions, s.job, s.key) for s in status.stages)
+    return status.phase, stages, status.outputs, status.avatar, sorted(set(cluster.created))
+
+
+PLAIN = {script: run(script, **ONLINE) for script in SCRIPTS}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_an_avatar_runs_to_its_end_and_is_published_once(script: str) -> None:
+    """A-002, A-004, A-029, A-033: what fails is tried again, and nothing is out before all is there."""
+    cluster = PLAIN[script]
+    status = status_of(cluster)
+    assert status.phase == "Succeeded"
+    assert cluster.published[UID] == [("video", "thumbnail")]
+    assert status.avatar is not None
+    assert status.avatar.person_detection is not None
+    assert status.avatar.person_detection.total_persons == 3
+    assert cluster.broken == []
+    assert check_history(cluster.history[UID]) == []
+    assert all(not seen.outputs for seen in cluster.history[UID] if seen.phase != "Succeeded")
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+@pytest.mark.parametrize("write", range(1, len(PLAIN["failing"].writes) + 1))
+def test_a_crash_at_any_write_of_an_avatar_changes_nothing(write: int, where: Literal["before", "after"]) -> None:
+    """Cases 1 to 4; I1, I4: no Job twice, the same end."""
+    crashed = run("failing", (write, where), **ONLINE)
+    assert end(crashed) == end(PLAIN["failing"])
+    assert len(crashed.created) == len(set(crashed.created)), "a Job was created twice"
+    assert crashed.broken == []
+
+
+def test_a_003_percents_rise_as_the_seeds_have_them() -> None:
+    """A-003: a stage that runs begins at its own percent, not where the one before it ended."""
+    seen = [status.progress.percent for status in PLAIN["well"].history[UID]]
+    assert seen == sorted(seen)
+    assert {20, 25, 40, 50, 60, 70, 80, 90, 100} <= {0, *seen}
+
+
+def test_ten_at_once_share_two_detectors_and_one_that_cuts_out() -> None:
+    """A-005 to A-007, A-043: slots are never exceeded, nobody overtakes (`drive` looks at every step); one is detected while
+    another one is cut out.
+    """
+    cluster = Cluster(well)
+    for number in range(10):
+        cluster.apply(an_avatar(name=f"face-{number}", uid=f"uid-{number}"))
+    seen = Together(cluster)
+    cluster.watchers.append(seen)
+    drive(cluster, Operator(cluster, config=CONFIG, capacity=SLOTS))
+    assert {status_of(cluster, f"uid-{number}").phase for number in range(10)} == {"Succeeded"}
+    assert any({"Detection", "BackgroundRemoval"} <= stages for stages in seen.stages)
+
+
+class Together:
+    """Notes which stages of different VideoJobs run at the same time."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self.stages: set[frozenset[str]] = set()
+
+    def event(self, kind: str, _key: str, _now: object) -> None:
+        """A change of any object."""
+        if kind != "videojob":
+            return
+        jobs = [stored.value.status for (of, _), stored in self._cluster.objects.items() if of == "videojob"]
+        running = (status.stage for status in jobs if status.phase == "Running" and status.stage is not None)
+        self.stages.add(frozenset(running))

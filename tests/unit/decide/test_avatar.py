@@ -1,0 +1,97 @@
+"""An avatar's stages: which there are, in which Jobs, with which slots and keys (A-001 to A-007)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builders import a_videojob
+from videojob_api import stages
+from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec
+from videojob_operator.decide import recipes
+
+FACE: dict[str, Any] = {"image": {"uri": "store://inbox/" + "ab" * 32}, "speech": {"text": "Hello."}}
+ONLINE = {"name": "did", "secretName": "d-id"}
+
+
+def spec_of(**fields: Any) -> VideoJobSpec:
+    asked = {key: value for key, value in {**FACE, **fields}.items() if value is not None}
+    found: VideoJobSpec = a_videojob("Compact", transcode=None, avatar=asked).spec
+    return found
+
+
+def steps_of(**fields: Any) -> tuple[recipes.Step, ...]:
+    return recipes.steps(spec_of(**fields), PlanStatus(execution="Compact", image="worker"))
+
+
+def keys_of(**fields: Any) -> dict[str, str]:
+    return recipes.keys(steps_of(**fields), 2)
+
+
+def test_a_003_stages_and_percents_are_those_of_the_seeds() -> None:
+    """A-003, C17: Upload to 20, Detection 25-40, BackgroundRemoval 50-60, AvatarGeneration 70-80, Finalizing from 90."""
+    drawn = {row.stage: row.band for row in stages.AVATAR}
+    assert drawn == {
+        "SpeechGeneration": (0, 10), "Upload": (0, 20), "Detection": (25, 40), "BackgroundRemoval": (50, 60),
+        "AvatarGeneration": (70, 80), "Finalizing": (90, 99), "Delivery": (99, 100),
+    }  # fmt: skip
+    assert [step.kind.stage for step in steps_of()] == list(drawn)
+    recorded = {"speech": None, "audio": {"uri": "store://stock/voice.wav"}}
+    assert [step.kind.stage for step in steps_of(**recorded)] == list(drawn)[1:]
+
+
+def test_a_005_a_007_every_slot_class_has_a_pod_of_its_own() -> None:
+    """One job detects while another one is cut out; nobody holds a slot that he does not use. Compact merges what takes one."""
+    groups = recipes.groups(steps_of(), "Compact")
+    assert [(group.name, group.stages, group.slot) for group in groups] == [
+        ("speak", ("SpeechGeneration", "Upload"), "cpu"),
+        ("detect", ("Detection",), "yolo"),
+        ("matte", ("BackgroundRemoval",), "birefnet"),
+        ("animate", ("AvatarGeneration",), "avatar"),
+        ("finish", ("Finalizing", "Delivery"), "cpu"),
+    ]
+    alone = recipes.groups(steps_of(), "Spread")
+    assert [(group.name, group.slot) for group in alone] == [(row.kind, row.slot) for row in stages.AVATAR]
+
+
+def test_other_kinds_of_work_are_grouped_as_before() -> None:
+    plain = a_videojob("Compact").spec
+    assert plain is not None
+    found = recipes.groups(recipes.steps(plain, PlanStatus(execution="Compact", image="worker")), "Compact")
+    assert [group.name for group in found] == ["main"]
+
+
+def test_a_046_a_provider_online_has_a_pod_that_decodes_nothing() -> None:
+    by_name = {step.kind.kind: step for step in steps_of(provider=ONLINE)}
+    assert by_name["animate"].online
+    assert not any(step.online for kind, step in by_name.items() if kind != "animate")
+    assert not any(step.online for step in steps_of())
+    assert not any(step.online for step in steps_of(provider={"name": "command", "model": "musetalk"}))
+
+
+def test_a_voice_online_speaks_in_a_pod_of_its_own() -> None:
+    voice = {"providers": [{"name": "openai", "secretName": "tts"}]}
+    groups = recipes.groups(steps_of(speech={"text": "Hello.", "voice": voice}), "Compact")
+    assert [(group.name, group.stages) for group in groups][:2] == [
+        ("speak", ("SpeechGeneration",)),
+        ("upload", ("Upload",)),
+    ]
+
+
+def test_what_changed_is_made_again_and_nothing_else() -> None:
+    """Another background cuts out anew and speaks anew, and detects nobody again; consent renews the publication alone."""
+    first = keys_of()
+    assert [kind for kind, key in keys_of(matting={"color": "#102030"}).items() if key != first[kind]] == [
+        "matte", "animate", "finish", "deliver",
+    ]  # fmt: skip
+    agreed = {"subject": "Ada", "reference": "form 7"}
+    assert [kind for kind, key in keys_of(consent=agreed).items() if key != first[kind]] == ["deliver"]
+    assert [kind for kind, key in keys_of(speech={"text": "Bye."}).items() if key == first[kind]] == []
+
+
+def test_the_fields_of_a_001_have_the_seeds_defaults() -> None:
+    """A-001: confidence 0.5, smoothing on; 0.45 and 0.3 as the seeds' project has them."""
+    asked = spec_of().avatar
+    assert asked is not None
+    look = asked.detection
+    assert (look.confidence_percent, look.iou_percent, look.second_pass_percent) == (50, 45, 30)
+    assert asked.matting.smoothing

@@ -1,0 +1,147 @@
+"""AvatarGeneration: the portrait speaks, by a provider or by the talking face that is built in (A-021, A-029, A-046).
+
+What was asked of a provider who is paid stands in `paid/` of the job's folder, by the stage's key: every attempt of the same work
+goes on there, and work that is wanted anew has another key.
+"""
+
+from __future__ import annotations
+
+import select
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from videojob_api.avatar.params import Animator, online
+from videojob_api.avatar.tasks import CUTOUT_FILE, PAID, SCENE_FILE, SPEECH_FILE, VIDEO_FILE, AnimateParams
+from videojob_api.contract import FetchPolicy, StageResult
+from videojob_api.v1alpha1 import AvatarStatus
+
+from ..base.errors import BadConfig, Permanent, Recoverable
+from ..base.feeding import Sink, run_fed
+from ..base.process import Fences, Finished
+from ..media import tools
+from ..providers.avatars import provider
+from ..providers.avatars.base import Errand, Performance
+from ..providers.calling import Means
+from ..storage.ledger import Ledger
+from ..storage.records import stored
+from .context import Context, plain_file
+
+BUILTIN = "builtin"
+FPS = 25
+RETRIES = 3
+"""Further tries of one request within an attempt."""
+FENCES = Fences(file_bytes=4 << 30)
+
+
+def run(context: Context) -> StageResult:
+    """Write the provider's video, as it came. Raises what the provider raises, Permanent (NoFace) of the talking face."""
+    params = context.params
+    if not isinstance(params, AnimateParams):
+        raise BadConfig("BadDocument", "stage animate got another stage's params")
+    choice, target = params.animator, context.staging / VIDEO_FILE
+    context.earlier("matte")
+    if choice.name == BUILTIN:
+        _talk(context, target)
+        known, notes = AvatarStatus(provider=BUILTIN), tuple[str, ...]()
+    else:
+        made = _performed(context, choice)
+        shutil.copyfile(made.path, target)
+        known, notes = AvatarStatus(provider=choice.name, provider_id=made.id), made.notes
+    return StageResult(
+        kind=context.kind.kind, message=f"{target.stat().st_size / 1e6:.1f} MB of video by {choice.name}",
+        parts=(stored(target),), avatar=known, notes=notes[:8],
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- by a provider
+
+
+def _performed(context: Context, choice: Animator) -> Performance:
+    folder = context.store.job / PAID / context.task.key[:32]
+    if folder.parent.is_symlink() or folder.is_symlink():
+        raise Permanent("UnsafeInput", f"the job's {PAID}/ is a symbolic link", hint="remove it from the store")
+    folder.mkdir(parents=True, exist_ok=True)
+    errand = Errand(
+        image=plain_file(context.folder("matte"), SCENE_FILE), audio=plain_file(context.folder("upload"), SPEECH_FILE),
+        choice=choice, means=_means(context, local=not online(choice)), ledger=Ledger(folder / "request.json"), keep=folder,
+        tag=f"videojob-{context.document.job.uid}-{context.task.key[:16]}",
+        told=context.progress,
+    )  # fmt: skip
+    return provider(choice).perform(errand)
+
+
+def _means(context: Context, *, local: bool) -> Means:
+    watchdog = context.watchdog()
+
+    def wait(seconds: float) -> None:
+        select.select([context.stop.fileno()], [], [], seconds)
+        context.check()
+
+    def run(argv: Sequence[str], on_line: Callable[[str], None] | None = None) -> Finished:
+        lines = 0
+
+        def heard(line: str) -> None:
+            nonlocal lines
+            lines += 1
+            watchdog.advance(lines)
+            if on_line is not None:
+                on_line(line)
+
+        if not local:
+            raise BadConfig("BadDocument", "a provider on the network runs no program")
+        return context.run(argv, fences=FENCES, watchdog=watchdog, on_line=heard)
+
+    return Means(
+        run=run, scratch=context.store.scratch, stock=Path(context.document.store.stock), secrets=context.secrets,
+        policy=context.document.fetch or FetchPolicy(), check=context.check, wait=wait, retries=RETRIES,
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- built in
+
+
+@dataclass(frozen=True)
+class _Shape:
+    width: int
+    height: int
+
+
+def _talk(context: Context, target: Path) -> None:
+    """Draw the talking face frame by frame, straight into the encoder, with the voice beside it."""
+    from ..vision.talking import talk  # noqa: PLC0415 - with its models; a provider's pod needs neither
+    from .matte import BACKGROUND_FILE  # noqa: PLC0415
+    from .sitting import picture, samples  # noqa: PLC0415
+
+    person, behind = picture(context, "matte", CUTOUT_FILE), picture(context, "matte", BACKGROUND_FILE)
+    voice, rate = samples(context)
+    total = max(1, round(len(voice) * FPS / rate))
+    seed = int(context.task.key[:8], 16)
+    frames = talk(person, behind, voice, rate, fps=FPS, seed=seed)
+    watchdog = context.watchdog()
+    shape = _Shape(person.shape[1], person.shape[0])
+
+    def feed(sink: Sink) -> None:
+        for number, frame in enumerate(frames):
+            context.check()
+            sink.write(memoryview(frame.tobytes()))
+            watchdog.advance(number)
+            if number % FPS == 0:
+                context.progress(min(99, number * 100 // total), f"Drawing second {number // FPS} of {total // FPS}")
+
+    argv = _encoder(context, shape, plain_file(context.folder("upload"), SPEECH_FILE), target)
+    finished = run_fed(lambda stdin: context.run(argv, fences=FENCES, watchdog=watchdog, stdin=stdin), feed)
+    if finished.code != 0:
+        text = f"FFmpeg failed with code {finished.code} while drawing the avatar"
+        raise Recoverable("CompositionError", text, hint="see debug/ for its last words", log_tail=finished.stderr)
+
+
+def _encoder(context: Context, shape: _Shape, voice: Path, target: Path) -> list[str]:
+    return [
+        tools.ffmpeg(), "-hide_banner", "-nostdin", "-v", "warning", "-nostats", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s",
+        f"{shape.width}x{shape.height}", "-r", str(FPS), "-i", "pipe:0", "-f", "wav", "-protocol_whitelist", "file", "-i",
+        tools.file_url(voice), "-map", "0:v:0", "-map", "1:a:0", "-threads", str(context.document.limits.threads),
+        "-vf", "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p", "-c:v", "libx264", "-preset", "veryfast", "-crf",
+        "16", "-c:a", "aac", "-b:a", "192k", "-movflags", "+faststart", "-f", "mp4", tools.file_url(target),
+    ]  # fmt: skip

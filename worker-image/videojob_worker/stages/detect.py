@@ -1,0 +1,51 @@
+"""Detection: who is in the picture, and whose portrait it is (A-001, A-002, A-014)."""
+
+from __future__ import annotations
+
+from videojob_api.avatar.tasks import PORTRAIT_FILE, DetectParams
+from videojob_api.contract import StageResult, canonical_json
+from videojob_api.v1alpha1 import AvatarStatus, PersonDetection
+
+from ..base.errors import BadConfig
+from ..vision import people
+from ..vision.boxes import Box
+from ..vision.detectors import open_detector
+from .context import Context
+from .scenes import written
+from .sitting import FOUND_FILE, Sitter, picture
+
+
+def run(context: Context) -> StageResult:
+    """Write who was chosen. Raises Permanent: NoPersons, NoSuchPerson."""
+    params = context.params
+    if not isinstance(params, DetectParams):
+        raise BadConfig("BadDocument", "stage detect got another stage's params")
+    asked = params.detection
+    portrait = picture(context, "upload", PORTRAIT_FILE)
+    size = (portrait.shape[1], portrait.shape[0])
+    context.progress(10, "Looking for people")
+    detector = open_detector()
+    found = people.find(
+        detector, portrait, confidence=asked.confidence_percent / 100, overlap=asked.iou_percent / 100,
+        second=asked.second_pass_percent / 100,
+    )  # fmt: skip
+    chosen = people.choose(found, asked.select, size, asked.index)
+    person = found.persons[chosen[0] - 1]
+    crop = people.upper_body(person, size) if asked.crop == "UpperBody" else None
+    sitter = Sitter(person=_edges(person.box), crop=_edges(crop) if crop is not None else None)
+    record = written(context.staging, FOUND_FILE, canonical_json(sitter.dump()))
+    notes = (f"it took a second look, at {found.confidence:g}, to find anybody",) if found.again else ()
+    return StageResult(
+        kind=context.kind.kind, message=people.message(found, chosen)[:200], parts=(record,), notes=notes,
+        accelerator=detector.accelerator,
+        avatar=AvatarStatus(
+            person_detection=PersonDetection(
+                total_persons=len(found.persons), selected_person_id=chosen[0],
+                confidence=round(min(1.0, float(person.confidence)), 3), detector=detector.name,
+            )
+        ),
+    )  # fmt: skip
+
+
+def _edges(box: Box) -> tuple[float, float, float, float]:
+    return (float(box.left), float(box.top), float(box.right), float(box.bottom))

@@ -1,0 +1,61 @@
+"""What an avatar's stages leave each other: pictures as arrays, who was found, and what the voice says."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from videojob_api.avatar.tasks import SPEECH_FILE
+from videojob_api.v1alpha1.base import StatusModel
+
+from ..base.errors import Recoverable
+from ..vision.boxes import Box, Picture
+from .context import Context, plain_file
+
+FOUND_FILE = "persons.json"
+
+
+class Sitter(StatusModel):
+    """Whose portrait it is, in pixels of the portrait."""
+
+    person: tuple[float, float, float, float]
+    """Left, top, right and bottom of the person."""
+    crop: tuple[float, float, float, float] | None = None
+    """The part of the picture that is shown; None: all of it."""
+
+    def box(self) -> Box:
+        """The person's box."""
+        return Box(*self.person)
+
+
+def picture(context: Context, kind: str, name: str) -> Picture:
+    """A picture of an earlier stage, RGB or with alpha as it was written. Raises Recoverable when it cannot be read."""
+    context.earlier(kind)
+    path = plain_file(context.folder(kind), name)
+    try:
+        with Image.open(path, formats=("PNG",)) as opened:
+            return np.asarray(opened)
+    except (OSError, ValueError):
+        raise Recoverable("ResultInvalid", f"{name} of {kind} cannot be read", hint="a retry makes it anew") from None
+
+
+def sitter(context: Context) -> Sitter:
+    """Who was found."""
+    context.earlier("detect")
+    return Sitter.model_validate_json(plain_file(context.folder("detect"), FOUND_FILE).read_bytes())
+
+
+def save(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """A picture, quickly rather than small."""
+    Image.fromarray(pixels).save(path, "PNG", compress_level=1)
+
+
+def samples(context: Context) -> tuple[NDArray[np.float32], int]:
+    """The voice, mono, from -1 to 1, and its rate."""
+    with wave.open(str(plain_file(context.folder("upload"), SPEECH_FILE)), "rb") as file:
+        raw = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        return np.divide(raw, np.float32(32768), dtype=np.float32), file.getframerate()
