@@ -95,13 +95,8 @@ def _last_words(status: VideoJobStatus) -> VideoJobStatus:
 def _facts(status: VideoJobStatus) -> VideoJobStatus:
     """Facts about outputs that stand in the manifest, too, and about platforms that stand in the job's `publish/`."""
     known = {"frame_rate": None, "aspect_ratio": None, "duration_ms": None, "bitrate_kbps": None, "audio_codec": None}
-    known |= {"validation": None, "synthetic": None, "url": None}
-    outputs = tuple(
-        output.model_copy(
-            update={**known, "video_codec": cut(output.video_codec, 20) if output.video_codec is not None else None}
-        )
-        for output in status.outputs
-    )
+    known |= {"validation": None, "synthetic": None, "url": None, "width": None, "height": None, "video_codec": None}
+    outputs = tuple(output.model_copy(update=known) for output in status.outputs)
     platforms = tuple(row.model_copy(update={"url": None, "message": None}) for row in status.publish)
     return _set(status, outputs=outputs, publish=platforms)
 
