@@ -73,6 +73,11 @@ test: $(STAMP) ## All layers: unit, golden, contract, process, simulate, media, 
 	@$(MAKE) --no-print-directory packages
 	@$(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder --cov --cov-report=term --durations 25 --durations-min 5 $(LAYERS:%=tests/%)
 
+test-vision: $(STAMP) ## YOLO by its real library, trained in the test (brings 6 GB into .venv-vision)
+	@test -x .venv-vision/bin/python || $(PYTHON) -m venv .venv-vision
+	@.venv-vision/bin/python -m pip install -q -e '.[dev,yolo]'
+	@.venv-vision/bin/pytest -q tests/vision
+
 simulate: $(STAMP) ## The long simulation
 	@$(BIN)/pytest -q tests/simulate --seeds 20000
 
@@ -93,6 +98,6 @@ bench-motion: $(STAMP) packages ## Print what a moving frame costs by each way t
 
 clean: ## Remove what was built in this checkout (caches outside it stay)
 	@$(CLUSTER_STOP) || true
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build demo-output .cluster
+	@rm -rf .venv .venv-vision .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build demo-output .cluster
 
-.PHONY: help venv check fix generate packages cluster cluster-down images demo test simulate figures figures-kopf figures-estimate clean
+.PHONY: help venv check fix generate packages cluster cluster-down images demo test test-vision simulate figures figures-kopf figures-estimate clean

@@ -11,6 +11,7 @@ from .weights import opened
 DETECTORS = {
     "mediapipe": "pose:PoseDetector",
     "onnx": "exported:ExportedDetector",
+    "yolo": "yolo:YoloDetector",
 }
 """Names, and the classes behind them."""
 WEIGHTLESS = frozenset({"mediapipe"})

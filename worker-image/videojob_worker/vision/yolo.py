@@ -1,0 +1,113 @@
+"""YOLO through ultralytics, in the optional image alone: `yolov8n.pt`, `yolo11n.pt`, or any mounted weights (A-020, A-022).
+
+A `.pt` file is a pickle. It is opened only with the digest that an administrator named, and even then by a loader that makes
+nothing but the known parts of such models: whatever else a pickle asks for is refused, not run. The library is AGPL-3.0: it
+stays in a process of the worker, in an image of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ..base.errors import BadConfig, out_of_memory
+from . import models
+from .boxes import Box, Picture
+from .people import Person
+from .sessions import Accelerate, Precision
+
+SIDE = 640
+_QUIET = {
+    "ULTRALYTICS_SAFE_LOAD": "1",
+    "YOLO_AUTOINSTALL": "0",
+    "YOLO_OFFLINE": "1",
+    "YOLO_VERBOSE": "0",
+}
+"""Read by the library when it is imported: load safely, install nothing, ask nobody, say nothing."""
+
+
+class YoloDetector:
+    """People by mounted weights; on the GPU where one answers."""
+
+    name = "yolo"
+
+    def __init__(
+        self, weights: Path, sha256: str, *, accelerator: Accelerate = "Prefer", precision: Precision = "fp32"
+    ) -> None:
+        content = models.mounted(weights, sha256)
+        torch, made = _opened(content, weights.name)
+        card = accelerator != "Never" and bool(torch.cuda.is_available())
+        if accelerator == "Require" and not card:
+            raise BadConfig(
+                "NoAccelerator", "accelerator.mode is Require, and no GPU answers here",
+                hint="let the worker class ask for one, or set accelerator.mode to Prefer",
+            )  # fmt: skip
+        self._torch, self._model = torch, made
+        self._how: dict[str, Any] = {"device": "cuda:0" if card else "cpu", "half": card and precision != "fp32"}
+        people = [number for number, name in made.names.items() if str(name).lower() in {"person", "people", "human"}]
+        self._classes = people or [0]
+
+    @property
+    def accelerator(self) -> Literal["cpu", "cuda"]:
+        """Where its weights lie, by their own word."""
+        return "cuda" if next(self._model.model.parameters()).device.type == "cuda" else "cpu"
+
+    def detect(self, picture: Picture, confidence: float, overlap: float) -> tuple[Person, ...]:
+        """Everybody at least so surely there. Raises Resource when memory does not suffice on the CPU either."""
+        blue_first = np.ascontiguousarray(picture[..., ::-1])
+        try:
+            (seen,) = self._predict(blue_first, confidence, overlap)
+        except self._torch.cuda.OutOfMemoryError:
+            self._torch.cuda.empty_cache()
+            self._how = {"device": "cpu", "half": False}  # A-032
+            (seen,) = self._predict(blue_first, confidence, overlap)
+        except MemoryError:
+            raise out_of_memory("ultralytics") from None
+        rows = zip(seen.boxes.xyxy.cpu().tolist(), seen.boxes.conf.cpu().tolist(), strict=True)
+        return tuple(Person(Box(*map(float, corners)), float(score)) for corners, score in rows)
+
+    def _predict(self, picture: Picture, confidence: float, overlap: float) -> Any:
+        return self._model.predict(
+            picture,
+            conf=confidence,
+            iou=overlap,
+            classes=self._classes,
+            imgsz=SIDE,
+            verbose=False,
+            save=False,
+            **self._how,
+        )
+
+
+def _opened(content: bytes, name: str) -> tuple[Any, Any]:
+    """The libraries' torch and the model, from bytes that were checked. Raises BadConfig: ToolMissing, ModelInvalid."""
+    os.environ.update(_QUIET)
+    os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.gettempdir())
+    try:
+        import torch  # noqa: PLC0415 - seconds, and an image of its own
+        from ultralytics import YOLO  # noqa: PLC0415
+        from ultralytics.nn.tasks import SAFE_LOAD, _SafeLoad  # noqa: PLC0415
+    except ImportError:
+        raise BadConfig(
+            "ToolMissing", "this worker image has no ultralytics",
+            hint="use an image built of worker-image/Containerfile.vision, or the detector mediapipe or onnx",
+        ) from None  # fmt: skip
+    if not (SAFE_LOAD and _SafeLoad.SUPPORTED):
+        raise BadConfig(
+            "UnsafeLibrary", "this ultralytics cannot load weights safely", hint="install ultralytics 8.4.190 or later"
+        )
+    with tempfile.TemporaryDirectory(prefix="weights-") as folder:
+        path = Path(folder) / "weights.pt"  # what was checked is what is read
+        path.write_bytes(content)
+        try:
+            return torch, YOLO(str(path), task="detect")
+        except Exception as error:  # noqa: BLE001 - pickles fail in every way there is
+            text = " ".join(str(error).replace(str(path), name).split())[:300]
+            raise BadConfig(
+                "ModelInvalid", f"{name} cannot be loaded safely: {text}",
+                hint="mount official or self-trained ultralytics weights, or an ONNX export",
+            ) from None  # fmt: skip
