@@ -48,6 +48,7 @@ class YoloDetector:
             )  # fmt: skip
         self._torch, self._model = torch, made
         self._how: dict[str, Any] = {"device": "cuda:0" if card else "cpu", "half": card and precision != "fp32"}
+        self._side = int(made.overrides.get("imgsz") or SIDE)  # as it was trained: it knows no other scale as well
         people = [number for number, name in made.names.items() if str(name).lower() in {"person", "people", "human"}]
         self._classes = people or [0]
 
@@ -76,7 +77,7 @@ class YoloDetector:
             conf=confidence,
             iou=overlap,
             classes=self._classes,
-            imgsz=SIDE,
+            imgsz=self._side,
             verbose=False,
             save=False,
             **self._how,
