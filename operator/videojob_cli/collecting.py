@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -46,7 +47,7 @@ def as_object(view: VideoJobView) -> Json:
     }
 
 
-def collect(view: VideoJobView, folders: Folders, output: Path, source: sources.LocalFile | None = None) -> Ended:
+def collect(view: VideoJobView, folders: Folders, output: Path, given: Sequence[sources.LocalFile] = ()) -> Ended:
     """Bring a job's files out of the store: outputs and manifest, or after a failure what helps to understand it, and a note
     of where its input is, for `videojob repro`.
 
@@ -66,7 +67,7 @@ def collect(view: VideoJobView, folders: Folders, output: Path, source: sources.
                 _preview(view, job, made)
         elif (job / "debug").is_dir():
             shutil.copytree(job / "debug", made / "debug")
-            (made / INPUTS_FILE).write_text(json.dumps(_inputs(view, folders, source), indent=2) + "\n")
+            (made / INPUTS_FILE).write_text(json.dumps(_inputs(view, folders, given), indent=2) + "\n")
         (made / "status.json").write_text(json.dumps(view.status.dump(), indent=2, ensure_ascii=False) + "\n")
         if target.exists():
             target.rename(old)
@@ -83,15 +84,14 @@ def _preview(view: VideoJobView, job: Path, made: Path) -> None:
         shutil.copytree(folder, made / PREVIEW)
 
 
-def _inputs(view: VideoJobView, folders: Folders, source: sources.LocalFile | None) -> dict[str, str]:
-    """Where on this machine the inputs are: the file that was given, or one in a kept store."""
-    if source is not None and not source.passing:
-        return {source.uri: str(source.path.absolute())}
-    work = view.spec.transcode if view.spec is not None else None
-    prefix = "store://stock/"
-    if work is None or not work.source.uri.startswith(prefix):
-        return {}
-    return {work.source.uri: str((folders.stock(view.namespace) / work.source.uri.removeprefix(prefix)).absolute())}
+def _inputs(view: VideoJobView, folders: Folders, given: Sequence[sources.LocalFile]) -> dict[str, str]:
+    """Where on this machine the inputs are: the files that were given, and those in a kept store."""
+    found = {file.uri: str(file.path.absolute()) for file in given if not file.passing}
+    prefix, spec = "store://stock/", view.spec.dump() if view.spec is not None else {}
+    for uri in (str(named.get("uri", "")) for _, named in sources.named(spec)):
+        if uri.startswith(prefix):
+            found[uri] = str((folders.stock(view.namespace) / uri.removeprefix(prefix)).absolute())
+    return found
 
 
 def check_folder(target: Path) -> None:

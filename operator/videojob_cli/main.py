@@ -133,10 +133,10 @@ def from_manifests(jobs: VideoJobs, paths: list[Path], file: Path | None, image:
     documents = []
     with tempfile.TemporaryDirectory(prefix="videojob-submit-") as scratch:
         for path, document in wanted:
-            complete, local = sources.completed(path, document, file, Path(scratch))
+            complete, given = sources.completed(path, document, file, Path(scratch))
             spec = sources.job_spec(path, complete)
-            if local is not None:
-                uploads.setdefault(spec.store, []).append((local, sources.limit_of(spec)))
+            if given:
+                uploads.setdefault(spec.store, []).extend((local, sources.limit_of(spec, local)) for local in given)
             documents.append(complete)
         for store, group in uploads.items():
             _upload(jobs, [each for each, _ in group], [limit for _, limit in group], image, store)

@@ -156,12 +156,12 @@ def forecast(
     """What each VideoJob of the manifests would lead to. CliError for manifests that are not as they should be."""
     with tempfile.TemporaryDirectory(prefix="videojob-plan-") as scratch:
         jobs, own = local.load(paths, file, Path(scratch), rehearsal=False)
-    return [_forecast(job.view, job.source, rates, (*own, *known), now) for job in jobs]
+    return [_forecast(job.view, job.files, rates, (*own, *known), now) for job in jobs]
 
 
 def _forecast(
     view: VideoJobView,
-    source: sources.LocalFile | None,
+    files: Sequence[sources.LocalFile],
     rates: Rates,
     known: tuple[ProfileView, ...],
     now: datetime,
@@ -174,9 +174,9 @@ def _forecast(
         return Planned(view, None, f"It would not be accepted: {refused}")
     found: InputStatus | None = None
     limits = view.spec.transcode.limits if view.spec is not None and view.spec.transcode is not None else None
-    if source is not None and limits is not None:
+    if files and limits is not None:
         try:
-            found = _probe(source, limits)
+            found = _probe(files[0], limits)
         except WorkerError as error:
             return Planned(view, status.plan, f"Its input would be refused: {error.code}: {error.message}")
     status = status.model_copy(update={"input": found, "start_time": now})

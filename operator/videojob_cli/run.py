@@ -62,30 +62,22 @@ def _uid(name: str, namespace: str, spec: VideoJobSpec, templates: Sequence[Prof
 @dataclass(frozen=True)
 class _Job:
     view: VideoJobView
-    source: sources.LocalFile | None
+    files: tuple[sources.LocalFile, ...]
+    """What the manifest means by its inputs, of this machine."""
 
 
 def _prepare(
     path: Path, document: Json, file: Path | None, scratch: Path, profiles: Sequence[ProfileView], *, rehearsal: bool
 ) -> _Job:
-    complete, local = sources.completed(path, document, file, scratch)
+    complete, files = sources.completed(path, document, file, scratch)
     spec = sources.job_spec(path, complete)
     if rehearsal:  # webhooks and platforms hear of what happens on a cluster
         spec = spec.model_copy(update={"notify": (), "publish": None})
-    if local is not None:
-        sources.check_size(local, sources.limit_of(spec))
-    elif spec.story is not None and spec.story.script is not None:
-        given = spec.story.script
-        where = "lies in a ConfigMap" if given.config_map_ref is not None else "is an upload"
-        if given.config_map_ref is not None or (given.uri or "").startswith(INBOX):
-            raise CliError(f"{path}: {sources.title(document)}: the script {where}: give it with --file.")
-    elif spec.transcode is not None and spec.transcode.source.digest is not None:
-        name = spec.transcode.source.filename
-        raise CliError(
-            f"{path}: {sources.title(document)}: the source is an upload, and "
-            + (f"{name} is neither beside the manifest nor in media/" if name else "it has no filename to look for")
-            + ": give the file with --file."
-        )
+    for local in files:
+        sources.check_size(local, sources.limit_of(spec, local))
+    missing = _missing(spec, complete, files)
+    if missing is not None:
+        raise CliError(f"{path}: {sources.title(document)}: {missing}")
     metadata = document["metadata"]
     namespace = metadata.get("namespace", NAMESPACE)
     prefix = metadata.get("name") or metadata.get("generateName")
@@ -101,7 +93,27 @@ def _prepare(
     uid = _uid(prefix, namespace, spec, profiles)
     name = metadata.get("name") or prefix + uid[:5]
     status = VideoJobStatus(phase=None)
-    return _Job(VideoJobView(namespace, name, uid, 1, datetime.now(UTC), spec, status), local)
+    return _Job(VideoJobView(namespace, name, uid, 1, datetime.now(UTC), spec, status), files)
+
+
+def _missing(spec: VideoJobSpec, document: Json, files: Sequence[sources.LocalFile]) -> str | None:
+    """What a run on this machine cannot see, and how to show it; None when all is there."""
+    there = {file.uri for file in files}
+    if spec.story is not None and spec.story.script is not None:
+        given = spec.story.script
+        if given.config_map_ref is not None:
+            return "the script lies in a ConfigMap: give it with --file."
+        if (given.uri or "").startswith(INBOX) and given.uri not in there:
+            return "the script is an upload: give it with --file."
+    for field, source in sources.named(document["spec"]):
+        uri, name = str(source.get("uri", "")), source.get("filename")
+        if not uri.startswith(INBOX) or uri in there:
+            continue
+        why = f"{name} is neither beside the manifest nor in media/" if name else "it has no filename to look for"
+        if field == "transcode.source":
+            return f"the source is an upload, and {why}: give the file with --file."
+        return f"spec.{field} is an upload, and {why}: lay the file there and name it in spec.{field}.filename."
+    return None
 
 
 def load(
@@ -180,8 +192,8 @@ def run(
         with _store(store, output) as root:
             folders = Folders(root)
             for job in jobs:
-                if job.source is not None:
-                    _put(job.source, folders.inbox(job.view.namespace))
+                for given in job.files:
+                    _put(given, folders.inbox(job.view.namespace))
             embedded = Embedded(
                 launcher(folders, environ=environ, log=log),
                 capacity={slot.name: slots for slot in DEFAULT_SLOTS},
@@ -192,7 +204,7 @@ def run(
             )
             for job in jobs:
                 embedded.add(job.view)
-            inputs = {job.view.uid: job.source for job in jobs}
+            inputs = {job.view.uid: job.files for job in jobs}
             return [collect(view, folders, output, inputs[view.uid]) for view in embedded.run()]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from videojob_api.avatar.tasks import AUDIO_BYTES, IMAGE_BYTES
 from videojob_api.names import API_VERSION
 from videojob_api.story import templates
 from videojob_api.v1alpha1 import VideoJobSpec, VideoProfileSpec
+from videojob_api.v1alpha1.sources import INBOX
 from videojob_api.v1alpha1.spec import quantity_bytes
 
 from .errors import CliError
@@ -23,6 +25,8 @@ Json = dict[str, Any]
 OURS = ("VideoJob", "VideoProfile")
 DEFAULT_LIMIT = "500Mi"
 """Largest upload unless the VideoJob's limits say otherwise (T-014)."""
+AVATAR_LIMITS = {"avatar.image": IMAGE_BYTES, "avatar.matting.image": IMAGE_BYTES, "avatar.audio": AUDIO_BYTES}
+"""Bytes of an avatar's files, by the field that names them."""
 
 
 SCRIPT_LIMIT = "1Mi"
@@ -40,11 +44,13 @@ class LocalFile:
     size: int
     passing: bool = False
     """Whether it was written for this command alone, from what a manifest says."""
+    field: str = ""
+    """The field of the manifest that names it; empty for one that was given on the command line."""
 
     @property
     def uri(self) -> str:
         """Where it lies in a store once uploaded."""
-        return f"store://inbox/{self.sha256}"
+        return INBOX + self.sha256
 
 
 def local_file(path: Path) -> LocalFile:
@@ -65,6 +71,11 @@ def check_size(file: LocalFile, limit: str) -> int:
         allowed = quantity_bytes(limit)
     except ValueError as error:
         raise CliError(f"limits.maxInputSize: {error}") from error
+    if file.size > allowed and file.field in AVATAR_LIMITS:
+        raise CliError(
+            f"File too large: {file.path} has {file.size} bytes, {allowed} are the most for spec.{file.field}. "
+            "Give a smaller file."
+        )
     if file.size > allowed:
         raise CliError(
             f"File too large: {file.path} has {file.size} bytes, limits.maxInputSize allows {allowed} ({limit}). Raise "
@@ -142,20 +153,20 @@ def profile_spec(path: Path, document: Json) -> VideoProfileSpec:
     return spec
 
 
-def completed(path: Path, document: Json, file: Path | None, scratch: Path) -> tuple[Json, LocalFile | None]:
-    """The VideoJob as it goes on its way, and the local file that has to be in the store before: the one given, one that lies
-    beside the manifest, or, of a story, a script that is too long for a manifest.
+def completed(path: Path, document: Json, file: Path | None, scratch: Path) -> tuple[Json, tuple[LocalFile, ...]]:
+    """The VideoJob as it goes on its way, and the local files that have to be in the store before: the one given, those that
+    lie beside the manifest, or, of a story, a script that is too long for a manifest.
     """
     if file is not None:
         local = local_file(file)
-        return with_file(document, local), local
+        return with_file(document, local), (local,)
     told = _script(document)
     text = told.get("text")
     if isinstance(text, str) and len(text.encode("utf-8", "replace")) > LONG_SCRIPT:
         written = scratch / f"{len(list(scratch.iterdir()))}.md"
         written.write_text(text, encoding="utf-8", errors="replace")
         local = replace(local_file(written), passing=True)
-        return with_file(document, local), local
+        return with_file(document, local), (local,)
     return document, beside(path, document)
 
 
@@ -165,8 +176,10 @@ def _script(document: Json) -> Json:
     return told if isinstance(told, dict) else {}
 
 
-def limit_of(spec: VideoJobSpec) -> str:
-    """Largest file that the VideoJob may have: its input, or its script."""
+def limit_of(spec: VideoJobSpec, file: LocalFile) -> str:
+    """How large this file of the VideoJob may be: its input, its script, its portrait or its voice."""
+    if file.field in AVATAR_LIMITS:
+        return f"{AVATAR_LIMITS[file.field] >> 20}Mi"
     return spec.transcode.limits.max_input_size if spec.transcode is not None else SCRIPT_LIMIT
 
 
@@ -192,15 +205,28 @@ def with_file(document: Json, file: LocalFile) -> Json:
     return {**document, "spec": {**spec, "transcode": {**spec["transcode"], "source": source}}}
 
 
-def beside(path: Path, document: Json) -> LocalFile | None:
-    """The local file that a VideoJob's source means: of that name beside the manifest or in `media/`, with its digest.
+def beside(path: Path, document: Json) -> tuple[LocalFile, ...]:
+    """The local files that a VideoJob means: of that name beside the manifest or in `media/`, each with its digest.
 
-    None when the source is no upload or no such file is there. CliError when a file of the name has other bytes.
+    Without those that are no uploads, or are not there. CliError when a file of the name has other bytes.
     """
-    source = (document["spec"].get("transcode") or {}).get("source") or {}
-    uri, filename = str(source.get("uri", "")), source.get("filename")
-    prefix = "store://inbox/"
-    if not uri.startswith(prefix) or not isinstance(filename, str) or Path(filename).name != filename:
+    found = ((field, _lying(path, document, field, given)) for field, given in named(document["spec"]))
+    return tuple(replace(file, field=field) for field, file in found if file is not None)
+
+
+def named(spec: Json) -> Iterator[tuple[str, Json]]:
+    """Each field of a spec that names a file with `uri` and `filename`, and what it says."""
+    for field in ("transcode.source", *AVATAR_LIMITS):
+        value: Any = spec
+        for part in field.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if isinstance(value, dict):
+            yield field, value
+
+
+def _lying(path: Path, document: Json, field: str, given: Json) -> LocalFile | None:
+    uri, filename = str(given.get("uri", "")), given.get("filename")
+    if not uri.startswith(INBOX) or not isinstance(filename, str) or Path(filename).name != filename:
         return None
     other: LocalFile | None = None
     for candidate in (path.parent / filename, path.parent / "media" / filename):
@@ -210,8 +236,10 @@ def beside(path: Path, document: Json) -> LocalFile | None:
                 return found
             other = found
     if other is not None:
+        what = "the source's uri" if field == "transcode.source" else f"the uri of spec.{field}"
+        remedy = "or give --file" if field == "transcode.source" else "or give the file another name"
         raise CliError(
-            f"{path}: {title(document)}: {other.path} is not the file meant: its sha256 is {other.sha256}, the source's "
-            f"uri says {uri.removeprefix(prefix)}. Correct the uri, or give --file."
+            f"{path}: {title(document)}: {other.path} is not the file meant: its sha256 is {other.sha256}, {what} says "
+            f"{uri.removeprefix(INBOX)}. Correct the uri, {remedy}."
         )
     return None

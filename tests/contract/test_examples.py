@@ -32,6 +32,7 @@ TEMPLATES = {
     if body["kind"] == "VideoProfile"
     if (spec := VideoProfileSpec.model_validate(body["spec"])).story is not None
 }
+AVATARS = {name: spec for name, spec in ASKED.items() if spec.avatar is not None}
 STORIES = {name: spec for name, spec in ASKED.items() if spec.story is not None}
 
 
@@ -60,6 +61,20 @@ def test_the_clip_of_an_example_lies_beside_it(name: str) -> None:
     assert clip.stat().st_size < 400_000
 
 
+@pytest.mark.parametrize("name", AVATARS)
+def test_portrait_and_voice_of_an_avatar_lie_beside_it(name: str) -> None:
+    """A-001: `videojob submit -f` and `videojob run` bring both along; who is shown is said."""
+    asked = AVATARS[name].avatar
+    assert asked is not None
+    assert asked.audio is not None
+    for file in (asked.image, asked.audio):
+        body = (FOLDER / "media" / str(file.filename)).read_bytes()
+        assert file.uri == f"store://inbox/{hashlib.sha256(body).hexdigest()}"
+        assert len(body) < 200_000
+    assert asked.provider.name == "builtin"
+    assert asked.consent is not None
+
+
 @pytest.mark.parametrize("name", JOBS)
 def test_the_profiles_of_an_example_exist(name: str) -> None:
     asked = JOBS[name].transcode
@@ -84,7 +99,13 @@ def test_a_story_of_the_examples_needs_no_network_and_no_secret(name: str) -> No
 
 
 def test_every_way_to_work_has_an_example_and_a_minimal_one() -> None:
-    assert {name.partition(".")[0] for name in ASKED} >= {"transcode", "transcode-minimal", "story", "story-minimal"}
+    assert {name.partition(".")[0] for name in ASKED} >= {
+        "transcode",
+        "transcode-minimal",
+        "story",
+        "story-minimal",
+        "avatar",
+    }
 
 
 def test_transcode_shows_all_five_profiles() -> None:

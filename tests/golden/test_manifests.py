@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from builders import CONFIG, Scene, a_url
+from builders import CONFIG, Scene, a_url, seen
 from graphs import ITEM, Graph
+from simavatar import an_avatar
 from storyboard import ONLINE_VOICE, Tale
 from videojob_api.v1alpha1 import NotifyTarget, WorkerClass
 from videojob_operator.decide.notify import group_of
@@ -50,6 +51,15 @@ def created(mode: str, group: str) -> tuple[CreateJob, Scene]:
         for done in ("audio", "images", "layout") if group == "story-compose" else ():
             tale.ok(done)
         return tale.launched(group.removeprefix("story-")), tale
+    if group.startswith("avatar-"):
+        asked = {"provider": {"name": "did", "secretName": "d-id"}}
+        face = Tale(seen(an_avatar(mode, avatar=asked)))
+        face.settle()
+        wanted = group.removeprefix("avatar-")
+        before = ("speak", "detect", "matte", "animate", "finish")
+        for done in before[: before.index(wanted)]:
+            face.ok(done)
+        return face.launched(wanted), face
     if group == "fan-out":
         graph = Graph.fanned(5, slots=2)
         return graph.launched(ITEM), graph
@@ -84,6 +94,11 @@ def created(mode: str, group: str) -> tuple[CreateJob, Scene]:
         ("Compact", "story-main"),
         ("Compact", "story-audio"),
         ("Spread", "story-compose"),
+        ("Compact", "avatar-speak"),
+        ("Compact", "avatar-detect"),
+        ("Compact", "avatar-matte"),
+        ("Compact", "avatar-animate"),
+        ("Compact", "avatar-finish"),
     ],
 )
 def test_the_manifest_is_the_golden_one(mode: str, group: str, request: pytest.FixtureRequest) -> None:
@@ -110,6 +125,11 @@ def test_every_golden_file_is_used() -> None:
         "compact-story-main.yaml",
         "compact-story-audio.yaml",
         "spread-story-compose.yaml",
+        "compact-avatar-speak.yaml",
+        "compact-avatar-detect.yaml",
+        "compact-avatar-matte.yaml",
+        "compact-avatar-animate.yaml",
+        "compact-avatar-finish.yaml",
     }
     assert {path.name for path in GOLDEN.iterdir()} == used
     assert CONFIG.worker_image in (GOLDEN / "compact-main.yaml").read_text(encoding="utf-8")

@@ -12,6 +12,8 @@ SPEECH_FILE, PORTRAIT_FILE, CUTOUT_FILE = "speech.wav", "portrait.png", "cutout.
 SCENE_FILE, VIDEO_FILE = "scene.png", "raw.mp4"
 """Files that stages leave each other: the voice, the picture as people see it, the person alone, the person before the
 background, and the provider's video."""
+IMAGE_BYTES, AUDIO_BYTES = 20 << 20, 30 << 20
+"""Largest portrait or background, and largest voice."""
 PAID = "paid"
 """Folder of the job that holds what was asked of providers who are paid; it outlives attempts."""
 

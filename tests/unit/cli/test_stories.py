@@ -116,8 +116,7 @@ def test_what_a_run_without_a_cluster_cannot_see_is_asked_for(
     file = tmp_path / "fig.md"
     file.write_text(LONG)
     ((job,), _) = load([path], file, tmp_path)
-    assert job.source is not None
-    assert job.source.sha256 == DIGEST
+    assert [file.sha256 for file in job.files] == [DIGEST]
 
 
 def test_a_plan_names_jobs_and_outputs_with_their_shape(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from videojob_api.avatar.tasks import PORTRAIT_FILE, SPEECH_FILE, UploadParams
+from videojob_api.avatar.tasks import AUDIO_BYTES, IMAGE_BYTES, PORTRAIT_FILE, SPEECH_FILE, UploadParams
 from videojob_api.contract import StageResult
 from videojob_api.v1alpha1 import AvatarStatus, StoredFile
 
@@ -19,7 +19,6 @@ from ..media import tools, tunes
 from ..storage.records import stored
 from .context import Context, plain_file
 
-IMAGE_BYTES, AUDIO_BYTES = 20 << 20, 30 << 20
 LONGEST, SHORTEST = 1920, 64
 """Pixels of a portrait's sides: larger ones are made smaller, smaller ones are refused."""
 MOST_SECONDS, LEAST_SECONDS = 300, 0.2
