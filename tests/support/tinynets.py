@@ -90,10 +90,11 @@ def detector(folder: Path, shape: Shape, *, named: bool = False) -> tuple[Path, 
     return saved(folder, shape, nodes, constants, SIDE, {"logits": [1, CELLS, 80], "pred_boxes": [1, CELLS, 4]})
 
 
-def matter(folder: Path, *, hungry: bool = False, side: int | None = None) -> tuple[Path, str]:
+def matter(folder: Path, *, hungry: bool = False, side: int | None = None, wide: int | None = None) -> tuple[Path, str]:
     """BiRefNet's entrance and exits: several masks as logits, the last one counts.
 
-    A hungry one asks, for squares above 512, for more than there are addresses for: no machine has it, and none is harmed.
+    A hungry one asks, for squares above 512, for more than there are addresses for: no machine has it, and none is harmed. A wide
+    one really fills memory: so many planes of float32 as large as the square, twice.
     """
     red = np.array([1.0, -0.5, -0.5], np.float32).reshape(1, 3, 1, 1) * 6
     constants: dict[str, Any] = {"weights": red, "bias": np.array([-3.0], np.float32), "none": np.float32(0)}
@@ -101,6 +102,20 @@ def matter(folder: Path, *, hungry: bool = False, side: int | None = None) -> tu
         helper.make_node("Conv", ["images", "weights", "bias"], ["mask"]),
         helper.make_node("Mul", ["mask", "none"], ["early"]),
     ]
+    if wide is not None:
+        constants |= {
+            "spread": np.ones((wide, 1, 1, 1), np.float32),
+            "gather": np.full((1, wide, 1, 1), 1 / wide, np.float32),
+        }
+        nodes = [
+            helper.make_node("Conv", ["images", "weights", "bias"], ["plane"]),
+            helper.make_node("Conv", ["plane", "spread"], ["planes"]),
+            helper.make_node("Softsign", ["planes"], ["soft"]),
+            helper.make_node("Conv", ["soft", "gather"], ["mask0"]),
+            helper.make_node("Mul", ["mask0", "loud"], ["mask"]),
+            nodes[1],
+        ]
+        constants["loud"] = np.float32(9)
     if hungry:
         constants |= {
             "two": np.array([2]), "limit": np.array([512]), "least": np.array([0]), "one": np.array([1]),

@@ -1,4 +1,4 @@
-"""BiRefNet, exported to ONNX: finer masks, for those who mount its weights.
+"""BiRefNet, exported to ONNX or as a torch program: finer masks, for those who mount its weights.
 
 The picture is pressed into a square (1024 pixels), colours as ImageNet has them; the last answer is a mask, as logits or as
 shares. Where memory does not suffice it looks at a smaller square, then goes on without the card, and says so (A-030, A-032).
@@ -12,9 +12,10 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from ..base.errors import Resource
+from ..base.errors import Resource, out_of_memory
 from .boxes import Box, Picture
 from .matting import Alpha
+from .programs import SUFFIX, Program
 from .selfie import MARGIN
 from .sessions import Accelerate, Precision, Session
 
@@ -34,14 +35,35 @@ class BiRefNetMatter:
     ) -> None:  # fmt: skip
         self._given = (weights, sha256)
         self._accelerate, self._precision = accelerator, precision
-        self._session = Session(weights, sha256, accelerator=accelerator, precision=precision)
+        self._steps: list[str] = []
+        try:
+            self._session = self._opened(accelerator)
+        except Resource:
+            if accelerator != "Prefer":
+                raise
+            # A card whose memory others have filled is no use, and no reason to fail (A-032).
+            self._session = self._opened("Never")
+            self._steps.append("on the CPU")
         self._side = self._session.side or side
-        self.degraded: str | None = None
+
+    def _opened(self, accelerator: Accelerate) -> Session | Program:
+        kind = Program if self._given[0].suffix == SUFFIX else Session
+        return kind(*self._given, accelerator=accelerator, precision=self._precision)
 
     @property
     def accelerator(self) -> Literal["cpu", "cuda"]:
         """What it runs on now."""
         return self._session.accelerator
+
+    @property
+    def degraded(self) -> str | None:
+        """What was given up for want of memory; None when nothing was."""
+        return f"the mask was made {' and '.join(self._steps)}, for want of memory" if self._steps else None
+
+    @property
+    def note(self) -> str | None:
+        """What was asked for and could not be had; None when there is nothing to say."""
+        return self._session.note
 
     def matte(self, picture: Picture, box: Box | None) -> Alpha:
         """The mask of the person in the box; of whatever stands out without one.
@@ -53,14 +75,19 @@ class BiRefNetMatter:
         left, top, right, bottom = part.whole()
         made = np.zeros((height, width), np.float32)
         cut = picture[top:bottom, left:right]
-        while True:
-            try:
-                made[top:bottom, left:right] = self._look(cut)
-            except Resource:
-                if not self._less():
-                    raise
-            else:
-                return made
+        while (alpha := self._tried(cut)) is None:
+            self._less()
+        made[top:bottom, left:right] = alpha
+        return made
+
+    def _tried(self, cut: Picture) -> Alpha | None:
+        """The mask; None when memory does not suffice and there is less to ask for. What failed is let go of on return."""
+        try:
+            return self._look(cut)
+        except (Resource, MemoryError) as error:
+            if not (self._may_shrink or self._may_hop):
+                raise error if isinstance(error, Resource) else out_of_memory(self.name) from None
+            return None
 
     def _look(self, cut: Picture) -> Alpha:
         seen = cv2.resize(cut, (self._side, self._side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
@@ -71,14 +98,23 @@ class BiRefNetMatter:
         made: Alpha = cv2.resize(mask, (cut.shape[1], cut.shape[0]), interpolation=cv2.INTER_LINEAR)
         return made
 
-    def _less(self) -> bool:
-        """Ask for less: a smaller square where the graph takes one, then no card. Whether there was anything left to give up."""
-        if self._side > SMALLER and self._session.side is None:
-            self.degraded = f"the mask was made at {SMALLER} instead of {self._side} pixels, for want of memory"
+    @property
+    def _may_shrink(self) -> bool:
+        return self._side > SMALLER and self._session.side is None
+
+    @property
+    def _may_hop(self) -> bool:
+        return self._session.accelerator == "cuda" and self._accelerate != "Require"
+
+    def _less(self) -> None:
+        """Ask for less: a smaller square where the graph takes one, then no card."""
+        card = self._session.accelerator == "cuda"
+        if self._may_shrink:
+            self._steps.append(f"at {SMALLER} instead of {self._side} pixels")
             self._side = SMALLER
-            return True
-        if self._session.accelerator == "cuda" and self._accelerate != "Require":
-            self.degraded = "the mask was made on the CPU, for want of memory on the GPU"
-            self._session = Session(*self._given, accelerator="Never", precision=self._precision)
-            return True
-        return False
+        else:
+            self._steps.append("on the CPU")
+            card = False
+        # What a library has set aside is given back with the session only.
+        self._session.close()
+        self._session = self._opened(self._accelerate if card else "Never")

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.errors import BadConfig
+from ..base.errors import BadConfig, Resource
 from .boxes import Box, Picture, strongest
-from .people import Person
+from .people import HOPPED, Person
 from .sessions import Accelerate, Precision, Session
 
 SIDE = 640
@@ -36,23 +36,49 @@ class ExportedDetector:
     def __init__(
         self, weights: Path, sha256: str, *, accelerator: Accelerate = "Prefer", precision: Precision = "fp32"
     ) -> None:
-        self._session = Session(weights, sha256, accelerator=accelerator, precision=precision)
-        self.accelerator: Literal["cpu", "cuda"] = self._session.accelerator
+        self._given = (weights, sha256, precision)
+        self._may_hop = accelerator == "Prefer"
+        self.degraded: str | None = None
+        try:
+            self._session = Session(weights, sha256, accelerator=accelerator, precision=precision)
+        except Resource:
+            if not self._hop():
+                raise
+        self.note = self._session.note
         self._side = self._session.side or SIDE
         self._transformer = {"logits", "pred_boxes"} <= set(self._session.exits)
 
+    @property
+    def accelerator(self) -> Literal["cpu", "cuda"]:
+        """What it runs on now."""
+        return self._session.accelerator
+
     def detect(self, picture: Picture, confidence: float, overlap: float) -> tuple[Person, ...]:
-        """Everybody at least so surely there; of boxes that overlap by more (IoU) the surest."""
+        """Everybody at least so surely there; of boxes that overlap by more (IoU) the surest.
+
+        Raises Resource when memory does not suffice on the CPU either.
+        """
         height, width = picture.shape[:2]
-        if self._transformer:
-            corners, scores = self._stretched(picture)
-        else:
-            corners, scores = self._boxed(picture)
+        look = self._stretched if self._transformer else self._boxed
+        try:
+            corners, scores = look(picture)
+        except Resource:
+            if self._session.accelerator == "cpu" or not self._hop():
+                raise
+            corners, scores = look(picture)
         sure = scores >= confidence
         boxes = [Box(*map(float, row)).within(width, height) for row in corners[sure]]
         certain = [float(score) for score in scores[sure]]
         kept = strongest(boxes, certain, overlap)
         return tuple(Person(boxes[place], certain[place]) for place in kept if boxes[place].area > 0)
+
+    def _hop(self) -> bool:
+        """Go on without the card, where that is allowed (A-032)."""
+        if self._may_hop:
+            weights, sha256, precision = self._given
+            self._session = Session(weights, sha256, accelerator="Never", precision=precision)
+            self.degraded = HOPPED
+        return self._may_hop
 
     def _stretched(self, picture: Picture) -> tuple[Rows, Rows]:
         """Ask a transformer: the whole picture, pressed into a square."""

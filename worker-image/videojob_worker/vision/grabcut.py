@@ -20,6 +20,7 @@ class GrabCutMatter:
 
     name = "grabcut"
     accelerator: Literal["cpu", "cuda"] = "cpu"
+    note: str | None = None
     degraded: str | None = "the background was removed by colours alone (GrabCut), because no model could be used"
 
     def matte(self, picture: Picture, box: Box | None) -> Alpha:

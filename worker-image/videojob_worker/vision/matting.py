@@ -36,6 +36,10 @@ class Matter(Protocol):
         """What it runs on, as the model itself tells."""
 
     @property
+    def note(self) -> str | None:
+        """What was asked for and could not be had, in words."""
+
+    @property
     def degraded(self) -> str | None:
         """Why its masks are less than they could be; None when they are as good as asked for."""
 

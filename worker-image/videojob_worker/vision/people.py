@@ -13,6 +13,7 @@ CONFIDENCE = 0.5
 OVERLAP = 0.45
 SECOND_CONFIDENCE = 0.3
 """How sure the second look must be, before nobody is said to be there."""
+HOPPED = "people were looked for on the CPU, for want of memory on the GPU"
 Select: TypeAlias = Literal["Largest", "Index", "MostCentral", "All"]
 
 
@@ -30,8 +31,14 @@ class Detector(Protocol):
     """Finds people."""
 
     name: str
-    accelerator: Literal["cpu", "cuda"]
-    """What it runs on, as the model itself tells."""
+    note: str | None
+    """What was asked for and could not be had, in words."""
+    degraded: str | None
+    """Why it worked by lesser means than asked for; None when it did not."""
+
+    @property
+    def accelerator(self) -> Literal["cpu", "cuda"]:
+        """What it runs on, as the model itself tells."""
 
     def detect(self, picture: Picture, confidence: float, overlap: float) -> tuple[Person, ...]:
         """Everybody at least so surely there; of boxes that overlap by more (IoU) the surest."""

@@ -59,6 +59,8 @@ class PoseDetector:
 
     name = "mediapipe"
     accelerator: Literal["cpu", "cuda"] = "cpu"
+    note: str | None = None
+    degraded: str | None = None
 
     def detect(self, picture: Picture, confidence: float, overlap: float) -> tuple[Person, ...]:
         """Everybody whose sighting, times the certainty that it is a person, reaches the confidence."""

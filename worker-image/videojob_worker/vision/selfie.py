@@ -21,6 +21,7 @@ class SelfieMatter:
 
     name = "mediapipe"
     accelerator: Literal["cpu", "cuda"] = "cpu"
+    note: str | None = None
     degraded: str | None = None
 
     def matte(self, picture: Picture, box: Box | None) -> Alpha:

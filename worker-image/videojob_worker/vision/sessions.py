@@ -58,12 +58,14 @@ class Session:
         used = self._session.get_providers()[0]
         self.accelerator: Literal["cpu", "cuda"] = "cuda" if used in _CARDS else "cpu"
         if accelerator == "Require" and self.accelerator == "cpu":
-            raise BadConfig(
-                "NoAccelerator", "accelerator.mode is Require, and no GPU answers here",
-                hint="let the worker class ask for one, or set accelerator.mode to Prefer",
-            )  # fmt: skip
+            raise no_card()
         self.name = weights.name
         self.entrance = self._session.get_inputs()[0]
+        own = used == _CARDS[0] or precision == "fp32" or (precision == "fp16" and "float16" in self.entrance.type)
+        self.note = (
+            None if own else f"{self.name} was computed as exported: {precision} needs TensorRT, or such an export"
+        )
+        """What was asked for and could not be had, in words."""
         self.exits = tuple(exit_.name for exit_ in self._session.get_outputs())
         self.notes: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         """What who exported it wrote into it."""
@@ -74,14 +76,26 @@ class Session:
         shape = self.entrance.shape
         return shape[2] if len(shape) == 4 and isinstance(shape[2], int) and shape[2] == shape[3] else None
 
+    def close(self) -> None:
+        """Give its memory back; it answers no more."""
+        del self._session
+
     def __call__(self, pictures: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Answers for pictures (count x 3 x height x width). Raises Resource when memory does not suffice."""
         kind = np.float16 if "float16" in self.entrance.type else np.float32
         try:
-            found = self._session.run(None, {self.entrance.name: pictures.astype(kind)})
+            found = self._session.run(None, {self.entrance.name: np.ascontiguousarray(pictures, kind)})
         except Exception as error:  # noqa: BLE001 - the library has its own families of errors
             raise _judged(error, self.name, loading=False) from None
         return [np.asarray(one, np.float32) for one in found]
+
+
+def no_card() -> BadConfig:
+    """The error of a GPU that has to be there and does not answer (A-032)."""
+    return BadConfig(
+        "NoAccelerator", "accelerator.mode is Require, and no GPU answers here",
+        hint="let the worker class ask for one, or set accelerator.mode to Prefer",
+    )  # fmt: skip
 
 
 def _judged(error: Exception, name: str, *, loading: bool) -> WorkerError:

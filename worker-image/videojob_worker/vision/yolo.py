@@ -17,8 +17,9 @@ import numpy as np
 from ..base.errors import BadConfig, out_of_memory
 from . import models
 from .boxes import Box, Picture
-from .people import Person
-from .sessions import Accelerate, Precision
+from .people import HOPPED, Person
+from .programs import spent
+from .sessions import Accelerate, Precision, no_card
 
 SIDE = 640
 _QUIET = {
@@ -38,16 +39,22 @@ class YoloDetector:
     def __init__(
         self, weights: Path, sha256: str, *, accelerator: Accelerate = "Prefer", precision: Precision = "fp32"
     ) -> None:
+        if precision == "int8":
+            raise BadConfig(
+                "BadPrecision", f"{weights.name} is not computed in int8",
+                hint="set precision to fp16 or fp32, or mount an ONNX export that was quantised to int8",
+            )  # fmt: skip
         content = models.mounted(weights, sha256)
         torch, made = _opened(content, weights.name)
         card = accelerator != "Never" and bool(torch.cuda.is_available())
         if accelerator == "Require" and not card:
-            raise BadConfig(
-                "NoAccelerator", "accelerator.mode is Require, and no GPU answers here",
-                hint="let the worker class ask for one, or set accelerator.mode to Prefer",
-            )  # fmt: skip
+            raise no_card()
         self._torch, self._model = torch, made
-        self._how: dict[str, Any] = {"device": "cuda:0" if card else "cpu", "half": card and precision != "fp32"}
+        self._may_hop = accelerator == "Prefer"
+        self.degraded: str | None = None
+        asked = precision == "fp16" and not card
+        self.note = f"{weights.name} was computed in fp32: fp16 needs a GPU" if asked else None
+        self._how: dict[str, Any] = {"device": "cuda:0" if card else "cpu", "half": card and precision == "fp16"}
         self._side = int(made.overrides.get("imgsz") or SIDE)  # as it was trained: it knows no other scale as well
         people = [number for number, name in made.names.items() if str(name).lower() in {"person", "people", "human"}]
         self._classes = people or [0]
@@ -60,14 +67,17 @@ class YoloDetector:
     def detect(self, picture: Picture, confidence: float, overlap: float) -> tuple[Person, ...]:
         """Everybody at least so surely there. Raises Resource when memory does not suffice on the CPU either."""
         blue_first = np.ascontiguousarray(picture[..., ::-1])
-        try:
-            (seen,) = self._predict(blue_first, confidence, overlap)
-        except self._torch.cuda.OutOfMemoryError:
-            self._torch.cuda.empty_cache()
+        while True:
+            try:
+                (seen,) = self._predict(blue_first, confidence, overlap)
+                break
+            except Exception as error:
+                if not spent(self._torch, error):
+                    raise
+                if self.accelerator == "cpu" or not self._may_hop:
+                    raise out_of_memory("ultralytics", str(error)) from None
             self._how = {"device": "cpu", "half": False}  # A-032
-            (seen,) = self._predict(blue_first, confidence, overlap)
-        except MemoryError:
-            raise out_of_memory("ultralytics") from None
+            self.degraded = HOPPED
         rows = zip(seen.boxes.xyxy.cpu().tolist(), seen.boxes.conf.cpu().tolist(), strict=True)
         return tuple(Person(Box(*map(float, corners)), float(score)) for corners, score in rows)
 
