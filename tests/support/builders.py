@@ -25,6 +25,7 @@ from videojob_operator.decide.job import plan
 from videojob_operator.decide.world import (
     Config,
     ConfirmGone,
+    ConfirmPods,
     ContainerView,
     CreateJob,
     DeleteJob,
@@ -275,6 +276,8 @@ class Scene:
                     self.set(jobs=tuple(job for job in self.seen.jobs if job.uid != action.uid))
                 case ConfirmGone():
                     assert action.name not in {job.name for job in self.seen.jobs}
+                case ConfirmPods():
+                    assert action.name in {job.name for job in self.seen.jobs}
         self.events.extend(found.events)
         return found
 

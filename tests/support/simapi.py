@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any, cast
 
 from simcluster import Cluster, ConflictError, ExistsError
@@ -26,6 +26,8 @@ def raw_of(stored: Stored) -> Raw:
     meta: Raw = {"name": stored.key, "uid": stored.key, "resourceVersion": str(stored.version)}
     if stored.kind == "job":
         meta |= {"uid": stored.value.uid, "ownerReferences": [{"uid": stored.owner, "controller": True}]}
+        return {"metadata": meta}
+    if stored.kind == "pod":
         return {"metadata": meta}
     job: VideoJobView = stored.value
     meta |= {"name": job.name, "namespace": job.namespace, "labels": dict(job.labels), "generation": job.generation}
@@ -66,6 +68,16 @@ class _SimApi:
         if found is None:
             raise ApiError(404, "NotFound", name)
         return raw_of(found)
+
+    async def pages(
+        self, _resource: Resource, _namespace: str | None = None, *, labels: str = ""
+    ) -> AsyncIterator[tuple[Raw, ...]]:
+        """LIST of the pods of a Job."""
+        uid = labels.partition("=")[2]
+        owner = {"ownerReferences": [{"uid": uid, "controller": True}]}
+        jobs = [stored.key for stored in self.cluster.all("job") if stored.value.uid == uid]
+        pods = [raw_of(stored) for stored in self.cluster.all("pod") if stored.job in jobs]
+        yield tuple({"metadata": pod["metadata"] | owner} for pod in pods)
 
     async def create(self, _resource: Resource, _namespace: str | None, body: Raw) -> Raw:
         """POST."""

@@ -19,7 +19,7 @@ from simqueue import check_grants, check_request, queue_of
 from videojob_api import names
 from videojob_api.contract import RunResult
 from videojob_api.v1alpha1 import Slot, VideoQueueSpec
-from videojob_operator.cluster.api import JOBS, Raw, Resource
+from videojob_operator.cluster.api import JOBS, PODS, Raw, Resource
 from videojob_operator.cluster.apply import Applier
 from videojob_operator.cluster.cached import Cached
 from videojob_operator.cluster.load import Load
@@ -264,12 +264,14 @@ class Operator:
     def _render(self, action: CreateJob, job: VideoJobView) -> dict[str, Any]:
         return job_manifest(action, job, RenderConfig())
 
-    def learnt(self, resource: Resource, raw: Raw) -> None:
+    def learnt(self, resource: Resource, raw: Raw) -> bool:
         """Apply hands in every answer: what we wrote ourselves we have seen."""
-        kind: Kind = "job" if resource is JOBS else "videojob"
-        found = self.cluster.get(kind, raw["metadata"]["name" if kind == "job" else "uid"])
+        kind: Kind = "job" if resource is JOBS else "pod" if resource is PODS else "videojob"
+        found = self.cluster.get(kind, raw["metadata"]["uid" if kind == "videojob" else "name"])
+        known = self.cache.get((kind, found.key)) if found is not None else None
         if found is not None:
             self._learn(found)
+        return found is not None and (known is None or known.version < found.version)
 
     def note_foreign(self, _uid: str, name: str) -> None:
         """Apply found a name taken by somebody else."""

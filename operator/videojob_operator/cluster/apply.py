@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 from videojob_api.v1alpha1 import VideoJobStatus
 
-from ..decide.world import Action, CreateJob, DeleteJob, DeleteVideoJob, Plan, VideoJobView, WidenJob
+from ..decide.world import Action, ConfirmPods, CreateJob, DeleteJob, DeleteVideoJob, Plan, VideoJobView, WidenJob
 from ..runtime.budget import Budget
 from ..runtime.cache import owner_of, uid_of
-from .api import JOBS, VIDEOJOBS, Api, ApiError, Raw, metadata
+from .api import JOBS, PODS, VIDEOJOBS, Api, ApiError, Raw, metadata
 from .counting import count
 from .events import Recorder
 from .knowledge import Knowledge
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 Outcome = Literal["done", "again"]
 """`again`: the world was not as the plan assumed; look at it anew."""
+LABEL_CONTROLLER = "batch.kubernetes.io/controller-uid"
+"""The Job controller's label on the pods of a Job."""
 Render = Callable[[CreateJob, VideoJobView], Raw]
 _KNOWN = frozenset(field.alias or name for name, field in VideoJobStatus.model_fields.items())
 
@@ -127,6 +129,8 @@ class Applier:
             return await self._delete(job, seen)
         if isinstance(action, WidenJob):
             return await self._widen(job, action)
+        if isinstance(action, ConfirmPods):
+            return await self._confirm_pods(job, action)
         try:
             found = await self._api.get(JOBS, job.namespace, action.name)
         except ApiError as error:
@@ -137,6 +141,20 @@ class Applier:
             return "done"
         self._knowledge.learnt(JOBS, found)
         return "again"
+
+    async def _confirm_pods(self, job: VideoJobView, action: ConfirmPods) -> Outcome:
+        news = False
+        labels = f"{LABEL_CONTROLLER}={action.uid}"
+        async for page in self._api.pages(PODS, job.namespace, labels=labels):
+            for pod in page:
+                if owner_of(pod) == action.uid:
+                    news |= self._knowledge.learnt(PODS, pod)
+        if news:
+            log.info(
+                "pods of a Job that has ended were not seen yet",
+                extra={"namespace": job.namespace, "job": job.name, "uid": job.uid, "kubernetes_job": action.name},
+            )
+        return "again" if news else "done"
 
     async def _delete(self, job: VideoJobView, seen: Seen) -> Outcome:
         """Delete the VideoJob by its own wish, unless anything about it, a hold say, has changed since."""

@@ -107,12 +107,16 @@ class Knowledge:
         known = self.stores[resource].remove(uid_of(raw))
         self.changed(resource, known or trim(resource, raw))
 
-    def learnt(self, resource: Resource, raw: Raw) -> None:
-        """Take in the answer to our own write or read: authoritative, so it also revives what was taken for deleted."""
+    def learnt(self, resource: Resource, raw: Raw) -> bool:
+        """Take in the answer to our own write or read: authoritative, so it also revives what was taken for deleted. Whether
+        it was news.
+        """
         self.stores[resource].revive(uid_of(raw))
         slim = trim(resource, raw)
-        if self.stores[resource].apply(slim):
+        news = self.stores[resource].apply(slim)
+        if news:
             self.account(resource, slim)
+        return news
 
     def changed(self, resource: Resource, raw: Raw) -> None:
         """Something about this object is new, or it is gone: tell those whom it concerns."""

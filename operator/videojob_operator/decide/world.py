@@ -295,13 +295,25 @@ class ConfirmGone:
 
 
 @dataclass(frozen=True)
+class ConfirmPods:
+    """Ask the API server for the pods of a Job before what became of it is read elsewhere: the watch of pods may be behind the
+    watch of Jobs.
+
+    Some that our cache has not seen so: they go into the cache and the rest of the plan is dropped. None: go on.
+    """
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class DeleteVideoJob:
     """Delete the VideoJob itself, by its own `ttlSecondsAfterFinished`, if it is still as it was read."""
 
     uid: str
 
 
-Action = CreateJob | WidenJob | DeleteJob | ConfirmGone | DeleteVideoJob
+Action = CreateJob | WidenJob | DeleteJob | ConfirmGone | ConfirmPods | DeleteVideoJob
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 from fakeapi import FakeApi, refuse
 from shop import SYSTEM, TEAM, Shop
 from videojob_api.contract import Progress
-from videojob_operator.cluster.api import JOBS, VIDEOJOBS, VIDEOQUEUES, ApiError
+from videojob_operator.cluster.api import JOBS, PODS, VIDEOJOBS, VIDEOQUEUES, ApiError
 from videojob_operator.cluster.apply import status_patch
 from videojob_operator.cluster.reconciler import Minds
 from videojob_operator.decide.job import plan
@@ -323,6 +323,41 @@ async def test_a_deleted_job_is_not_deleted_over_and_over_while_the_watch_is_sil
     await shop.settle()
     assert shop.jobs() == []
     assert len(shop.api.wrote("delete")) == 1
+
+
+async def test_a_pod_that_the_watch_has_not_told_of_is_asked_for_before_a_report_is_made() -> None:
+    """Cases 14 and 37: the watch of Jobs may be ahead of the watch of pods; what the pod says counts, no report is needed."""
+    shop = Shop.furnished()
+    shop.submit(retry={"maxAttempts": 1})
+    await shop.settle()
+    job = shop.jobs()[0]
+    owner = {"kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"], "controller": True}
+    labels = {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}
+    ended = [{"name": "work", "state": {"terminated": {"exitCode": 65}}}]
+    shop.api.put(
+        PODS, TEAM, "late", metadata={"ownerReferences": [owner], "labels": labels}, spec={},
+        status={"phase": "Failed", "initContainerStatuses": ended},
+    )  # fmt: skip
+    shop.see(JOBS, TEAM, job["metadata"]["name"], status={"conditions": [{"type": "Failed", "status": "True"}]})
+    await shop.settle()
+    shop.clock.now += 2
+    await shop.settle()
+    assert shop.status()["phase"] == "Failed"
+    assert shop.status()["failure"]["exitCode"] == 65
+    assert len(shop.jobs()) == 1
+
+
+async def test_a_report_is_made_of_a_job_whose_pods_are_gone() -> None:
+    """Case 37: another Job's pods do not count as its own."""
+    shop = Shop.furnished()
+    shop.submit()
+    await shop.settle()
+    job = shop.jobs()[0]
+    labels = {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}
+    shop.api.put(PODS, TEAM, "stranger", metadata={"labels": labels}, spec={}, status={"phase": "Failed"})
+    shop.see(JOBS, TEAM, job["metadata"]["name"], status={"conditions": [{"type": "Complete", "status": "True"}]})
+    await shop.settle()
+    assert [raw["metadata"]["labels"]["videojob.dev/group"] for raw in shop.jobs()] == ["main", "report-main"]
 
 
 async def test_what_was_deleted_is_forgotten() -> None:

@@ -13,7 +13,7 @@ from videojob_api.v1alpha1 import FailureStatus, VideoJobSpec, VideoJobStatus
 
 from .. import classes
 from ..naming import job_name
-from ..world import ConfirmGone, CreateJob, Grant, Observed, SlotRequest
+from ..world import ConfirmGone, ConfirmPods, CreateJob, Grant, Observed, SlotRequest
 from .cached import slot_of
 from .deadline import seconds_left, spent
 from .documents import DEADLINE_GRACE_SECONDS, document, report
@@ -37,6 +37,8 @@ def launch(seen: Observed, draft: Draft) -> None:
             if verdict.confirm is not None:
                 draft.actions.append(ConfirmGone(verdict.confirm))
             action = report(seen, draft.status, spec, group, attempt)
+            if verdict.job is not None and verdict.pod is None and action.name not in seen.foreign:
+                draft.actions.append(ConfirmPods(verdict.job.name, verdict.job.uid))
             if _create(seen, draft, action):
                 draft.stages(group.name, job=action.name)
         elif verdict.state == "Reading" and verdict.job is not None:
