@@ -12,6 +12,8 @@ from typing import Any
 
 from storybench import StoryBench
 
+ASKED = {3: "30-60 s", 6: "60-120 s", 12: "120-180 s", 36: "300-600 s"}
+"""Scenes of 5 s, and how long the whole video may take."""
 EDITED = "This was the scene that somebody has edited, and it says another thing in as many words now."
 
 
@@ -39,13 +41,27 @@ def made(root: Path, name: str, story: dict[str, Any]) -> tuple[float, float]:
     return wall, sum(stage.cpu_seconds for result in results for stage in result.stages)
 
 
-def edited(
-    root: Path, pictures: Path, preset: str, texts: list[str]
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """A story, and the same one with its middle sentence edited."""
+def measured(root: Path, pictures: Path, preset: str, text: str, most: int) -> list[tuple[str, str]]:
+    """Stories of each length beside the time that S-060 asks for, then the longest once more with another picture and with
+    another sentence. `pictures` has `p0.jpg` and so on, as many as the story of `most` scenes needs, and `new.jpg`.
+    """
     StoryBench(root)
-    for place in range(len(texts)):
-        (root / "stock" / f"p{place}.jpg").hardlink_to(pictures / f"p{place}.jpg")
-    first = made(root, "first", asked(preset, texts))
-    changed = [EDITED if place == len(texts) // 2 else text for place, text in enumerate(texts)]
-    return first, made(root, "edited", asked(preset, changed))
+    sizes = {scenes: wanted for scenes, wanted in ASKED.items() if scenes <= most} or {most: "no figure"}
+    longest = max(sizes)
+    for name in ["new.jpg", *(f"p{place}.jpg" for place in range(longest))]:
+        (root / "stock" / name).hardlink_to(pictures / name)
+    rows = []
+    for scenes, wanted in sizes.items():
+        story = asked(preset, [f"{text.format(place + 1)} It is one of {scenes}." for place in range(scenes)])
+        rows.append((f"VideoJob of {scenes * 5} s (S-060: {wanted})", told(*made(root, f"made-{scenes}", story))))
+    middle = longest // 2
+    story["scenes"][middle]["image"] = {"uri": "store://stock/new.jpg"}
+    rows.append((f"M2: that of {longest * 5} s with another picture", told(*made(root, "picture", story))))
+    story["scenes"][middle]["text"] = EDITED
+    rows.append((f"that of {longest * 5} s with another sentence", told(*made(root, "sentence", story))))
+    return rows
+
+
+def told(wall: float, cpu: float) -> str:
+    """Figures as the table has them."""
+    return f"{wall:.1f} s ({cpu:.1f} of CPU in stages)"

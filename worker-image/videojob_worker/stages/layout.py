@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from videojob_api.contract import StageResult, canonical_json
 from videojob_api.story.scenes import AssetRef, Background, Scene, SceneManifest
@@ -106,20 +107,30 @@ def _look(context: Context, scenes: Sequence[Scene], looked: dict[AssetRef | Non
     """
     backgrounds = [scene.background for scene in scenes if scene.background is not None]
     files = {background.file: background for background in backgrounds if background.file not in looked}
-    for place, (file, background) in enumerate(files.items()):
+    files.pop(None, None)
+    clips = {file for file, background in files.items() if background.kind == "clip"}
+
+    def wrong_with(file: AssetRef | None) -> str | None:
         if file is None:
-            continue
-        context.check()
-        context.progress(place * 90 // len(files), f"Looking at background {place + 1} of {len(files)}")
+            return None
         path = plain_file(context.folder(file.stage), file.path)
         try:
-            if background.kind == "clip":
+            if file in clips:
                 probing.probe(path, sniffing.sniff(path).demuxer, context.tool)
             else:
                 picture.read(path, least=(1, 1))
-            looked[file] = None
         except Permanent as error:
-            looked[file] = error.message
+            return error.message
+        return None
+
+    with ThreadPoolExecutor(context.document.limits.threads, thread_name_prefix="look") as pool:
+        try:
+            for place, (file, wrong) in enumerate(zip(files, pool.map(wrong_with, files), strict=True)):
+                context.check()
+                context.progress(place * 90 // len(files), f"Looked at {place + 1} of {len(files)} backgrounds")
+                looked[file] = wrong
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _said(scenes: Sequence[Scene], bad: Mapping[AssetRef | None, str]) -> tuple[str, ...]:
