@@ -1,7 +1,7 @@
 """`make demo`: from nothing to VideoJobs on a real cluster, their videos in demo-output/, each one's facts as probed.
 
-Starts the cluster, builds and loads the images, installs the chart, makes a namespace ready, submits a clip and a story as a
-person would (`videojob storage put`, `videojob submit`), shows `kubectl get videojobs` move, brings the outputs back
+Starts the cluster, builds and loads the images, installs the chart, makes a namespace ready, submits a clip, a story and an
+avatar as a person would (`videojob storage put`, `videojob submit`), shows `kubectl get videojobs` move, brings the outputs back
 (`videojob outputs --download`), and judges the files themselves, not what anybody says about them. Exit 0 only if everything is
 as promised. Where no cluster can run (no engine, not root) the same manifests run without one, and the demo says so.
 """
@@ -25,11 +25,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[0] = str(ROOT / "hack")  # this script's own folder would hide the package of the same name
 
 import install as chart  # noqa: E402 - found by the line above
-from demo import tale  # noqa: E402
+from demo import face, tale  # noqa: E402
 from demo.probe import Facts, probe, table  # noqa: E402
 
 OUTPUT = ROOT / "demo-output"
-STORY = OUTPUT / "story"
+STORY, AVATAR = OUTPUT / "story", OUTPUT / "avatar"
 NAMESPACE = "demo"
 JOB = "landscape"
 PROFILES = ("720p", "480p", "360p", "webm_720p", "thumbnail")
@@ -164,13 +164,13 @@ def on_a_cluster(material: Material) -> Path:
     files = [str(path) for path in sorted(material.story().iterdir())]
     videojob("storage", "put", *files, "--to", tale.FOLDER, "-n", NAMESPACE, env=env)
     videojob("submit", "-n", NAMESPACE, "-f", str(tale.MANIFEST.relative_to(ROOT)), env=env)
-    step("Submitting one of the examples")
-    videojob("submit", "-n", NAMESPACE, "-f", EXAMPLE, env=env)
+    step("Submitting two of the examples: a short clip, and a painted portrait that is to speak")
+    videojob("submit", "-n", NAMESPACE, "-f", EXAMPLE, "-f", face.EXAMPLE, env=env)
     step("$ kubectl get videojobs --watch")
     follow(kubectl, env)
     step("Fetching the outputs")
     with ThreadPoolExecutor() as both:
-        wanted = {JOB: OUTPUT, tale.NAME: STORY}
+        wanted = {JOB: OUTPUT, tale.NAME: STORY, face.NAME: AVATAR}
         fetching = [
             both.submit(videojob, "outputs", job, "-n", NAMESPACE, "--download", str(folder), env=env, whole=True)
             for job, folder in wanted.items()
@@ -230,6 +230,8 @@ def without_a_cluster(material: Material, why: str) -> Path:
         shutil.copytree(material.story(), Path(folder) / "store/default/stock" / tale.FOLDER)
         videojob("run", str(tale.MANIFEST), "--store", str(Path(folder) / "store"), "--output", folder)
         shutil.copytree(Path(folder) / tale.NAME, STORY)
+        videojob("run", face.EXAMPLE, "--output", folder)
+        shutil.copytree(Path(folder) / face.NAME, AVATAR)
     return source
 
 
@@ -262,10 +264,11 @@ def main() -> int:
     step(f"What lies in {OUTPUT.name}/, as probed")
     facts = {path.name: probe(path) for path in sorted(OUTPUT.iterdir()) if path.is_file()}
     original = probe(source)
-    told = tale.look(STORY)
+    told, shown = tale.look(STORY), face.look(AVATAR)
     listed = {f"{STORY.name}/{name}": found for name, found in told.files.items()}
-    print(table({source.name: original, **facts, **listed}) + f"\n{told.say()}", flush=True)
-    problems = judge(facts, original) + tale.judge(told)
+    listed |= {f"{AVATAR.name}/{name}": found for name, found in shown.files.items()}
+    print(table({source.name: original, **facts, **listed}) + f"\n{told.say()}\n{shown.say()}", flush=True)
+    problems = judge(facts, original) + tale.judge(told) + face.judge(shown)
     if problems:
         raise DemoError("not as promised: " + "; ".join(problems))
     print(f"\nEverything is as promised, after {time.monotonic() - began:.0f} s.")
