@@ -143,6 +143,28 @@ kubectl get videojobs -A
     large: {resources: {limits: {memory: 8Gi}}, maxMemory: 24Gi}
     cheap: {spot: Tolerate, disruptionBudget: 50}
   ```
+- **GPUs.** `gpuClass` of the class `default` names the class in which the models of avatars work where they can use a GPU, while
+  all other stages, and every VideoJob of another kind, stay off its nodes. VideoJobs need not change: `spec.accelerator`
+  prefers a GPU and goes on with the CPU after `hopAfterSeconds`; it may also require or refuse one. The default queue's slots
+  `yolo` (2) and `birefnet` (1) say how many of these stages work at once: at 2 GiB and 6 GiB they fit on one card of 16 GiB,
+  which NVIDIA's device plugin shows as three by time slicing; more cards, more slots. The volume must be reachable from
+  these nodes.
+
+  ```yaml
+  workerClasses:
+    default: {gpuClass: cards}
+    cards:
+      image: registry.example/videojob-worker-cuda:1
+      gpu: {resource: nvidia.com/gpu.shared}
+      nodeSelector: {nvidia.com/gpu.product: Tesla-T4-SHARED}
+      tolerations: [{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}]
+  ```
+  The device plugin's part, in its own ConfigMap:
+
+  ```yaml
+  version: v1
+  sharing: {timeSlicing: {renameByDefault: true, resources: [{name: nvidia.com/gpu, replicas: 3}]}}
+  ```
 - **Rights.** `files/rbac.yaml` is written from the table in the operator's code. With `watch.namespaces` the operator needs
   Roles only, in those namespaces and its own, and one cluster-wide right: to create tokenreviews. A namespace of the list that
   refuses (its Role is gone, or it is) is let go and reported (`videojob_namespaces_closed`, one line of the log), the others go

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 from .fanout import Indexes, WorkList
 from .places import SCRATCH, STORE_CACHE, STORE_INBOX, STORE_JOB, STORE_STOCK
 from .sweeping import KeptRetention
+from .v1alpha1.accelerator import Acceleration
 from .v1alpha1.avatar_status import AvatarStatus
 from .v1alpha1.base import StatusModel
 from .v1alpha1.publish import PublishStatus
@@ -160,6 +161,9 @@ class StageTask(StatusModel):
     own keys then, see `fanout.item_key`."""
     work_list: WorkList | None = None
     """That list, once it is known; in a document that makes it itself, the record of the stage that made it tells."""
+    accelerator: Acceleration | None = None
+    """What its models may compute on: `Require` and `Prefer` where its container has a GPU, `Never` where it has none to use;
+    None for a stage without models that could."""
     anew: bool | None = None
     """Whether a redrive wants its work anew: sentences, pictures and pieces that were kept before then are not taken."""
 

@@ -161,6 +161,9 @@ class Reason(StrEnum):
     """The namespace has no such MediaStore; the message gives the command that makes one."""
     UNKNOWN_WORKER_CLASS = "UnknownWorkerClass"
     """A worker class that the chart does not declare, or not for this namespace; the message lists the known."""
+    NO_GPU_CLASS = "NoGpuClass"
+    """`spec.accelerator.mode` is Require, and neither the worker class nor its `gpuClass` has a GPU; the message lists those that
+    do."""
     QUEUE_NOT_FOUND = "QueueNotFound"
     """The operator's namespace has no such VideoQueue."""
     QUEUE_FULL = "QueueFull"
@@ -226,6 +229,8 @@ class Reason(StrEnum):
     """A text card stands in for a picture that no provider had (S-038)."""
     MATTING_FALLBACK = "MattingFallback"
     """A person was cut out by lesser means than asked for: a smaller size, the CPU, or colours alone (A-030, A-032)."""
+    ACCELERATOR_FALLBACK = "AcceleratorFallback"
+    """A stage waited for a GPU as long as `spec.accelerator` says, or found its memory full, and worked on the CPU (A-032)."""
     PUBLISH_FAILED = "PublishFailed"
     """A platform of `spec.publish` did not take the video; `status.publish` says which, and why (S-051)."""
     WAITING_FOR_APPROVAL = "WaitingForApproval"

@@ -108,4 +108,9 @@ def read_classes(value: object) -> dict[str, WorkerClass]:
             for entry in error.errors()[:5]
         )
         raise ValueError("; ".join(problems)) from None
+    for name, row in found.items():
+        cards = found.get(row.gpu_class)
+        if row.gpu_class and (cards is None or cards.gpu is None):
+            what = "is not declared" if cards is None else "has no gpu"
+            raise ValueError(f"workerClasses.{name}.gpuClass: class {row.gpu_class} {what}; name one that has gpu")
     return {DEFAULT_WORKER_CLASS: WorkerClass(), **found}

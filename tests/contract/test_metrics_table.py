@@ -27,7 +27,7 @@ SEEDS = {
 BOUNDED = {
     "store", "tier",
     "namespace", "queue", "phase", "stage", "class", "profile", "status", "type", "slot", "kind", "verb", "resource",
-    "code", "route", "outcome", "reason", "direction", "error_type",
+    "code", "route", "outcome", "reason", "direction", "error_type", "accelerator",
 }  # fmt: skip
 """Labels whose values are few: the code of an HTTP answer, a word of ours, an object an administrator makes."""
 

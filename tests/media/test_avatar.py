@@ -13,6 +13,7 @@ import pytest
 import yaml
 from PIL import Image
 
+import tinynets
 import voices
 from demo.face import speaking
 from didserver import KEY, did
@@ -188,3 +189,43 @@ def test_d_id_makes_the_video_and_is_left_clean(tmp_path: Path, monkeypatch: pyt
     assert (status.avatar.provider, (status.avatar.provider_id or "")[:4]) == ("did", "tlk_")
     (job,) = (tmp_path / "store/default/jobs").iterdir()
     assert not (job / "paid").exists()
+
+
+def test_weights_of_ones_own_find_and_cut_out(tmp_path: Path) -> None:
+    """A-020, A-032, A-036: files of the store, checked by digest; what they really computed on is told. A drawn figure has no
+    face that could talk.
+    """
+    stock = tmp_path / "store/default/stock"
+    stock.mkdir(parents=True)
+    (detector, found), (matter, cut) = tinynets.detector(stock, "yolo8"), tinynets.matter(stock)
+    picture = np.full((480, 640, 3), 120, np.uint8)
+    picture[80:336, 96:224] = (230, 30, 30)
+    Image.fromarray(picture).save(tmp_path / "figure.png")
+    looks = {"detector": "onnx", "weights": {"uri": f"store://stock/{detector.name}", "sha256": found}}
+    mask = {
+        "matter": "birefnet", "precision": "fp16", "weights": {"uri": f"store://stock/{matter.name}", "sha256": cut}
+    }  # fmt: skip
+    status = made(tmp_path, tmp_path / "figure.png", detection=looks, matting=mask).view.status
+    stages = {stage.name: stage for stage in status.stages}
+    assert stages["Detection"].message == "Detected 1 person, selected person #1"
+    assert (stages["Detection"].state, stages["BackgroundRemoval"].state) == ("Succeeded", "Succeeded")
+    assert {stages[name].accelerator for name in ("Detection", "BackgroundRemoval")} == {"cpu"}
+    assert status.avatar is not None
+    assert status.avatar.person_detection is not None
+    assert status.avatar.person_detection.detector == "onnx"
+    assert status.failure is not None
+    assert status.failure.code == "NoFace"
+
+
+def test_weights_that_are_not_those_that_were_named_are_refused(tmp_path: Path) -> None:
+    """A-020: a checksum mismatch fails at once, and says what helps."""
+    stock = tmp_path / "store/default/stock"
+    stock.mkdir(parents=True)
+    weights, _ = tinynets.detector(stock, "yolo8")
+    named = {"uri": f"store://stock/{weights.name}", "sha256": "ab" * 32}
+    asked = {"detector": "onnx", "weights": named}
+    failure = made(tmp_path, FOLDER / "astronaut.png", detection=asked).view.status.failure
+    assert failure is not None
+    assert (failure.code, failure.failure_class) == ("ModelChanged", "Permanent")
+    assert "checksum mismatch" in failure.message
+    assert failure.hint is not None

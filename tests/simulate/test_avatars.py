@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
@@ -13,8 +14,14 @@ from siminvariants import check_history
 from simobjects import Outcome, Script
 from simoperator import Operator, drive
 from videojob_api.v1alpha1 import DEFAULT_SLOTS, VideoJobStatus
+from videojob_operator.settings import read_classes
 
 SLOTS = tuple((slot.name, slot.capacity) for slot in DEFAULT_SLOTS)
+WEIGHTS = {"uri": "store://stock/models/model.onnx", "sha256": "ab" * 32}
+MODELS = {
+    "detection": {"detector": "onnx", "weights": WEIGHTS},
+    "matting": {"matter": "birefnet", "weights": WEIGHTS},
+}
 ONLINE = {"provider": {"name": "did", "secretName": "d-id"}}
 Crash = tuple[int, Literal["before", "after"]]
 
@@ -101,6 +108,67 @@ def test_ten_at_once_share_two_detectors_and_one_that_cuts_out() -> None:
     drive(cluster, Operator(cluster, config=CONFIG, capacity=SLOTS))
     assert {status_of(cluster, f"uid-{number}").phase for number in range(10)} == {"Succeeded"}
     assert any({"Detection", "BackgroundRemoval"} <= stages for stages in seen.stages)
+
+
+# ---------------------------------------------------------------- with GPUs
+
+
+def crowd(script: str, number: int, hop: int | None, crash: Crash | None = None) -> Cluster:
+    """So many at once on a cluster whose worker class has GPUs."""
+    classes = tuple(read_classes({"default": {"gpuClass": "cards"}, "cards": {"gpu": {}}}).items())
+    cluster = Cluster(SCRIPTS[script])
+    for n in range(number):
+        cluster.apply(
+            an_avatar(
+                name=f"face-{n}", uid=f"uid-{n}", avatar=MODELS, accelerator={"hopAfterSeconds": hop} if hop else {}
+            )
+        )
+    cluster.crash_at = crash
+    drive(cluster, Operator(cluster, config=replace(CONFIG, classes=classes), capacity=SLOTS))
+    return cluster
+
+
+def used(cluster: Cluster, number: int, name: str) -> list[tuple[str | None, str | None]]:
+    """What each VideoJob's stage asked for, and in which slot."""
+    rows = (stage for n in range(number) for stage in status_of(cluster, f"uid-{n}").stages if stage.name == name)
+    return [(stage.accelerator_requested, stage.slot) for stage in rows]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_who_waits_too_long_for_a_gpu_goes_on_without_and_nobody_is_left(script: str) -> None:
+    """A-032, A-042, A-043: slots are never exceeded (`drive` looks at every step), and all come to their end."""
+    cluster = crowd(script, 10, hop=12)
+    assert {status_of(cluster, f"uid-{n}").phase for n in range(10)} == {"Succeeded"}
+    assert cluster.broken == []
+    assert len(cluster.created) == len(set(cluster.created))
+    assert all(check_history(cluster.history[f"uid-{n}"]) == [] for n in range(10))
+    how = used(cluster, 10, "BackgroundRemoval")
+    assert set(how) == {("Gpu", "birefnet"), ("Cpu", "cpu")}
+    for n, (requested, _) in enumerate(how):
+        hopped = "Cpu" in (requested, used(cluster, 10, "Detection")[n][0])
+        reasons = {c.reason for c in status_of(cluster, f"uid-{n}").conditions if c.type == "Degraded"}
+        assert reasons == ({"AcceleratorFallback"} if hopped else set())
+
+
+def test_who_may_wait_long_enough_gets_a_gpu() -> None:
+    cluster = crowd("well", 10, hop=None)
+    assert set(used(cluster, 10, "Detection")) == {("Gpu", "yolo")}
+    assert set(used(cluster, 10, "BackgroundRemoval")) == {("Gpu", "birefnet")}
+
+
+HOPPING = crowd("well", 3, hop=3)
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+@pytest.mark.parametrize("write", range(1, len(HOPPING.writes) + 1))
+def test_a_crash_at_any_write_loses_nobody_who_waits_for_a_gpu(write: int, where: Literal["before", "after"]) -> None:
+    """Cases 1 to 4; I1: no Job twice, no slot too many, everybody comes to an end."""
+    crashed = crowd("well", 3, 3, (write, where))
+    assert {status_of(crashed, f"uid-{n}").phase for n in range(3)} == {"Succeeded"}
+    assert len(crashed.created) == len(set(crashed.created)), "a Job was created twice"
+    assert crashed.broken == []
+    for name, slot in (("Detection", "yolo"), ("BackgroundRemoval", "birefnet")):
+        assert set(used(crashed, 3, name)) <= {("Gpu", slot), ("Cpu", "cpu")}
 
 
 class Together:

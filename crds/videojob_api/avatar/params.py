@@ -12,6 +12,9 @@ from ..v1alpha1.story_parts import SecretName
 AVATAR_KEYS: dict[str, tuple[str, ...]] = {"did": ("D_ID_API_KEY",), "http": ("key",)}
 """Providers of avatars that need the network, each with the keys that its Secret may hold (A-021); every other one is local."""
 
+GPU_MODELS = frozenset({"onnx", "yolo", "birefnet"})
+"""Models of avatars that compute on a GPU where they have one; all others are as fast on the CPU (A-032)."""
+
 Expression = Literal["neutral", "happy", "surprise", "serious"]
 
 
@@ -49,3 +52,8 @@ class Animator(StatusModel):
 def online(animator: Animator) -> bool:
     """Whether a provider needs a pod with a network."""
     return animator.name in AVATAR_KEYS
+
+
+def on_gpu(model: str) -> bool:
+    """Whether a detector or a matter computes on a GPU where there is one."""
+    return model in GPU_MODELS

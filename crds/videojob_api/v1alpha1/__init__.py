@@ -1,5 +1,6 @@
 """The API group's first version: one model per kind, and the table that lists them."""
 
+from .accelerator import Accelerator
 from .avatar import AvatarSpec
 from .avatar_status import AvatarStatus, PersonDetection
 from .fanout import FanOutStatus, ListedItems, PlannedFanOut
@@ -18,6 +19,7 @@ from .status import (
     FetchedStatus,
     InputStatus,
     OutputStatus,
+    PlannedAccelerator,
     PlannedGroup,
     PlannedOutput,
     PlannedTemplate,
@@ -41,6 +43,7 @@ __all__ = [
     "VIDEOJOB",
     "VIDEOPROFILE",
     "VIDEOQUEUE",
+    "Accelerator",
     "AudioEncoding",
     "AvatarSpec",
     "AvatarStatus",
@@ -65,6 +68,7 @@ __all__ = [
     "OutputStatus",
     "PersonDetection",
     "PlanStatus",
+    "PlannedAccelerator",
     "PlannedFanOut",
     "PlannedGroup",
     "PlannedOutput",

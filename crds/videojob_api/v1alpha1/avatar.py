@@ -36,9 +36,28 @@ class AvatarSpeech(ApiModel):
     """Who speaks it, as in a story."""
 
 
+class Weights(ApiModel):
+    """A model's file in the namespace's store (A-020)."""
+
+    uri: Annotated[str, Field(pattern=f"^{STORED}$", max_length=2048)]
+    """`store://stock/<path>` for a file that the team keeps, or `store://inbox/<sha256>` for an upload."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Digest of the file; another file in its place is refused."""
+
+
+Precision = Literal["fp32", "fp16", "int8"]
+
+
 class Detection(ApiModel):
     """Finding the person (A-001, A-014, A-039)."""
 
+    detector: Literal["mediapipe", "onnx", "yolo"] = "mediapipe"
+    """`mediapipe` is part of the worker image and needs no GPU; `onnx` is a detector exported to ONNX, `yolo` one that
+    ultralytics has trained, which needs an image built of Containerfile.vision. Both take `weights`."""
+    weights: Weights | None = None
+    """The detector's weights."""
+    precision: Precision | None = None
+    """Numbers it computes with on a GPU; without it `fp32`."""
     confidence_percent: Percent = 50
     """How sure the detector has to be of a person."""
     second_pass_percent: Percent = 30
@@ -58,15 +77,30 @@ class Detection(ApiModel):
             raise ValueError(
                 "detection.secondPassPercent must be at most detection.confidencePercent: the second pass sees more, not less"
             )
+        _weighed("detection", self.detector, self.weights, self.precision, bare=self.detector == "mediapipe")
         return self
+
+
+def _weighed(part: str, model: str, weights: Weights | None, precision: Precision | None, *, bare: bool) -> None:
+    """What goes with a model of one's own goes with no other, and the other way round."""
+    if bare and (weights is not None or precision is not None):
+        raise ValueError(
+            f"{part}.weights and {part}.precision go with weights of one's own: {model} takes none; remove them"
+        )
+    if not bare and weights is None:
+        raise ValueError(f"{part}.weights names the file and the sha256 of the model; {model} needs it")
 
 
 class Matting(ApiModel):
     """Cutting the person out, and what is seen behind (A-001, A-040)."""
 
-    matter: Literal["mediapipe", "grabcut", "none"] = "mediapipe"
-    """`mediapipe` knows people, and is part of the worker image; `grabcut` knows colours alone, and shows as `Degraded`; `none`
-    leaves the picture as it is."""
+    matter: Literal["mediapipe", "birefnet", "grabcut", "none"] = "mediapipe"
+    """`mediapipe` knows people, and is part of the worker image; `birefnet` cuts out finer by `weights` exported to ONNX;
+    `grabcut` knows colours alone, and shows as `Degraded`; `none` leaves the picture as it is."""
+    weights: Weights | None = None
+    """Weights of `birefnet`."""
+    precision: Precision | None = None
+    """Numbers it computes with on a GPU; without it `fp16` where the worker class says `BIREFNET_USE_FP16`, else `fp32`."""
     smoothing: bool = True
     """Whether the edge is smoothed (A-001)."""
     padding: Annotated[int, Field(ge=-100, le=100)] = 0
@@ -82,6 +116,7 @@ class Matting(ApiModel):
     def _as_the_rules_say(self) -> Self:
         if sum(part is not None for part in (self.color, self.image, self.blur)) > 1:
             raise ValueError("matting shows one background: set at most one of color, image and blur")
+        _weighed("matting", self.matter, self.weights, self.precision, bare=self.matter != "birefnet")
         return self
 
 

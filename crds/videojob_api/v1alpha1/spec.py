@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from .. import names
+from .accelerator import Accelerator
 from .avatar import AvatarSpec
 from .base import ApiModel, Rule
 from .notify import NotifyTarget
@@ -199,6 +200,8 @@ class VideoJobSpec(ApiModel):
     )
     """Kind of pod to work in, one of the chart's `workerClasses`: image, resources, GPUs, nodes. Taken into `status.plan` at
     acceptance; a later change counts from the next redrive."""
+    accelerator: Accelerator = Accelerator()
+    """GPU or CPU."""
     cache: Cache = Cache()
     """Whether work that was done before is done again."""
     retention: Retention = Retention()
@@ -230,6 +233,10 @@ class VideoJobSpec(ApiModel):
             raise ValueError(next(rule.message for rule in self.cel if "SceneParsing" in rule.message))
         if self.publish is not None and self.story is None:
             raise ValueError("spec.publish goes with spec.story: remove it, or ask for a story")
+        if self.accelerator.mode == "Require" and self.avatar is None:
+            raise ValueError(
+                "spec.accelerator.mode Require goes with spec.avatar, whose models can compute on a GPU: set it to Prefer"
+            )
         return self
 
     @property

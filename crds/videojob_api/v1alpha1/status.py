@@ -81,7 +81,8 @@ class StageStatus(StatusModel):
     attempt: int = 0
     """Attempts begun so far, those before a redrive included; 0 before the first."""
     attempt_base: int = 0
-    """Attempts begun before the latest redrive: they count against no budget, and their numbers are not used again."""
+    """Attempts begun before the latest redrive, or given up before a pod of theirs ran, for want of a GPU: they count against
+    no budget, and their numbers are not used again."""
     failures: int = 0
     """Attempts since the latest redrive that failed and count against `retry.maxAttempts`."""
     disruptions: int = 0
@@ -99,6 +100,11 @@ class StageStatus(StatusModel):
     """Size of /tmp in its pod in the latest attempt, once an attempt has run out of disk."""
     working_size: str | None = None
     """Smaller working size of the latest attempt, after attempts that ran out of all the memory they may get."""
+    accelerator_requested: Literal["Gpu", "Cpu"] | None = None
+    """What its latest attempt was given, or waits for: a GPU, or the CPU alone; absent for a stage without models that could
+    use one."""
+    gpu_since: datetime | None = None
+    """Since when it waits for a GPU, or waited in vain, if `acceleratorRequested` is `Cpu`; absent once it has got one."""
     accelerator: Annotated[str, Field(max_length=63)] | None = None
     """What its models computed on, read from them: `cpu` or `cuda`; absent for a stage without models."""
     out_of_memory: int = 0
@@ -129,6 +135,11 @@ class StageStatus(StatusModel):
     """Fallbacks that its outputs come from; absent when there are none."""
     notes: Annotated[tuple[str, ...], Field(max_length=8)] | None = None
     """What was asked for and could not be met; absent when there is nothing to say."""
+
+    @property
+    def hopped(self) -> bool:
+        """Whether it has waited for a GPU in vain and does its work on the CPU."""
+        return self.accelerator_requested == "Cpu" and self.gpu_since is not None
 
     @property
     def settled(self) -> int:
@@ -279,6 +290,21 @@ class PlannedGroup(StatusModel):
     """For a group that is one Indexed Job: where its work items come from."""
     online: bool | None = None
     """Whether its pod has a network and the Secrets of providers; it then decodes nothing that strangers made."""
+    accelerated: bool | None = None
+    """Whether its models can compute on a GPU; absent where the worker class alone decides who gets one."""
+
+
+class PlannedAccelerator(StatusModel):
+    """Where stages work that compute on a GPU."""
+
+    worker_class: str
+    """Name of the worker class that has one."""
+    image: str
+    """Its worker image."""
+    worker: Annotated[dict[str, Any], Field(default_factory=dict, json_schema_extra={"preserve_unknown": True})]
+    """The class as the chart had it at acceptance, or at the latest redrive."""
+    kueue_queue: str | None = None
+    """LocalQueue that Kueue admits its Jobs through."""
 
 
 class PlannedOutput(StatusModel):
@@ -314,6 +340,8 @@ class PlanStatus(StatusModel):
     """Name of the worker class."""
     worker: Annotated[dict[str, Any], Field(default_factory=dict, json_schema_extra={"preserve_unknown": True})]
     """The worker class as the chart had it at acceptance, or at the latest redrive."""
+    accelerator: PlannedAccelerator | None = None
+    """Where stages work that can compute on a GPU; absent where there is no such stage, or no such worker class."""
     kueue_queue: str | None = None
     """LocalQueue that Kueue admits the Jobs through."""
     outputs: tuple[PlannedOutput, ...] = ()

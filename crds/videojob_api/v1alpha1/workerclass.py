@@ -50,6 +50,16 @@ class Gpu(ApiModel):
     """How many."""
 
 
+GPU_ENV = (
+    ("PYTORCH_CUDA_ALLOC_CONF", "max_split_size_mb:512"),
+    ("YOLO_CONFIDENCE_THRESHOLD", "0.5"),
+    ("BIREFNET_USE_TENSORRT", "true"),
+    ("BIREFNET_USE_FP16", "true"),
+)
+"""Environment of containers that hold a GPU, unless the class says otherwise (A-022). CUDA_VISIBLE_DEVICES is the device
+plugin's to set."""
+
+
 class Toleration(ApiModel):
     """A taint that the pods tolerate."""
 
@@ -97,6 +107,9 @@ class WorkerClass(ApiModel):
     """Most that /tmp may grow to after attempts that ran out of disk. Absent means twice `scratch`."""
     gpu: Gpu | None = None
     """GPUs; absent means none."""
+    gpu_class: Annotated[str, Field(max_length=63, pattern=r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$")] = ""
+    """Worker class with a GPU in which stages work that can compute on one, while all other stages stay in this one; empty
+    means that this class's own GPUs, if any, do. `spec.accelerator` of a VideoJob chooses between the two."""
     node_selector: Annotated[dict[Label, Annotated[str, Field(max_length=63)]], Field(max_length=16)] = Field(
         default_factory=dict
     )
@@ -116,7 +129,9 @@ class WorkerClass(ApiModel):
     priority_class_name: ObjectName = ""
     """PriorityClass of the pods."""
     env: Annotated[tuple[EnvVar, ...], Field(max_length=16)] = ()
-    """Environment variables of every container."""
+    """Environment variables of every container. Those that hold a GPU have, unless named here, also
+    `PYTORCH_CUDA_ALLOC_CONF=max_split_size_mb:512`, `YOLO_CONFIDENCE_THRESHOLD=0.5`, `BIREFNET_USE_TENSORRT=true` and
+    `BIREFNET_USE_FP16=true`."""
     kueue_queue: ObjectName = ""
     """LocalQueue of the VideoJob's namespace that Kueue admits the Jobs through; empty means what the VideoQueue says."""
     namespaces: Annotated[tuple[Namespace, ...], Field(max_length=32)] = ()
@@ -152,6 +167,12 @@ class WorkerClass(ApiModel):
         if size > MAX_CLASS_BYTES:
             raise ValueError(f"the class has {size} bytes as JSON, {MAX_CLASS_BYTES} is the most: shorten it")
         return self
+
+    def environment(self, *, gpu: bool) -> tuple[tuple[str, str], ...]:
+        """Names and values for a container with or without a GPU; the class's own come last."""
+        own = {each.name: each.value for each in self.env}
+        given = tuple(pair for pair in GPU_ENV if pair[0] not in own) if gpu else ()
+        return (*given, *own.items())
 
     def allows(self, namespace: str) -> bool:
         """Whether VideoJobs of that namespace may use it."""

@@ -71,7 +71,13 @@ def _stages(metrics: Metrics, namespace: str, before: VideoJobStatus, after: Vid
         ended = stage.state == "Succeeded" and (was is None or was.state != "Succeeded")
         if ended and stage.start_time is not None and stage.completion_time is not None:
             took = max(0.0, (stage.completion_time - stage.start_time).total_seconds())
-            metrics.stage_seconds.labels(kind, stage.name).observe(took)
+            metrics.stage_seconds.labels(kind, stage.name, _accelerator(stage)).observe(took)
+
+
+def _accelerator(stage: StageStatus) -> str:
+    """As a label. It comes from a worker, so what is not known is one word."""
+    used = stage.accelerator or "none"
+    return used if used in ("none", "cpu", "cuda") else "other"
 
 
 def _spent(was: StageStatus | None, now: StageStatus, field: str) -> float:

@@ -67,8 +67,10 @@ class Metrics:
         )
         self.pipelines = Rolling()
         self.stage_seconds = histogram(
-            "videojob_stage_seconds", "Seconds of each stage that succeeded.", _MINUTES, "type", "stage"
-        )
+            "videojob_stage_seconds",
+            "Seconds of each stage that succeeded, by what its models really computed on.", _MINUTES, "type", "stage",
+            "accelerator",
+        )  # fmt: skip
         self.cpu_seconds = counter(
             "videojob_cpu_seconds_total", "CPU seconds of stages that succeeded.", "namespace", "stage"
         )

@@ -64,17 +64,22 @@ def scratch_mib(given: WorkerClass, steps: int) -> int:
 
 
 def shares(
-    given: WorkerClass, parts: Iterable[tuple[str, Sequence[StageKind]]], *, steps: int = 0, copies: bool = False
+    given: WorkerClass,
+    parts: Iterable[tuple[str, Sequence[StageKind]]],
+    *,
+    steps: int = 0,
+    copies: bool = False,
+    gpus: bool = True,
 ) -> tuple[Share, ...]:
     """What each container (name, stages) may use after so many attempts that ran out of memory.
 
     `copies`: the attempt may only copy what the cache holds, and needs what a commit needs, so that it finds room on a node
-    that is full of encoders.
+    that is full of encoders. `gpus`: whether what decodes gets the class's GPUs.
     """
-    return tuple(_share(given, name, (COMMIT,) if copies else rows, steps) for name, rows in parts)
+    return tuple(_share(given, name, (COMMIT,) if copies else rows, steps, gpus=gpus) for name, rows in parts)
 
 
-def _share(given: WorkerClass, name: str, rows: Sequence[StageKind], steps: int) -> Share:
+def _share(given: WorkerClass, name: str, rows: Sequence[StageKind], steps: int, *, gpus: bool) -> Share:
     """The most demanding stage decides; the class's own amounts and GPUs are for what decodes and encodes."""
     works = any(row.trust == "decode" for row in rows)
     requests, limits = given.resources.requests, given.resources.limits
@@ -98,7 +103,7 @@ def _share(given: WorkerClass, name: str, rows: Sequence[StageKind], steps: int)
         cpu_limit_millis=cpu_limit,
         memory_mib=min(limit, request * limit // first),
         memory_limit_mib=limit,
-        gpus=((given.gpu.resource, given.gpu.count),) if works and given.gpu is not None else (),
+        gpus=((given.gpu.resource, given.gpu.count),) if works and gpus and given.gpu is not None else (),
         working_size=sizes[min(spent, len(sizes)) - 1] if sizes and spent else None,
     )
 

@@ -76,7 +76,7 @@ def container(action: CreateJob, name: str, namespace: str, config: RenderConfig
         "imagePullPolicy": config.image_pull_policy,
         "command": ["python3", "-m", "videojob_worker", "run"],
         "env": [
-            *({"name": each.name, "value": each.value} for each in action.worker.env),
+            *({"name": key, "value": value} for key, value in action.worker.environment(gpu=holds_gpu(action, name))),
             {"name": "VIDEOJOB_CONTAINER", "value": name},
             {"name": "VIDEOJOB_POD_UID", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.uid"}}},
             {"name": "PYTHONUNBUFFERED", "value": "1"},
@@ -154,6 +154,11 @@ def locked() -> dict[str, Any]:
         "capabilities": {"drop": ["ALL"]},
         "seccompProfile": {"type": "RuntimeDefault"},
     }
+
+
+def holds_gpu(action: CreateJob, name: str) -> bool:
+    """Whether the container is given a GPU."""
+    return any(share.gpus for share in action.shares if share.container == name)
 
 
 def resources(action: CreateJob, name: str) -> dict[str, Any]:

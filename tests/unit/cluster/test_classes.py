@@ -37,6 +37,16 @@ WRONG = (
         "resources.limits.cpu (500m) must be at least resources.requests.cpu (2)",
     ),
     Wrong("a variable of ours", {"a": {"env": [{"name": "VIDEOJOB_CONTAINER"}]}}, "workerClasses.a.env.0.name: "),
+    Wrong(
+        "a class for GPUs that is not there",
+        {"default": {"gpuClass": "cards"}},
+        "workerClasses.default.gpuClass: class cards is not declared; name one that has gpu",
+    ),
+    Wrong(
+        "a class for GPUs that has none",
+        {"default": {"gpuClass": "cards"}, "cards": {}},
+        "workerClasses.default.gpuClass: class cards has no gpu; name one that has gpu",
+    ),
     Wrong("a name in capitals", {"GPU": {}}, "workerClasses.GPU: String should match pattern"),
     Wrong("a list", [{"name": "a"}], "workerClasses.: Input should be a valid dictionary"),
     Wrong(

@@ -95,8 +95,26 @@ CASES = (
         {
             'videojob_cpu_seconds_total{namespace="team-a",stage="Transcode"}': 3.5,
             'videojob_gpu_seconds_total{namespace="team-a",stage="Transcode"}': 1.25,
-            'videojob_stage_seconds_sum{stage="Transcode",type="Transcode"}': 42,
+            'videojob_stage_seconds_sum{accelerator="none",stage="Transcode",type="Transcode"}': 42,
         },
+    ),
+    Case(
+        "what a stage's models really computed on (A-032)",
+        status(phase="Running", type="Avatar", stages=stage(name="Detection", state="Running")),
+        status(
+            phase="Running", type="Avatar",
+            stages=stage(name="Detection", state="Succeeded", accelerator_requested="Gpu", accelerator="cuda", **END),
+        ),
+        {'videojob_stage_seconds_sum{accelerator="cuda",stage="Detection",type="Avatar"}': 42},
+    ),
+    Case(
+        "a worker's word that is no accelerator does not become a label",
+        status(phase="Running", type="Avatar", stages=stage(name="Detection", state="Running")),
+        status(
+            phase="Running", type="Avatar",
+            stages=stage(name="Detection", state="Succeeded", accelerator="quantum", **END),
+        ),
+        {'videojob_stage_seconds_sum{accelerator="other",stage="Detection",type="Avatar"}': 42},
     ),
     Case(
         "a stage that was counted is not counted again",

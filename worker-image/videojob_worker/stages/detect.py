@@ -12,7 +12,7 @@ from ..vision.boxes import Box
 from ..vision.detectors import open_detector
 from .context import Context
 from .scenes import written
-from .sitting import FOUND_FILE, Sitter, picture
+from .sitting import FOUND_FILE, Sitter, mounted, picture
 
 
 def run(context: Context) -> StageResult:
@@ -24,7 +24,7 @@ def run(context: Context) -> StageResult:
     portrait = picture(context, "upload", PORTRAIT_FILE)
     size = (portrait.shape[1], portrait.shape[0])
     context.progress(10, "Looking for people")
-    detector = open_detector()
+    detector = open_detector(asked.detector, **mounted(context, asked.weights, asked.precision))
     found = people.find(
         detector, portrait, confidence=asked.confidence_percent / 100, overlap=asked.iou_percent / 100,
         second=asked.second_pass_percent / 100,
@@ -37,7 +37,7 @@ def run(context: Context) -> StageResult:
     notes = (f"it took a second look, at {found.confidence:g}, to find anybody",) if found.again else ()
     return StageResult(
         kind=context.kind.kind, message=people.message(found, chosen)[:200], parts=(record,), notes=notes,
-        accelerator=detector.accelerator,
+        accelerator=detector.accelerator, degraded=(detector.degraded,) if detector.degraded is not None else (),
         avatar=AvatarStatus(
             person_detection=PersonDetection(
                 total_persons=len(found.persons), selected_person_id=chosen[0],

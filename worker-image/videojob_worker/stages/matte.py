@@ -12,11 +12,11 @@ from videojob_api.v1alpha1.avatar import Matting
 from ..base.errors import BadConfig, Permanent
 from ..compose import picture as strangers
 from ..storage.records import stored
-from ..vision import backgrounds, matting
+from ..vision import backgrounds, matting, models
 from ..vision.boxes import Box, Picture
 from ..vision.matting import CutOut
 from .context import Context
-from .sitting import picture, save, sitter
+from .sitting import mounted, picture, save, sitter
 
 WHITE = "#FFFFFF"
 BACKGROUND_FILE = "background.png"
@@ -39,7 +39,8 @@ def run(context: Context) -> StageResult:
     if asked.matter == "none":
         alpha = np.ones(portrait.shape[:2], np.float32)
     else:
-        matter = matting.open_matter(asked.matter)
+        precision = asked.precision or models.precision()
+        matter = matting.open_matter(asked.matter, **mounted(context, asked.weights, precision))
         if matter.degraded is not None and params.fallback.policy == "Deny":
             text = f"the person would be cut out by lesser means: {matter.degraded}"
             raise Permanent(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import wave
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from videojob_api.avatar.tasks import SPEECH_FILE
+from videojob_api.v1alpha1.avatar import Weights
 from videojob_api.v1alpha1.base import StatusModel
 
 from ..base.errors import Recoverable
@@ -41,6 +43,19 @@ def picture(context: Context, kind: str, name: str) -> Picture:
             return np.asarray(opened)
     except (OSError, ValueError):
         raise Recoverable("ResultInvalid", f"{name} of {kind} cannot be read", hint="a retry makes it anew") from None
+
+
+def mounted(context: Context, weights: Weights | None, precision: str | None) -> dict[str, Any]:
+    """How a model with weights of one's own is opened; nothing for one that brings its own.
+
+    Raises Permanent: what reading a file of the store raises.
+    """
+    if weights is None:
+        return {}
+    return {
+        "weights": context.store.source(weights.uri, None), "sha256": weights.sha256, "precision": precision or "fp32",
+        "accelerator": context.task.accelerator or "Prefer",
+    }  # fmt: skip
 
 
 def sitter(context: Context) -> Sitter:

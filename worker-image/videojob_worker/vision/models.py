@@ -25,6 +25,16 @@ MAX_BYTES = 4 << 30
 """Largest weights that are read."""
 
 
+def precision(environ: Mapping[str, str] = os.environ) -> str | None:
+    """What a GPU computes with where nobody says, by the worker class's environment (A-022)."""
+    return "fp16" if environ.get("BIREFNET_USE_FP16", "").lower() == "true" else None
+
+
+def tensorrt(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether graphs are compiled for the card where that can be: unless the worker class's environment says no (A-022)."""
+    return environ.get("BIREFNET_USE_TENSORRT", "").lower() != "false"
+
+
 def folders(environ: Mapping[str, str] = os.environ, prefix: str = sys.prefix) -> tuple[Path, ...]:
     """Where the models of packages may lie: as the environment says, beside this Python, in the image."""
     named = environ.get(ENVIRONMENT)

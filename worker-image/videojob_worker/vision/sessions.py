@@ -38,8 +38,9 @@ class Session:
                 "ToolMissing", "this worker image has no onnxruntime",
                 hint="use an image built of worker-image/Containerfile.vision, or a model that needs no weights",
             ) from None  # fmt: skip
+        cards = _CARDS if models.tensorrt() else _CARDS[1:]
         wanted = (
-            [] if accelerator == "Never" else [name for name in _CARDS if name in onnxruntime.get_available_providers()]
+            [] if accelerator == "Never" else [name for name in cards if name in onnxruntime.get_available_providers()]
         )
         providers: list[Any] = [
             (name, {f"trt_{precision}_enable": True} if name.startswith("Tensorrt") and precision != "fp32" else {})

@@ -7,12 +7,21 @@ from typing import Literal
 
 from videojob_api import contract, exits, profiles
 from videojob_api.names import Phase, Reason
-from videojob_api.v1alpha1 import FailureStatus, PlannedOutput, PlanStatus, StageStatus, VideoJobSpec, WorkerClass
+from videojob_api.v1alpha1 import (
+    FailureStatus,
+    PlannedAccelerator,
+    PlannedOutput,
+    PlanStatus,
+    StageStatus,
+    VideoJobSpec,
+    WorkerClass,
+)
 
 from .. import classes, recipes
 from ..admission import admit
 from ..recipes.story import expected_ms
 from ..world import Event, Observed, ProfileView
+from . import accelerate
 from .documents import document
 from .draft import Draft
 
@@ -88,7 +97,7 @@ def _missing(seen: Observed, spec: VideoJobSpec) -> tuple[Reason, str] | None:
     if not seen.queue_found:
         text = f"no VideoQueue {spec.queue} in namespace {seen.config.operator_namespace}; set spec.queue to one that exists"
         return Reason.QUEUE_NOT_FOUND, text
-    return classes.unknown(seen.config, spec.worker_class, seen.job.namespace)
+    return classes.unknown(seen.config, spec.worker_class, seen.job.namespace) or accelerate.missing(seen, spec)
 
 
 def _take_class(seen: Observed, draft: Draft, spec: VideoJobSpec, plan: PlanStatus) -> None:
@@ -101,9 +110,24 @@ def _take_class(seen: Observed, draft: Draft, spec: VideoJobSpec, plan: PlanStat
         plan=plan.model_copy(
             update={
                 "worker_class": spec.worker_class, "worker": found.model_dump(mode="json", by_alias=True, exclude_defaults=True),
-                "image": image,
+                "image": image, "accelerator": _accelerator(seen, spec, plan, found),
             }
         )
+    )  # fmt: skip
+
+
+def _accelerator(
+    seen: Observed, spec: VideoJobSpec, plan: PlanStatus, chosen: WorkerClass
+) -> PlannedAccelerator | None:
+    """Where stages work that can compute on a GPU."""
+    found = accelerate.planned(seen, spec, chosen)
+    if found is None or not any(group.accelerated for group in plan.groups):
+        return None
+    name, given = found
+    return PlannedAccelerator(
+        worker_class=name, image=given.image or seen.config.worker_image,
+        worker=given.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        kueue_queue=given.kueue_queue or plan.kueue_queue,
     )  # fmt: skip
 
 
@@ -153,6 +177,12 @@ def _record(seen: Observed, draft: Draft, spec: VideoJobSpec) -> None:
     )
     steps = recipes.steps(spec, plan, seen.config.recipes)
     plan = plan.model_copy(update={"groups": recipes.groups(recipes.until(steps, spec.stop_after), execution)})
+    plan = plan.model_copy(update={"accelerator": _accelerator(seen, spec, plan, chosen)})
+    if spec.accelerator.mode == "Require" and not any(group.accelerated for group in plan.groups):
+        text = "spec.accelerator.mode is Require, and no model that spec.avatar names computes on a GPU"
+        hint = "name models that do in avatar.detection and avatar.matting, or set accelerator.mode to Prefer"
+        _refuse(draft, Reason.INVALID_SPEC, text, hint, seen.now)
+        return
     known = recipes.keys(steps, plan.threads)
     kinds = {step.kind.stage: step.kind.kind for step in steps if not step.pending}
     draft.update(

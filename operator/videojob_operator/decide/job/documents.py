@@ -14,9 +14,10 @@ from .. import classes, recipes
 from ..naming import job_name, report_group
 from ..tiers import kept
 from ..world import CreateJob, Observed
+from . import accelerate
 from .cached import order
 from .deadline import seconds_left
-from .draft import Group, shares_of
+from .draft import Group
 from .items import work_lists
 
 DEADLINE_GRACE_SECONDS = 60
@@ -55,13 +56,17 @@ def document(
         if row is not None and stage.key is not None:
             known[row.kind] = stage.key
     anew = {row.kind for stage in status.stages if stage.anew and (row := recipes.kind_of(stage.name)) is not None}
-    sizes = {share.container: share.working_size for share in shares_of(classes.planned(plan), group)}
+    given = accelerate.place(plan, spec, group).shares(group) if plan is not None else ()
+    sizes = {share.container: share.working_size for share in given}
+    models = accelerate.told(plan, spec, group)
     wanted = tuple(
         task.model_copy(update={"working_size": size})
         if (size := sizes.get(task.container)) in KINDS[task.kind].working_sizes
         else task
         for task in recipes.tasks(steps, group.plan.stages, known, work_lists(status), anew)
     )
+    if models is not None:
+        wanted = tuple(task.model_copy(update={"accelerator": models}) for task in wanted)
     if group.failures + 1 >= spec.retry.max_attempts:
         wanted = tuple(
             task.model_copy(update={"last_try": True}) if task.kind == PUBLISH.kind else task for task in wanted

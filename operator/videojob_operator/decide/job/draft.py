@@ -103,6 +103,21 @@ class Group:
         return max((stage.settled for stage in self.stages), default=0)
 
     @property
+    def requested(self) -> Literal["Gpu", "Cpu"] | None:
+        """What its latest attempt computes on, or waits for."""
+        return next((stage.accelerator_requested for stage in self.stages), None)
+
+    @property
+    def gpu_since(self) -> datetime | None:
+        """Since when it waits for a GPU."""
+        return next((stage.gpu_since for stage in self.stages), None)
+
+    @property
+    def hopped(self) -> bool:
+        """Whether it has waited for a GPU in vain."""
+        return any(stage.hopped for stage in self.stages)
+
+    @property
     def succeeded(self) -> bool:
         """Whether all its stages have succeeded."""
         return all(stage.done for stage in self.stages)
@@ -127,10 +142,10 @@ Flight = tuple[Group, int, Verdict]
 """An attempt that runs, or whose result is being read."""
 
 
-def shares_of(worker: WorkerClass, group: Group, *, copies: bool = False) -> tuple[Share, ...]:
+def shares_of(worker: WorkerClass, group: Group, *, copies: bool = False, gpus: bool = True) -> tuple[Share, ...]:
     """What each container of the group's next attempt may use, after those that ran out of memory."""
     parts = classes.by_container(recipes.containers(group.plan.stages))
-    return classes.shares(worker, parts, steps=group.out_of_memory, copies=copies)
+    return classes.shares(worker, parts, steps=group.out_of_memory, copies=copies, gpus=gpus)
 
 
 @dataclass

@@ -11,8 +11,6 @@ from dataclasses import replace
 from datetime import datetime
 from urllib.parse import quote
 
-from pydantic import ValidationError
-
 from videojob_api.contract import StageResult
 from videojob_api.exits import FailureClass
 from videojob_api.fanout import WorkList
@@ -25,7 +23,8 @@ from .. import classes, recipes
 from ..fallbacks import fallback
 from ..naming import job_name
 from ..world import ConfirmGone, Event, Observed
-from .draft import Draft, Group, Verdict, shares_of
+from . import accelerate
+from .draft import Draft, Group, Verdict
 from .items import judge_items, percent, started
 from .judge import DISK_FULL, judge
 from .results import input_of, platforms_of
@@ -52,7 +51,7 @@ def harvest(seen: Observed, draft: Draft) -> None:
         top = max([group.attempt, *(job.attempt for job in seen.jobs if job.group == group.name)])
         for attempt in range(group.settled + 1, top + 1):
             verdict = (judge if group.plan.fan_out is None else judge_items)(seen, group, attempt)
-            begin(seen, draft, group, attempt, copies=verdict.job is not None and verdict.job.slot == CACHE_SLOT)
+            begin(seen, draft, group, attempt, slot=verdict.job.slot if verdict.job is not None else None)
             if verdict.wake_at is not None:
                 draft.wakes.append(verdict.wake_at)
             draft.failed = [(other, failure) for other, failure in draft.failed if other.name != group.name]
@@ -70,8 +69,8 @@ def harvest(seen: Observed, draft: Draft) -> None:
     account(draft, spans)
 
 
-def begin(seen: Observed, draft: Draft, group: Group, attempt: int, *, copies: bool = False) -> None:
-    """Put an attempt on record, once: at its launch, or when its Job is found without one. `copies`: of the cache alone."""
+def begin(seen: Observed, draft: Draft, group: Group, attempt: int, *, slot: str | None) -> None:
+    """Put an attempt on record, once: at its launch, or when its Job is found without one. `slot` is the one that it holds."""
     if attempt <= group.attempt:
         return
     name = job_name(seen.job.uid, seen.job.name, group.name, attempt)
@@ -79,7 +78,8 @@ def begin(seen: Observed, draft: Draft, group: Group, attempt: int, *, copies: b
         group.name, attempt=attempt, state="Waiting", progress=0, job=name, start_time=None, completion_time=None,
         message=None, seconds=None, cpu_seconds=None, gpu_seconds=None, next_retry_time=None, degraded=None, notes=None,
     )  # fmt: skip
-    _resources(draft, group, copies=copies)
+    accelerate.begun(seen, draft, group, slot)
+    _resources(seen, draft, draft.group(group.name), copies=slot == CACHE_SLOT)
     first = group.plan.stages[0]
     draft.stage(first, state="Running", start_time=seen.now)
     begun = started(draft.status, group)
@@ -94,14 +94,13 @@ def begin(seen: Observed, draft: Draft, group: Group, attempt: int, *, copies: b
     draft.events.append(Event(Reason.STAGE_STARTED, text))
 
 
-def _resources(draft: Draft, group: Group, *, copies: bool) -> None:
+def _resources(seen: Observed, draft: Draft, group: Group, *, copies: bool) -> None:
     """Put on record what the attempt may use, which follows from the attempts before it."""
-    try:
-        worker = classes.planned(draft.status.plan)
-    except ValidationError:
+    place = accelerate.readable(draft.status.plan, seen.job.spec, group) if draft.status.plan is not None else None
+    if place is None:
         return  # made by a version that could read it
-    given = {share.container: share for share in shares_of(worker, group, copies=copies)}
-    scratch = f"{classes.scratch_mib(worker, group.out_of_disk)}Mi" if group.out_of_disk else None
+    given = {share.container: share for share in place.shares(group, copies=copies)}
+    scratch = f"{classes.scratch_mib(place.worker, group.out_of_disk)}Mi" if group.out_of_disk else None
     for stage, container in recipes.containers(group.plan.stages).items():
         share, row = given[container], recipes.kind_of(stage)
         size = share.working_size if row is not None and share.working_size in row.working_sizes else None

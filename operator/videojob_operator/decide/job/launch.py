@@ -14,10 +14,11 @@ from videojob_api.v1alpha1 import FailureStatus, VideoJobSpec, VideoJobStatus
 from .. import classes
 from ..naming import job_name
 from ..world import ConfirmGone, ConfirmPods, CreateJob, Grant, Observed, SlotRequest
+from . import accelerate
 from .cached import slot_of
 from .deadline import seconds_left, spent
 from .documents import DEADLINE_GRACE_SECONDS, document, report
-from .draft import Draft, Group, shares_of
+from .draft import Draft, Group
 from .harvest import begin
 from .items import started
 from .judge import live
@@ -58,6 +59,7 @@ def _start(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> No
     plan = draft.status.plan
     if plan is None or _waits(seen, draft, spec, group):
         return
+    group = draft.group(group.name)
     attempt = group.settled + 1
     granted = _granted(seen, group)
     slot = granted.slot if granted is not None else group.plan.slot
@@ -68,7 +70,7 @@ def _start(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> No
         task = document(
             seen, draft.status, spec, group, attempt, cache_only=slot == names.CACHE_SLOT, indexes=left, flying=flying
         )
-        worker = classes.planned(plan)
+        place = accelerate.place(plan, spec, group)
     except (ValidationError, KeyError) as error:
         _unreadable(seen, draft, error)
         return
@@ -76,19 +78,19 @@ def _start(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> No
         name=job_name(seen.job.uid, seen.job.name, group.name, attempt),
         document=task,
         claim_name=plan.claim_name or "",
-        image=plan.image,
+        image=place.image,
         slot=slot,
         queue=spec.queue,
         deadline_seconds=max(0, seconds_left(spec, draft.status, flying)) + DEADLINE_GRACE_SECONDS,
-        shares=shares_of(worker, group, copies=slot == names.CACHE_SLOT),
-        worker=worker,
-        scratch_mib=classes.scratch_mib(worker, group.out_of_disk),
-        kueue_queue=plan.kueue_queue,
+        shares=place.shares(group, copies=slot == names.CACHE_SLOT),
+        worker=place.worker,
+        scratch_mib=classes.scratch_mib(place.worker, group.out_of_disk),
+        kueue_queue=place.kueue_queue,
         completions=len(read_indexes(left)) if left is not None else None,
         parallelism=granted.count if granted is not None and left is not None else 1,
     )
     if _create(seen, draft, action):
-        begin(seen, draft, group, attempt, copies=slot == names.CACHE_SLOT)
+        begin(seen, draft, group, attempt, slot=slot)
 
 
 def _granted(seen: Observed, group: Group) -> Grant | None:
@@ -144,7 +146,7 @@ def _waits(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> bo
     if any(job.group == group.name and live(job) for job in seen.jobs):
         draft.note = (Reason.STAGE_RUNNING, "an earlier attempt's Job is being removed")
         return True
-    slot = slot_of(seen, draft.status, spec, group)
+    slot = accelerate.slot_for(seen, draft, spec, group, slot_of(seen, draft.status, spec, group))
     if job_name(seen.job.uid, seen.job.name, group.name, group.settled + 1) in seen.foreign:
         return False  # a slot would not help: the launch says what is in the way
     if _recorded(seen, group) and (slot is None or _granted(seen, group) is not None):
@@ -175,6 +177,7 @@ def _waits(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> bo
     if not draft.flights:
         draft.update(phase=Phase.QUEUED)
     draft.stage(group.plan.stages[0], state="Queued")
+    accelerate.waits(seen, draft, spec, draft.group(group.name))
     old = draft.status.queue
     known = old.message if old is not None and old.reason == Reason.WAITING_FOR_SLOT else None  # after a restart
     draft.wait(spec.queue, Reason.WAITING_FOR_SLOT, seen.waiting_message or known, seen.now)

@@ -10,6 +10,7 @@ from ..estimate import estimate
 from ..report import finalize, progress_only, wanted_labels
 from ..templates import Told, effective, look_up
 from ..world import Observed, Plan
+from .accelerate import hop
 from .accept import accept
 from .advance import advance
 from .cancel import cancel
@@ -36,6 +37,7 @@ POLICIES: tuple[Policy, ...] = (
     cancel,  # what is asked to end ends, whatever was just found, unless everything had succeeded
     retry,  # a failure that was just found ends the job, or sets the time of the next attempt
     deadline,  # no attempt begins when the time for all of them is spent
+    hop,  # who waits for a GPU in vain gives up its place before others are given out
     suspend,  # what is in flight goes on; nothing new starts
     publish,  # what goes out waits for a person's word, and for its time
     launch,  # at most one Job a group

@@ -77,7 +77,8 @@ def redrive(seen: Observed, draft: Draft) -> None:
             group.name, state="Waiting", attempt=spent, attempt_base=spent, failures=0, disruptions=0, out_of_memory=0,
             out_of_disk=0, progress=0,
             start_time=None, completion_time=None, message=None, cpu_seconds=None, gpu_seconds=None, next_retry_time=None,
-            fan_out=None if lost else group.fan_out, degraded=None, notes=None,
+            fan_out=None if lost else group.fan_out, degraded=None, notes=None, accelerator_requested=None, gpu_since=None,
+            slot=group.plan.slot,
         )  # fmt: skip
     draft.update(
         phase=Phase.QUEUED,

@@ -13,7 +13,8 @@ from videojob_api.v1alpha1 import FailureStatus, Retry
 from .. import classes
 from ..naming import share
 from ..world import Event, Observed
-from .draft import Draft, Group, shares_of
+from . import accelerate
+from .draft import Draft, Group
 from .judge import DISK_FULL
 
 JITTER = 0.1
@@ -49,23 +50,21 @@ def _follow(seen: Observed, draft: Draft, group: Group, failure: FailureStatus, 
     draft.stages(group.name, next_retry_time=due)
     draft.update(phase=Phase.QUEUED)
     wait = (due - seen.now).total_seconds()
-    text = (
-        f"{failure.code}: {failure.message}; attempt {group.settled + 1} in {wait:.1f} s{_gain(draft, group, failure)}"
-    )
+    text = f"{failure.code}: {failure.message}; attempt {group.settled + 1} in {wait:.1f} s{_gain(seen, draft, group, failure)}"
     draft.events.append(Event(Reason.RETRYING, text, "Warning"))
 
 
-def _gain(draft: Draft, group: Group, failure: FailureStatus) -> str:
+def _gain(seen: Observed, draft: Draft, group: Group, failure: FailureStatus) -> str:
     """What the next attempt gets after one that ran out of something."""
     if failure.failure_class != FailureClass.RESOURCE:
         return ""
-    try:
-        worker = classes.planned(draft.status.plan)
-    except ValidationError:
+    plan = draft.status.plan
+    place = accelerate.readable(plan, seen.job.spec, group) if plan is not None else None
+    if place is None:
         return ""
     if failure.code == DISK_FULL:
-        return f", with {classes.scratch_mib(worker, group.out_of_disk)}Mi of scratch space"
-    given = shares_of(worker, group)
+        return f", with {classes.scratch_mib(place.worker, group.out_of_disk)}Mi of scratch space"
+    given = place.shares(group)
     most = max((each.memory_limit_mib for each in given), default=0)
     sizes = [f", working size {each.working_size}" for each in given if each.working_size is not None]
     return f", with {most}Mi of memory" + "".join(sizes)

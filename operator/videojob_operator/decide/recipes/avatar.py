@@ -29,21 +29,25 @@ def avatar(spec: VideoJobSpec, _plan: PlanStatus) -> tuple[Step, ...]:
     if asked.speech is not None:
         voice = Voice.model_validate(asked.speech.voice.model_dump())
         said = tasks.SpeakParams(text=asked.speech.text, language=asked.speech.language, voice=voice, fallback=fallback)
-        first = (Step(stages.SPEAK, said, online=story.online(voice)),)
+        first = (Step(stages.SPEAK, said, online=story.online(voice), accelerated=False),)
     given = tasks.UploadParams(image=_file(asked.image), audio=_file(asked.audio) if asked.audio is not None else None)
     animator = tasks.animator(asked)
     return (
         *first,
-        Step(stages.UPLOAD, given, tuple(step.kind.kind for step in first)),
-        Step(stages.DETECT, tasks.DetectParams(detection=asked.detection), ("upload",)),
+        Step(stages.UPLOAD, given, tuple(step.kind.kind for step in first), accelerated=False),
+        Step(
+            stages.DETECT, tasks.DetectParams(detection=asked.detection), ("upload",),
+            accelerated=params.on_gpu(asked.detection.detector),
+        ),
         Step(
             stages.MATTE, tasks.MatteParams(matting=asked.matting, fallback=fallback),
-            ("upload", "detect"),
+            ("upload", "detect"), accelerated=params.on_gpu(asked.matting.matter),
         ),
         Step(
-            stages.ANIMATE, tasks.AnimateParams(animator=animator), ("upload", "matte"), online=params.online(animator)
+            stages.ANIMATE, tasks.AnimateParams(animator=animator), ("upload", "matte"), online=params.online(animator),
+            accelerated=None if animator.name == "command" else False,  # a program of one's own may want the class's GPU
         ),
-        Step(stages.FINISH, tasks.FinishParams(), ("upload", "animate")),
+        Step(stages.FINISH, tasks.FinishParams(), ("upload", "animate"), accelerated=False),
         Step(stages.DELIVER, tasks.DeliverParams(consent=asked.consent), ("upload", "detect", "animate", "finish")),
     )  # fmt: skip
 

@@ -42,6 +42,8 @@ class Step:
     sees: tuple[str, ...] = ()
     """Kinds of earlier stages whose folders it is shown, though its key does not follow from theirs: what it takes from
     there is named, by its digest, in what it reads or in its work items."""
+    accelerated: bool | None = None
+    """Whether its models can compute on a GPU; None: the worker class alone decides whether it is given one."""
     online: bool = False
     """Whether it asks providers on the internet: it then has a pod of its own, and decodes nothing in it."""
 
@@ -129,7 +131,13 @@ def _group(name: str, members: Sequence[Step]) -> PlannedGroup:
     return PlannedGroup(
         name=name, stages=tuple(step.kind.stage for step in members), slot=slots[0] if slots else None,
         online=any(step.online for step in members) or None,
+        accelerated=_accelerated(members),
     )  # fmt: skip
+
+
+def _accelerated(members: Sequence[Step]) -> bool | None:
+    said = [step.accelerated for step in members if step.accelerated is not None]
+    return any(said) if said else None
 
 
 def containers(stages: Sequence[str]) -> dict[str, str]:

@@ -1,0 +1,66 @@
+"""Models of one's own in spec.avatar, and what a container with a GPU finds in its environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from videojob_api.avatar.params import on_gpu
+from videojob_api.v1alpha1 import AvatarSpec, WorkerClass
+from videojob_worker.vision.models import precision, tensorrt
+
+WEIGHTS = {"uri": "store://stock/models/model.onnx", "sha256": "ab" * 32}
+FACE: dict[str, Any] = {"image": {"uri": "store://stock/face.png"}, "speech": {"text": "Hello."}}
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        ({"detection": {"detector": "onnx"}}, "detection.weights names the file and the sha256 of the model; onnx needs it"),
+        ({"detection": {"weights": WEIGHTS}}, "mediapipe takes none; remove them"),
+        ({"detection": {"detector": "yolo", "weights": {**WEIGHTS, "sha256": "AB"}}}, "sha256"),
+        ({"detection": {"detector": "yolo", "weights": {**WEIGHTS, "uri": "https://models.example/x.pt"}}}, "uri"),
+        ({"matting": {"matter": "birefnet"}}, "matting.weights names the file and the sha256 of the model; birefnet needs it"),
+        ({"matting": {"matter": "grabcut", "precision": "fp16"}}, "grabcut takes none; remove them"),
+        ({"matting": {"matter": "birefnet", "weights": WEIGHTS, "precision": "fp8"}}, "precision"),
+    ],
+)  # fmt: skip
+def test_models_and_their_weights_go_together(part: dict[str, Any], says: str) -> None:
+    """A-020, A-036: weights are files of the store with a digest, never an address."""
+    with pytest.raises(ValidationError) as found:
+        AvatarSpec.model_validate({**FACE, **part})
+    assert says in str(found.value)
+
+
+def test_weights_that_fit_are_taken() -> None:
+    asked = AvatarSpec.model_validate(
+        {**FACE, "detection": {"detector": "yolo", "weights": WEIGHTS, "precision": "int8"},
+         "matting": {"matter": "birefnet", "weights": WEIGHTS}}
+    )  # fmt: skip
+    assert asked.detection.weights == asked.matting.weights
+    assert [on_gpu(model) for model in ("mediapipe", "onnx", "yolo", "birefnet", "grabcut", "none")] == [
+        False, True, True, True, False, False,
+    ]  # fmt: skip
+
+
+def test_a_022_what_a_container_with_a_gpu_finds_in_its_environment() -> None:
+    """A-022: the seeds' variables unless the class says otherwise; CUDA_VISIBLE_DEVICES is the device plugin's."""
+    given = WorkerClass.model_validate(
+        {"gpu": {}, "env": [{"name": "BIREFNET_USE_FP16", "value": "false"}, {"name": "HF_HUB_OFFLINE", "value": "1"}]}
+    )
+    assert dict(given.environment(gpu=True)) == {
+        "PYTORCH_CUDA_ALLOC_CONF": "max_split_size_mb:512", "YOLO_CONFIDENCE_THRESHOLD": "0.5", "BIREFNET_USE_TENSORRT": "true",
+        "BIREFNET_USE_FP16": "false", "HF_HUB_OFFLINE": "1",
+    }  # fmt: skip
+    assert dict(given.environment(gpu=False)) == {"BIREFNET_USE_FP16": "false", "HF_HUB_OFFLINE": "1"}
+    assert AvatarSpec.model_validate(FACE).detection.confidence_percent == 50
+
+
+def test_a_022_what_the_worker_reads_there() -> None:
+    """A-022, A-036: half precision and compiled graphs."""
+    assert [precision({"BIREFNET_USE_FP16": value}) for value in ("true", "false")] == ["fp16", None]
+    assert precision({}) is None
+    assert [tensorrt({"BIREFNET_USE_TENSORRT": value}) for value in ("true", "false")] == [True, False]
+    assert tensorrt({})
