@@ -93,6 +93,9 @@ figures-estimate: $(STAMP) packages ## Print how far status.estimate is off over
 bench-story: $(STAMP) packages ## Print how fast a story is made, beside the encoder alone (PEERS=1: beside MoviePy and zoompan too)
 	@$(BIN)/python hack/bench/story.py $(if $(PEERS),--peers)
 
+bench-avatar: $(STAMP) packages ## Print what a warm worker spares, and how near twenty avatars come to what their slots allow (with YOLO after make test-vision)
+	@$(BIN)/python hack/bench/avatar.py $(if $(wildcard .venv-vision/bin/python),--yolo .venv-vision/bin/python)
+
 bench-motion: $(STAMP) packages ## Print what a moving frame costs by each way to make it
 	@$(BIN)/python hack/bench/motion.py
 
@@ -100,4 +103,4 @@ clean: ## Remove what was built in this checkout (caches outside it stay)
 	@$(CLUSTER_STOP) || true
 	@rm -rf .venv .venv-vision .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build demo-output .cluster
 
-.PHONY: help venv check fix generate packages cluster cluster-down images demo test test-vision simulate figures figures-kopf figures-estimate clean
+.PHONY: help venv check fix generate packages cluster cluster-down images demo test test-vision simulate figures figures-kopf figures-estimate bench-story bench-avatar bench-motion clean

@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -171,9 +171,11 @@ def run(
     changed: Callable[[VideoJobView], None] | None = None,
     log: Callable[[str], None] | None = None,
     cores: int | None = None,
+    capacity: Mapping[str, int] | None = None,
     rates: Rates | None = None,
 ) -> list[Ended]:
-    """Run every VideoJob of the manifests on this machine to its end; outputs are in `output/<name>/`.
+    """Run every VideoJob of the manifests on this machine to its end; outputs are in `output/<name>/`. Of each slot class as many
+    work at once as the cores allow, or as `capacity` says.
 
     Raises CliError for what stands in the way before anything has started.
     """
@@ -196,7 +198,7 @@ def run(
                     _put(given, folders.inbox(job.view.namespace))
             embedded = Embedded(
                 launcher(folders, environ=environ, log=log),
-                capacity={slot.name: slots for slot in DEFAULT_SLOTS},
+                capacity=capacity or {slot.name: slots for slot in DEFAULT_SLOTS},
                 profiles=profiles,
                 settings=settings,
                 changed=changed,

@@ -161,7 +161,7 @@ def _guided(picture: Picture, alpha: Alpha) -> Alpha:
             shared = mean(image[..., row] * image[..., column]) - colour[..., row] * colour[..., column]
             spread[..., row, column] = spread[..., column, row] = shared
     spread += np.eye(3, dtype=np.float32) * 1e-4
-    slope = np.linalg.solve(spread, together[..., None])[..., 0].astype(np.float32)
+    slope = _solved(spread, together)
     offset = level - (slope * colour).sum(axis=-1)
     slope, offset = mean(slope), mean(offset)
     slope = cv2.resize(slope, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -169,6 +169,17 @@ def _guided(picture: Picture, alpha: Alpha) -> Alpha:
     made = (slope * picture).sum(axis=-1) / 255 + offset
     band = _band(alpha, reach * step)
     return np.where(band, np.clip(made, 0, 1), alpha).astype(np.float32)
+
+
+def _solved(spread: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+    """Solutions of many symmetric systems of three by Cramer's rule: a fifth of the time of a general solver."""
+    (a, b, c), (_, d, e), (_, _, f) = (tuple(spread[..., row, column] for column in range(3)) for row in range(3))
+    inverse = ((d * f - e * e, c * e - b * f, b * e - c * d), (a * f - c * c, b * c - a * e), (a * d - b * b,))
+    (aa, ab, ac), (bb, bc), (cc,) = inverse
+    scale = 1 / (a * aa + b * ab + c * ac)
+    x, y, z = right[..., 0], right[..., 1], right[..., 2]
+    rows = (aa * x + ab * y + ac * z, ab * x + bb * y + bc * z, ac * x + bc * y + cc * z)
+    return np.stack([row * scale for row in rows], axis=-1).astype(np.float32)
 
 
 def _band(alpha: Alpha, reach: int) -> NDArray[np.bool_]:
@@ -199,15 +210,48 @@ class Steady:
 def cut_out(picture: Picture, alpha: Alpha) -> CutOut:
     """The person alone: colours at the edge are the person's own, so that no halo of the old background stays.
 
-    After Forte: Approximate Fast Foreground Colour Estimation (blur fusion), a wide and a narrow pass.
+    After Forte: Approximate Fast Foreground Colour Estimation (blur fusion), a wide pass at a fraction of the size and a narrow
+    one. Where the person is opaque, or far away, the picture's own colours stay.
     """
-    image, mask = picture.astype(np.float32), alpha[..., None]
-    front = behind = image
-    for reach in (max(15, min(alpha.shape) // 12) | 1, 7):
-        size = (reach, reach)
-        inside = cv2.blur(alpha, size)[..., None]
-        near = cv2.blur(front * mask, size) / (inside + 1e-5)
-        behind = cv2.blur(behind * (1 - mask), size) / (1 - inside + 1e-5)
-        front = np.clip(near + mask * (image - mask * near - (1 - mask) * behind), 0, 255)
-    colours = np.where(mask > 0.995, picture, np.rint(front).astype(np.uint8))
+    colours = picture.copy()
+    wide = max(15, min(alpha.shape) // 12) | 1
+    for part in _edge_parts(alpha, wide):
+        colours[part] = _own_colours(picture[part], alpha[part], wide)
     return np.dstack([colours, np.rint(alpha * 255).astype(np.uint8)])
+
+
+def _edge_parts(alpha: Alpha, margin: int) -> tuple[tuple[slice, slice], ...]:
+    """The part of a picture that has all its half transparent pixels, with a margin; none where there is no such pixel."""
+    half = ((alpha > 0.002) & (alpha < 0.998)).astype(np.uint8)
+    left, top, across, up = cv2.boundingRect(half)
+    if not across or not up:
+        return ()
+    rows = slice(max(0, top - margin), top + up + margin)
+    return ((rows, slice(max(0, left - margin), left + across + margin)),)
+
+
+def _own_colours(picture: Picture, alpha: Alpha, wide: int) -> Picture:
+    """A part of a picture with the person's own colours wherever the person is not opaque."""
+    height, width = alpha.shape
+    step = max(1, wide // 22)
+    small = (max(1, width // step), max(1, height // step))
+    image = cv2.resize(picture, small, interpolation=cv2.INTER_AREA).astype(np.float32)
+    mask = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)
+    front, behind = _fused(image, image, image, mask, (wide // step) | 1)
+    front, behind = (cv2.resize(each, (width, height), interpolation=cv2.INTER_LINEAR) for each in (front, behind))
+    front, _ = _fused(picture.astype(np.float32), front, behind, alpha, 7)
+    opaque = alpha > 0.995
+    made: Picture = np.rint(front).astype(np.uint8)
+    made[opaque] = picture[opaque]
+    return made
+
+
+def _fused(
+    image: NDArray[Any], front: NDArray[Any], behind: NDArray[Any], alpha: Alpha, reach: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """One pass of blur fusion: colours of the person and of what is behind, from those of the pass before."""
+    size, mask = (reach, reach), alpha[..., None]
+    inside = cv2.blur(alpha, size)[..., None]
+    near = cv2.blur(front * mask, size) / (inside + 1e-5)
+    past = cv2.blur(behind * (1 - mask), size) / (1 - inside + 1e-5)
+    return np.clip(near + mask * (image - mask * near - (1 - mask) * past), 0, 255), past
