@@ -203,6 +203,12 @@ class Cluster:
                 for line in lines:
                     yield json.loads(line)
 
+    async def watch(self, resource: Resource, namespace: str) -> AsyncIterator[tuple[str, Raw]]:
+        """Every change of a namespace's objects, first those that are there; for as long as the server keeps the watch."""
+        async for event in self._watch(resource.path(namespace), {"watch": "true", "timeoutSeconds": "600"}):
+            if event["type"] in {"ADDED", "MODIFIED", "DELETED"}:
+                yield event["type"], event["object"]
+
     async def gone(self, resource: Resource, namespace: str, name: str, seconds: float = 30) -> None:
         """Wait until the API server reports that object deleted."""
         query = {"watch": "true", "fieldSelector": f"metadata.name={name}", "timeoutSeconds": str(int(seconds) + 5)}
