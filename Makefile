@@ -65,6 +65,9 @@ cluster-down: ## Stop it and clean up behind it
 images: $(STAMP) ## Build the operator's and the worker's image and load them into the cluster
 	@$(CLUSTER) images
 
+image-vision: $(STAMP) ## Build the worker's image for mounted weights: EXTRA=yolo|vision ACCELERATOR=cpu|cuda (see its Containerfile)
+	@$(CLUSTER) images --only worker-vision
+
 demo: $(STAMP) ## From nothing to VideoJobs on a real cluster; the videos land in demo-output/
 	@$(BIN)/python hack/demo/demo.py
 
@@ -77,6 +80,9 @@ test-vision: $(STAMP) ## YOLO by its real library, trained in the test (brings 6
 	@test -x .venv-vision/bin/python || $(PYTHON) -m venv .venv-vision
 	@.venv-vision/bin/python -m pip install -q -e '.[dev,yolo]'
 	@.venv-vision/bin/pytest -q tests/vision
+
+figures-vision: $(STAMP) ## Print how well people are found and cut out on photographs that packages carry
+	@$(BIN)/pytest -q -p no:cacheprovider tests/media/test_vision_people.py tests/media/test_vision_matting.py tests/media/test_vision_filming.py
 
 simulate: $(STAMP) ## The long simulation
 	@$(BIN)/pytest -q tests/simulate --seeds 20000
@@ -103,4 +109,4 @@ clean: ## Remove what was built in this checkout (caches outside it stay)
 	@$(CLUSTER_STOP) || true
 	@rm -rf .venv .venv-vision .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build demo-output .cluster
 
-.PHONY: help venv check fix generate packages cluster cluster-down images demo test test-vision simulate figures figures-kopf figures-estimate bench-story bench-avatar bench-motion clean
+.PHONY: help venv check fix generate packages cluster cluster-down images image-vision demo test test-vision simulate figures figures-vision figures-kopf figures-estimate bench-story bench-avatar bench-motion clean

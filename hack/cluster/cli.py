@@ -31,7 +31,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     commands.add_parser("status", help="say what runs and where its files are")
     commands.add_parser("kubeconfig", help="print the path of the kubeconfig")
     build = commands.add_parser("images", help="build the project's images and load them into the cluster if it runs")
-    build.add_argument("--only", choices=("operator", "worker"), help="build one of them")
+    build.add_argument("--only", choices=images.names(), help="build one of them, with what it is built on")
     build.add_argument(
         "--print-refs", action="store_true", help="print NAME=REFERENCE for each image and build nothing"
     )

@@ -23,6 +23,8 @@ class Image:
     name: str
     containerfile: str
     sources: tuple[str, ...]
+    on: str | None = None
+    """Name of the image that it is built on; built on request only."""
 
     @property
     def repository(self) -> str:
@@ -35,7 +37,8 @@ class Image:
             checkout / part
             for part in ("pyproject.toml", "hack/cluster/requirements.py", self.containerfile, *self.sources)
         ]
-        return f"{self.repository}:{version(checkout)}-{paths.digest(*files, salt=baseimage.reference())}"
+        salt = " ".join((baseimage.reference(), *arguments(self, checkout)))
+        return f"{self.repository}:{version(checkout)}-{paths.digest(*files, salt=salt)}"
 
 
 TABLE = (
@@ -48,9 +51,29 @@ TABLE = (
 )
 
 
+ON_REQUEST = (Image("worker-vision", "worker-image/Containerfile.vision", (), on="worker"),)
+"""Gigabytes that are built only when they are asked for by name."""
+CHOICES = ("EXTRA", "ACCELERATOR", "TORCH")
+"""Build arguments of theirs that are taken from the environment."""
+
+
+def names() -> tuple[str, ...]:
+    """What `--only` takes."""
+    return tuple(image.name for image in (*TABLE, *ON_REQUEST))
+
+
 def chosen(only: str | None) -> tuple[Image, ...]:
-    """All images, or the one named."""
-    return tuple(image for image in TABLE if only in (None, image.name))
+    """All images of every installation, or the one named, with the one that it is built on before it."""
+    named = [image for image in (*TABLE, *ON_REQUEST) if image.name == only]
+    below = [image for image in TABLE if any(image.name == each.on for each in named)]
+    return TABLE if only is None else (*below, *named)
+
+
+def arguments(image: Image, checkout: Path = CHECKOUT) -> list[str]:
+    """Build arguments that make one image differ from another of the same files."""
+    below = [f"--build-arg=WORKER={each.reference(checkout)}" for each in TABLE if each.name == image.on]
+    asked = [f"--build-arg={name}={os.environ[name]}" for name in CHOICES if below and os.environ.get(name)]
+    return [*below, *asked]
 
 
 def version(checkout: Path = CHECKOUT) -> str:
@@ -70,11 +93,11 @@ class Builder:
 
     def build_command(self, image: Image, reference: str, base: str | None, secrets: Sequence[str]) -> list[str]:
         """Build the image under its reference, and under the plain version beside it."""
-        arguments = [f"--build-arg=VERSION={version()}"]
+        given = [f"--build-arg=VERSION={version()}", *arguments(image)]
         if base is not None:
-            arguments.append(f"--build-arg=BASE={base}")
+            given.append(f"--build-arg=BASE={base}")
         tags = [f"--tag={reference}", f"--tag={image.repository}:{version()}"]
-        return [*self.program, *self.build, *arguments, *secrets, *tags, f"--file={image.containerfile}", "."]
+        return [*self.program, *self.build, *given, *secrets, *tags, f"--file={image.containerfile}", "."]
 
     def exists_command(self, reference: str) -> list[str]:
         """Ends with 0 if the image is in the builder's storage."""

@@ -360,6 +360,19 @@ def test_an_image_is_built_with_its_base_and_secrets_by_each_builder(program: st
     assert "/t/i.tar" in " ".join(tool.save_command("r", Path("/t/i.tar")))
 
 
+def test_the_image_for_weights_is_built_on_request_on_top_of_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [image.name for image in images.chosen(None)] == ["operator", "worker"]
+    worker, vision = images.chosen("worker-vision")
+    monkeypatch.setenv("ACCELERATOR", "cuda")
+    command = images.Builder(("docker",), ("build",)).build_command(vision, vision.reference(), None, [])
+    assert {f"--build-arg=WORKER={worker.reference()}", "--build-arg=ACCELERATOR=cuda"} <= set(command)
+    assert "--file=worker-image/Containerfile.vision" in command
+    cuda = vision.reference()
+    monkeypatch.setenv("ACCELERATOR", "cpu")
+    assert vision.reference() != cuda
+    assert "ACCELERATOR" not in " ".join(images.Builder(("docker",), ("build",)).build_command(worker, "r", None, []))
+
+
 def test_a_reference_follows_the_content_and_nothing_else(tmp_path: Path, root: Path) -> None:
     image = images.Image("operator", "operator/Containerfile", ("src",))
     for name in (
