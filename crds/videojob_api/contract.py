@@ -42,6 +42,9 @@ HEARTBEAT_SECONDS = 10
 ONE_BY_ONE = "OneByOne"
 """Working size of a transcode that makes one output after the other, each from a decode of its own."""
 
+SMALL_SQUARE = "512"
+"""Working size of background removal: pixels of the square that its model looks at, instead of 1024 (A-030)."""
+
 MAX_RETRY_AFTER_SECONDS = 24 * 3600
 """Longest wait that a fetched server may ask for; what it asks beyond is cut to this."""
 

@@ -210,11 +210,33 @@ def test_weights_of_ones_own_find_and_cut_out(tmp_path: Path) -> None:
     assert stages["Detection"].message == "Detected 1 person, selected person #1"
     assert (stages["Detection"].state, stages["BackgroundRemoval"].state) == ("Succeeded", "Succeeded")
     assert {stages[name].accelerator for name in ("Detection", "BackgroundRemoval")} == {"cpu"}
+    told = ("matter.onnx was computed as exported: fp16 needs TensorRT, or such an export",)
+    assert stages["BackgroundRemoval"].notes == told
     assert status.avatar is not None
     assert status.avatar.person_detection is not None
     assert status.avatar.person_detection.detector == "onnx"
     assert status.failure is not None
     assert status.failure.code == "NoFace"
+
+
+@pytest.mark.parametrize("policy", ["Allow", "Deny"])
+def test_a_mask_that_memory_suffices_for_only_when_it_is_smaller_is_told_or_refused(
+    policy: str, tmp_path: Path
+) -> None:
+    """A-030, C14: Degraded in words; with Deny the attempt fails as one that needs more memory."""
+    stock = tmp_path / "store/default/stock"
+    stock.mkdir(parents=True)
+    weights, sha256 = tinynets.matter(stock, hungry=True)
+    mask = {"matter": "birefnet", "weights": {"uri": f"store://stock/{weights.name}", "sha256": sha256}}
+    status = made(tmp_path, FOLDER / "astronaut.png", matting=mask, fallback=policy).view.status
+    stage = next(stage for stage in status.stages if stage.name == "BackgroundRemoval")
+    if policy == "Allow":
+        assert stage.degraded == ("the mask was made at 512 instead of 1024 pixels, for want of memory",)
+        degraded = next(each for each in status.conditions if each.type == "Degraded")
+        assert (degraded.status, degraded.reason) == ("True", "MattingFallback")
+    else:
+        assert status.failure is not None
+        assert (status.failure.code, status.failure.failure_class) == ("OutOfMemory", "Resource")
 
 
 def test_weights_that_are_not_those_that_were_named_are_refused(tmp_path: Path) -> None:
@@ -228,4 +250,5 @@ def test_weights_that_are_not_those_that_were_named_are_refused(tmp_path: Path) 
     assert failure is not None
     assert (failure.code, failure.failure_class) == ("ModelChanged", "Permanent")
     assert "checksum mismatch" in failure.message
+    assert failure.message.startswith("avatar.detection.weights: ")
     assert failure.hint is not None

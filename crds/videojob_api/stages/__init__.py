@@ -99,8 +99,9 @@ SPEAK = StageKind("speak", "SpeechGeneration", avatars.SpeakParams, "decode", "c
 UPLOAD = StageKind("upload", "Upload", avatars.UploadParams, "decode", "cpu", (0, 20), 60, 250, 256, 1024)
 DETECT = StageKind("detect", "Detection", avatars.DetectParams, "decode", "yolo", (25, 40), 120, 500, 512, 2048)
 MATTE = StageKind(
-    "matte", "BackgroundRemoval", avatars.MatteParams, "decode", "birefnet", (50, 60), 120, 500, 512, 2048
-)
+    "matte", "BackgroundRemoval", avatars.MatteParams, "decode", "birefnet", (50, 60), 120, 500, 512, 2048,
+    working_sizes=(contract.SMALL_SQUARE,),
+)  # fmt: skip
 ANIMATE = StageKind(
     "animate", "AvatarGeneration", avatars.AnimateParams, "decode", "avatar", (70, 80), 600, 500, 512, 2048
 )

@@ -95,8 +95,8 @@ class Matting(ApiModel):
     """Cutting the person out, and what is seen behind (A-001, A-040)."""
 
     matter: Literal["mediapipe", "birefnet", "grabcut", "none"] = "mediapipe"
-    """`mediapipe` knows people, and is part of the worker image; `birefnet` cuts out finer by `weights` exported to ONNX;
-    `grabcut` knows colours alone, and shows as `Degraded`; `none` leaves the picture as it is."""
+    """`mediapipe` knows people, and is part of the worker image; `birefnet` cuts out finer by `weights` exported to ONNX or by
+    torch.export; `grabcut` knows colours alone, and shows as `Degraded`; `none` leaves the picture as it is."""
     weights: Weights | None = None
     """Weights of `birefnet`."""
     precision: Precision | None = None

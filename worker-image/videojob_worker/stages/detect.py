@@ -12,7 +12,7 @@ from ..vision.boxes import Box
 from ..vision.detectors import open_detector
 from .context import Context
 from .scenes import written
-from .sitting import FOUND_FILE, Sitter, mounted, picture
+from .sitting import FOUND_FILE, Sitter, mounted, named, picture
 
 
 def run(context: Context) -> StageResult:
@@ -24,7 +24,8 @@ def run(context: Context) -> StageResult:
     portrait = picture(context, "upload", PORTRAIT_FILE)
     size = (portrait.shape[1], portrait.shape[0])
     context.progress(10, "Looking for people")
-    detector = open_detector(asked.detector, **mounted(context, asked.weights, asked.precision))
+    with named("avatar.detection.weights"):
+        detector = open_detector(asked.detector, **mounted(context, asked.weights, asked.precision))
     found = people.find(
         detector, portrait, confidence=asked.confidence_percent / 100, overlap=asked.iou_percent / 100,
         second=asked.second_pass_percent / 100,
@@ -34,7 +35,8 @@ def run(context: Context) -> StageResult:
     crop = people.upper_body(person, size) if asked.crop == "UpperBody" else None
     sitter = Sitter(person=_edges(person.box), crop=_edges(crop) if crop is not None else None)
     record = written(context.staging, FOUND_FILE, canonical_json(sitter.dump()))
-    notes = (f"it took a second look, at {found.confidence:g}, to find anybody",) if found.again else ()
+    again = f"it took a second look, at {found.confidence:g}, to find anybody" if found.again else None
+    notes = tuple(note for note in (again, detector.note) if note is not None)
     return StageResult(
         kind=context.kind.kind, message=people.message(found, chosen)[:200], parts=(record,), notes=notes,
         accelerator=detector.accelerator, degraded=(detector.degraded,) if detector.degraded is not None else (),

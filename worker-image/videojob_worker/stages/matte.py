@@ -9,14 +9,14 @@ from videojob_api.avatar.tasks import CUTOUT_FILE, PORTRAIT_FILE, SCENE_FILE, Ma
 from videojob_api.contract import StageResult
 from videojob_api.v1alpha1.avatar import Matting
 
-from ..base.errors import BadConfig, Permanent
+from ..base.errors import BadConfig, Permanent, out_of_memory
 from ..compose import picture as strangers
 from ..storage.records import stored
 from ..vision import backgrounds, matting, models
 from ..vision.boxes import Box, Picture
 from ..vision.matting import CutOut
 from .context import Context
-from .sitting import mounted, picture, save, sitter
+from .sitting import mounted, named, picture, save, sitter
 
 WHITE = "#FFFFFF"
 BACKGROUND_FILE = "background.png"
@@ -25,7 +25,8 @@ BACKGROUND_FILE = "background.png"
 def run(context: Context) -> StageResult:
     """Write the person alone, the background, and both together; all of the same even size.
 
-    Raises Permanent: what reading avatar.matting.image raises; with `fallback: Deny` also MattingDegraded.
+    Raises Permanent: what reading avatar.matting.image raises; with `fallback: Deny` also MattingDegraded. Raises Resource when
+    memory does not suffice, or suffices for lesser means only and `fallback` is Deny.
     """
     params = context.params
     if not isinstance(params, MatteParams):
@@ -34,13 +35,17 @@ def run(context: Context) -> StageResult:
     portrait = picture(context, "upload", PORTRAIT_FILE)
     shown = (Box(*found.crop) if found.crop is not None else Box(0, 0, portrait.shape[1], portrait.shape[0])).whole()
     degraded: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     accelerator = None
     context.progress(10, "Cutting the person out")
     if asked.matter == "none":
         alpha = np.ones(portrait.shape[:2], np.float32)
     else:
         precision = asked.precision or models.precision()
-        matter = matting.open_matter(asked.matter, **mounted(context, asked.weights, precision))
+        small = context.task.working_size if asked.weights is not None else None
+        given = mounted(context, asked.weights, precision) | ({"side": int(small)} if small is not None else {})
+        with named("avatar.matting.weights"):
+            matter = matting.open_matter(asked.matter, **given)
         if matter.degraded is not None and params.fallback.policy == "Deny":
             text = f"the person would be cut out by lesser means: {matter.degraded}"
             raise Permanent(
@@ -48,7 +53,12 @@ def run(context: Context) -> StageResult:
             )
         raw = matter.matte(portrait, found.box())
         alpha = matting.refine(portrait, raw, smoothing=asked.smoothing, padding=asked.padding)
+        if matter.degraded is not None and params.fallback.policy == "Deny":
+            raise out_of_memory(f"avatar.matting ({matter.name}), which is to do no less than asked for,")
         degraded = (matter.degraded,) if matter.degraded is not None else ()
+        if small is not None:
+            degraded = (f"the mask was made at {small} pixels, for earlier attempts ran out of memory", *degraded)
+        notes = (matter.note,) if matter.note is not None else ()
         accelerator = matter.accelerator
     person = matting.cut_out(portrait, alpha) if asked.matter != "none" else _whole(portrait)
     behind = _behind(context, asked, portrait, alpha)
@@ -64,7 +74,7 @@ def run(context: Context) -> StageResult:
     return StageResult(
         kind=context.kind.kind, message=f"the person fills {share:.0%} of {person.shape[1]}x{person.shape[0]}",
         parts=tuple(stored(context.staging / name) for name in (CUTOUT_FILE, BACKGROUND_FILE, SCENE_FILE)),
-        degraded=degraded, accelerator=accelerator,
+        degraded=degraded, notes=notes, accelerator=accelerator,
     )  # fmt: skip
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from videojob_api.avatar.tasks import SPEECH_FILE
 from videojob_api.v1alpha1.avatar import Weights
 from videojob_api.v1alpha1.base import StatusModel
 
-from ..base.errors import Recoverable
+from ..base.errors import BadConfig, Recoverable
 from ..vision.boxes import Box, Picture
 from .context import Context, plain_file
 
@@ -56,6 +58,15 @@ def mounted(context: Context, weights: Weights | None, precision: str | None) ->
         "weights": context.store.source(weights.uri, None), "sha256": weights.sha256, "precision": precision or "fp32",
         "accelerator": context.task.accelerator or "Prefer",
     }  # fmt: skip
+
+
+@contextmanager
+def named(field: str) -> Iterator[None]:
+    """What is wrong with weights is told with the field that names them."""
+    try:
+        yield
+    except BadConfig as error:
+        raise BadConfig(error.code, f"{field}: {error.message}", hint=error.hint) from None
 
 
 def sitter(context: Context) -> Sitter:

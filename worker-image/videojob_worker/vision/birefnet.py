@@ -15,7 +15,7 @@ import numpy as np
 from ..base.errors import Resource, out_of_memory
 from .boxes import Box, Picture
 from .matting import Alpha
-from .programs import SUFFIX, Program
+from .programs import Program, is_program
 from .selfie import MARGIN
 from .sessions import Accelerate, Precision, Session
 
@@ -47,7 +47,7 @@ class BiRefNetMatter:
         self._side = self._session.side or side
 
     def _opened(self, accelerator: Accelerate) -> Session | Program:
-        kind = Program if self._given[0].suffix == SUFFIX else Session
+        kind = Program if is_program(self._given[0]) else Session
         return kind(*self._given, accelerator=accelerator, precision=self._precision)
 
     @property

@@ -18,7 +18,7 @@ from . import models
 from .archive import Unsafe, harmless
 from .sessions import Accelerate, Precision, no_card
 
-SUFFIX = ".pt2"
+_ARCHIVE = b"PK\x03\x04"
 _HINT = "export the model again with torch.export.save, in the torch of the worker image, or mount an ONNX export"
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "std::bad_alloc")
 
@@ -86,6 +86,14 @@ class Program:
         if "shape" in text or "size" in text:
             return Permanent("ModelInvalid", f"{self.name} does not take such pictures: {text}", hint=_HINT)
         return Recoverable("InferenceFailed", f"{self.name} failed: {text}", hint="another attempt may work")
+
+
+def is_program(weights: Path) -> bool:
+    """Whether a file begins as torch's archives do: uploads are named by their digest, so a suffix tells nothing."""
+    if not weights.is_file():
+        return False
+    with weights.open("rb") as file:
+        return file.read(len(_ARCHIVE)) == _ARCHIVE
 
 
 def spent(torch: Any, error: Exception) -> bool:
