@@ -20,6 +20,7 @@ from didserver import KEY, did
 from photographs import FOLDER, photograph
 from videojob_cli.run import Ended, run
 from videojob_worker.compose import marks
+from videojob_worker.vision import faces
 from videojob_worker.vision.faces import mouth_opening, portrait_face
 
 PAINTED = Path(__file__).resolve().parents[2] / "crds/examples/media/portrait.jpg"
@@ -158,6 +159,57 @@ def test_a_recorded_voice_and_a_person_of_several(tmp_path: Path) -> None:
     assert next(each for each in status.conditions if each.type == "Degraded").reason == "MattingFallback"
 
 
+def pair(folder: Path) -> Path:
+    """A picture of two people: the painted woman, and the same one smaller and the other way round, to her right."""
+    one = Image.open(PAINTED).convert("RGB")
+    wide = Image.new("RGB", (1280, 720), (176, 186, 184))
+    wide.paste(one.resize((400, 500)), (120, 220))
+    wide.paste(one.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((376, 470)), (760, 250))
+    wide.save(folder / "pair.png")
+    return folder / "pair.png"
+
+
+def test_a_039_everybody_in_the_picture_speaks_in_a_video_of_their_own(tmp_path: Path) -> None:
+    """A-038, A-039: one VideoJob, one warm pod for each model, a video for each person; nobody else is seen in it."""
+    ended = made(
+        tmp_path, pair(tmp_path), speech={"text": "We are two."}, detection={"select": "All", "crop": "UpperBody"},
+        matting={"color": "#2060A0"},
+    )  # fmt: skip
+    status = ended.view.status
+    assert status.phase == "Succeeded", status.failure
+    assert [output.name for output in status.outputs] == ["video-1", "thumbnail-1", "video-2", "thumbnail-2"]
+    assert status.avatar is not None
+    person = status.avatar.person_detection
+    assert person is not None
+    assert (person.total_persons, person.selected_person_id, person.selected_person_ids) == (2, 1, (1, 2))
+    stages = {stage.name: stage for stage in status.stages}
+    assert stages["Detection"].message == "Detected 2 persons, selected persons #1, #2"
+    left, right = (frames(tmp_path / f"out/greeting/video-{number}.mp4") for number in (1, 2))
+    assert left[0].shape[0] > right[0].shape[0], "the one on the left is the larger one"
+    for pictures in (left, right):
+        assert len(faces.find_faces(pictures[0])) == 1
+        sides = np.concatenate([pictures[0][:, :6].reshape(-1, 3), pictures[0][:, -6:].reshape(-1, 3)])
+        assert np.abs(sides.astype(int) - (0x20, 0x60, 0xA0)).max() < 25, "nothing of the other one is seen"
+        mouths = [mouth_opening(portrait_face(picture)) for picture in pictures[::3]]
+        assert max(mouths) > min(mouths) + 0.02, "the mouth moves"
+
+
+def test_who_is_chosen_speaks_also_where_nobody_is_cut_out(tmp_path: Path) -> None:
+    """A-014: with `matter: none` both are seen, and it is the smaller one's mouth that moves."""
+    ended = made(
+        tmp_path, pair(tmp_path), speech={"text": "I am on the right."}, detection={"select": "Index", "index": 2},
+        matting={"matter": "none"},
+    )  # fmt: skip
+    assert ended.view.status.phase == "Succeeded", ended.view.status.failure
+    pictures = frames(tmp_path / "out/greeting/video.mp4")
+    halves = [
+        [mouth_opening(portrait_face(np.ascontiguousarray(picture[:, part]))) for picture in pictures[::3]]
+        for part in (slice(0, 640), slice(640, 1280))
+    ]
+    assert max(halves[1]) > min(halves[1]) + 0.02
+    assert max(halves[0]) < min(halves[0]) + 0.01
+
+
 def test_silence_is_no_voice(tmp_path: Path) -> None:
     stock = tmp_path / "store/default/stock"
     stock.mkdir(parents=True)
@@ -252,3 +304,26 @@ def test_weights_that_are_not_those_that_were_named_are_refused(tmp_path: Path) 
     assert "checksum mismatch" in failure.message
     assert failure.message.startswith("avatar.detection.weights: ")
     assert failure.hint is not None
+
+
+def test_a_039_each_person_is_a_talk_of_their_own_and_paid_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two people at D-ID: two talks, each with a record and a name of its own, and nothing stays there."""
+    secrets = tmp_path / "secrets" / "d-id"
+    secrets.mkdir(parents=True)
+    (secrets / "D_ID_API_KEY").write_text(KEY)
+    monkeypatch.setenv("VIDEOJOB_SECRETS", str(tmp_path / "secrets"))
+    own = made(tmp_path / "own", PAINTED)
+    video = (tmp_path / "own/out/greeting/video.mp4").read_bytes()
+    assert own.view.status.phase == "Succeeded", own.view.status.failure
+    with did(video=video) as server:
+        ended = made(
+            tmp_path, pair(tmp_path), detection={"select": "All"},
+            provider={"name": "did", "endpoint": server.url, "secretName": "d-id", "pollSeconds": 1},
+        )  # fmt: skip
+        assert ended.view.status.phase == "Succeeded", ended.view.status.failure
+        assert (server.billed, server.talks, server.files) == (2, {}, {})
+    assert ended.view.status.avatar is not None
+    assert len((ended.view.status.avatar.provider_id or "").split()) == 2
+    assert [output.name for output in ended.view.status.outputs][::2] == ["video-1", "video-2"]

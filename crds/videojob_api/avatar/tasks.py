@@ -74,6 +74,12 @@ class DeliverParams(StatusModel):
     """What the manifest says about the person's agreement."""
 
 
+def of(name: str, number: int | None) -> str:
+    """The name of a person's own file where each of several has one (A-039): `cutout-2.png`."""
+    stem, dot, suffix = name.rpartition(".") if "." in name else (name, "", "")
+    return name if number is None else f"{stem}-{number}{dot}{suffix}"
+
+
 def animator(asked: AvatarSpec) -> Animator:
     """The provider of a spec as the provider is told."""
     return Animator.model_validate(asked.provider.model_dump(exclude_none=True))

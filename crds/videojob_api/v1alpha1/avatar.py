@@ -13,6 +13,8 @@ from .story_providers import StoryVoice
 
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 Percent = Annotated[int, Field(ge=0, le=100)]
+MOST_PERSONS = 8
+"""So many videos `select: All` makes of one picture."""
 AvatarName = Literal["builtin", "command", "http", "did"]
 
 
@@ -64,8 +66,9 @@ class Detection(ApiModel):
     """How sure in a second look, when the first found nobody."""
     iou_percent: Percent = 45
     """Boxes that overlap more than this are one person."""
-    select: Literal["Largest", "Index", "MostCentral"] = "Largest"
-    """Whose portrait it is when there are several."""
+    select: Literal["Largest", "Index", "MostCentral", "All"] = "Largest"
+    """Whose portrait it is when there are several. `All` makes a video of each of them, at most eight: `video-1` is of the one on
+    the left."""
     index: Annotated[int, Field(ge=1, le=100)] = 1
     """With `select: Index`: the person's number, counted from the left."""
     crop: Literal["None", "UpperBody"] = "None"

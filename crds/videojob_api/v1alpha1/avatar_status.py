@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from .avatar import MOST_PERSONS
 from .base import StatusModel
 
 
@@ -16,6 +17,10 @@ class PersonDetection(StatusModel):
     """How many."""
     selected_person_id: Annotated[int, Field(ge=1, le=1000)]
     """Whose portrait it is, counted from the left."""
+    selected_person_ids: (
+        Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Field(max_length=MOST_PERSONS)] | None
+    ) = None
+    """With `select: All`, whose portraits there are."""
     confidence: Annotated[float, Field(ge=0, le=1)]
     """How sure the detector is of that one."""
     detector: Annotated[str, Field(max_length=63)] | None = None

@@ -8,6 +8,7 @@ from builders import a_videojob
 from videojob_api import stages
 from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec
 from videojob_operator.decide import recipes
+from videojob_operator.decide.recipes.avatar import published
 
 FACE: dict[str, Any] = {"image": {"uri": "store://inbox/" + "ab" * 32}, "speech": {"text": "Hello."}}
 ONLINE = {"name": "did", "secretName": "d-id"}
@@ -86,6 +87,17 @@ def test_what_changed_is_made_again_and_nothing_else() -> None:
     agreed = {"subject": "Ada", "reference": "form 7"}
     assert [kind for kind, key in keys_of(consent=agreed).items() if key != first[kind]] == ["deliver"]
     assert [kind for kind, key in keys_of(speech={"text": "Bye."}).items() if key == first[kind]] == []
+
+
+def test_a_039_everybody_has_a_video_of_their_own() -> None:
+    """A pair of outputs for each person, at most eight; of one person the names have no number."""
+    one, every = spec_of().avatar, spec_of(detection={"select": "All"}).avatar
+    assert one is not None
+    assert every is not None
+    assert published(one, 2) == published(one, 6) == ("video", "thumbnail")
+    assert published(every, 0) == published(every, 2) == ("video-1", "thumbnail-1")
+    assert published(every, 4) == ("video-1", "thumbnail-1", "video-2", "thumbnail-2")
+    assert len(published(every, 40)) == 16
 
 
 def test_the_fields_of_a_001_have_the_seeds_defaults() -> None:

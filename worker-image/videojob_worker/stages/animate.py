@@ -12,8 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from videojob_api.avatar.params import Animator, online
-from videojob_api.avatar.tasks import CUTOUT_FILE, PAID, SCENE_FILE, SPEECH_FILE, VIDEO_FILE, AnimateParams
+from videojob_api.avatar.tasks import CUTOUT_FILE, PAID, SCENE_FILE, SPEECH_FILE, VIDEO_FILE, AnimateParams, of
 from videojob_api.contract import FetchPolicy, StageResult
 from videojob_api.v1alpha1 import AvatarStatus
 
@@ -27,6 +29,7 @@ from ..providers.calling import Means
 from ..storage.ledger import Ledger
 from ..storage.records import stored
 from .context import Context, plain_file
+from .sitting import Sitter, picture, samples, sitters
 
 BUILTIN = "builtin"
 FPS = 25
@@ -40,33 +43,39 @@ def run(context: Context) -> StageResult:
     params = context.params
     if not isinstance(params, AnimateParams):
         raise BadConfig("BadDocument", "stage animate got another stage's params")
-    choice, target = params.animator, context.staging / VIDEO_FILE
+    choice, targets = params.animator, []
     context.earlier("matte")
-    if choice.name == BUILTIN:
-        _talk(context, target)
-        known, notes = AvatarStatus(provider=BUILTIN), tuple[str, ...]()
-    else:
-        made = _performed(context, choice)
-        shutil.copyfile(made.path, target)
-        known, notes = AvatarStatus(provider=choice.name, provider_id=made.id), made.notes
+    ids, notes = list[str](), list[str]()
+    found = sitters(context)
+    for place, one in enumerate(found):
+        targets.append(context.staging / of(VIDEO_FILE, one.number))
+        if choice.name == BUILTIN:
+            _talk(context, one, (place, len(found)), targets[-1])
+            continue
+        made = _performed(context, choice, one)
+        shutil.copyfile(made.path, targets[-1])
+        ids += [made.id] if made.id is not None else []
+        notes += made.notes
     return StageResult(
-        kind=context.kind.kind, message=f"{target.stat().st_size / 1e6:.1f} MB of video by {choice.name}",
-        parts=(stored(target),), avatar=known, notes=notes[:8],
+        kind=context.kind.kind, parts=tuple(map(stored, targets)), notes=tuple(notes[:8]),
+        message=f"{sum(target.stat().st_size for target in targets) / 1e6:.1f} MB of video by {choice.name}",
+        avatar=AvatarStatus(provider=choice.name, provider_id=" ".join(ids)[:128] or None),
     )  # fmt: skip
 
 
 # ---------------------------------------------------------------- by a provider
 
 
-def _performed(context: Context, choice: Animator) -> Performance:
-    folder = context.store.job / PAID / context.task.key[:32]
+def _performed(context: Context, choice: Animator, one: Sitter) -> Performance:
+    folder = context.store.job / PAID / of(context.task.key[:32], one.number)
     if folder.parent.is_symlink() or folder.is_symlink():
         raise Permanent("UnsafeInput", f"the job's {PAID}/ is a symbolic link", hint="remove it from the store")
     folder.mkdir(parents=True, exist_ok=True)
+    scene = plain_file(context.folder("matte"), of(SCENE_FILE, one.number))
     errand = Errand(
-        image=plain_file(context.folder("matte"), SCENE_FILE), audio=plain_file(context.folder("upload"), SPEECH_FILE),
+        image=scene, audio=plain_file(context.folder("upload"), SPEECH_FILE),
         choice=choice, means=_means(context, local=not online(choice)), ledger=Ledger(folder / "request.json"), keep=folder,
-        tag=f"videojob-{context.document.job.uid}-{context.task.key[:16]}",
+        tag=of(f"videojob-{context.document.job.uid}-{context.task.key[:16]}", one.number),
         told=context.progress,
     )  # fmt: skip
     return provider(choice).perform(errand)
@@ -108,17 +117,20 @@ class _Shape:
     height: int
 
 
-def _talk(context: Context, target: Path) -> None:
-    """Draw the talking face frame by frame, straight into the encoder, with the voice beside it."""
+def _talk(context: Context, one: Sitter, turn: tuple[int, int], target: Path) -> None:
+    """Draw the talking face frame by frame, straight into the encoder, with the voice beside it; `turn` is the person's place
+    among so many.
+    """
+    from ..vision.faces import portrait_face  # noqa: PLC0415
     from ..vision.talking import talk  # noqa: PLC0415 - with its models; a provider's pod needs neither
     from .matte import BACKGROUND_FILE  # noqa: PLC0415
-    from .sitting import picture, samples  # noqa: PLC0415
 
-    person, behind = picture(context, "matte", CUTOUT_FILE), picture(context, "matte", BACKGROUND_FILE)
+    person, behind = (picture(context, "matte", of(name, one.number)) for name in (CUTOUT_FILE, BACKGROUND_FILE))
+    mesh = portrait_face(np.ascontiguousarray(person[..., :3]), within=one.place())
     voice, rate = samples(context)
     total = max(1, round(len(voice) * FPS / rate))
     seed = int(context.task.key[:8], 16)
-    frames = talk(person, behind, voice, rate, fps=FPS, seed=seed)
+    frames = talk(person, behind, voice, rate, fps=FPS, seed=seed, mesh=mesh)
     watchdog = context.watchdog()
     shape = _Shape(person.shape[1], person.shape[0])
 
@@ -128,7 +140,8 @@ def _talk(context: Context, target: Path) -> None:
             sink.write(memoryview(frame.tobytes()))
             watchdog.advance(number)
             if number % FPS == 0:
-                context.progress(min(99, number * 100 // total), f"Drawing second {number // FPS} of {total // FPS}")
+                done = (turn[0] * total + number) * 100 // (turn[1] * total)
+                context.progress(min(99, done), f"Drawing second {number // FPS} of {total // FPS}")
 
     argv = _encoder(context, shape, plain_file(context.folder("upload"), SPEECH_FILE), target)
     finished = run_fed(lambda stdin: context.run(argv, fences=FENCES, watchdog=watchdog, stdin=stdin), feed)

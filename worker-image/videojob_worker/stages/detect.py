@@ -5,18 +5,19 @@ from __future__ import annotations
 from videojob_api.avatar.tasks import PORTRAIT_FILE, DetectParams
 from videojob_api.contract import StageResult, canonical_json
 from videojob_api.v1alpha1 import AvatarStatus, PersonDetection
+from videojob_api.v1alpha1.avatar import MOST_PERSONS
 
-from ..base.errors import BadConfig
+from ..base.errors import BadConfig, Permanent
 from ..vision import people
 from ..vision.boxes import Box
 from ..vision.detectors import open_detector
 from .context import Context
 from .scenes import written
-from .sitting import FOUND_FILE, Sitter, mounted, named, picture
+from .sitting import FOUND_FILE, Sitter, Sitters, mounted, named, picture
 
 
 def run(context: Context) -> StageResult:
-    """Write who was chosen. Raises Permanent: NoPersons, NoSuchPerson."""
+    """Write who was chosen. Raises Permanent: NoPersons, NoSuchPerson, TooManyPersons."""
     params = context.params
     if not isinstance(params, DetectParams):
         raise BadConfig("BadDocument", "stage detect got another stage's params")
@@ -31,10 +32,17 @@ def run(context: Context) -> StageResult:
         second=asked.second_pass_percent / 100,
     )  # fmt: skip
     chosen = people.choose(found, asked.select, size, asked.index)
+    every = asked.select == "All"
+    if len(chosen) > MOST_PERSONS:
+        text = f"{len(chosen)} persons detected, avatar.detection.select All makes videos of {MOST_PERSONS} at most"
+        raise Permanent(
+            "TooManyPersons", text, hint="cut the picture, or choose with select Index, one VideoJob for each"
+        )
     person = found.persons[chosen[0] - 1]
-    crop = people.upper_body(person, size) if asked.crop == "UpperBody" else None
-    sitter = Sitter(person=_edges(person.box), crop=_edges(crop) if crop is not None else None)
-    record = written(context.staging, FOUND_FILE, canonical_json(sitter.dump()))
+    sitting = tuple(
+        _sitter(found.persons[number - 1], size, asked.crop, number if every else None) for number in chosen
+    )
+    record = written(context.staging, FOUND_FILE, canonical_json(Sitters(sitters=sitting).dump()))
     again = f"it took a second look, at {found.confidence:g}, to find anybody" if found.again else None
     notes = tuple(note for note in (again, detector.note) if note is not None)
     return StageResult(
@@ -44,9 +52,15 @@ def run(context: Context) -> StageResult:
             person_detection=PersonDetection(
                 total_persons=len(found.persons), selected_person_id=chosen[0],
                 confidence=round(min(1.0, float(person.confidence)), 3), detector=detector.name,
+                selected_person_ids=chosen if every else None,
             )
         ),
     )  # fmt: skip
+
+
+def _sitter(person: people.Person, size: tuple[int, int], crop: str, number: int | None) -> Sitter:
+    shown = people.upper_body(person, size) if crop == "UpperBody" else None
+    return Sitter(person=_edges(person.box), crop=_edges(shown) if shown is not None else None, number=number)
 
 
 def _edges(box: Box) -> tuple[float, float, float, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from videojob_api.avatar.tasks import VIDEO_FILE, FinishParams
+from videojob_api.avatar.tasks import VIDEO_FILE, FinishParams, of
 from videojob_api.contract import StageResult
 from videojob_api.v1alpha1 import AvatarStatus
 from videojob_api.v1alpha1.status import OutputStatus
@@ -21,6 +21,7 @@ from ..media import tools
 from ..storage.records import stored
 from .context import Context, plain_file
 from .filming import marked, output
+from .sitting import sitters
 from .studio import Studio
 
 VIDEO, STILL = "video", "thumbnail"
@@ -36,45 +37,57 @@ def run(context: Context) -> StageResult:
     if not isinstance(params, FinishParams):
         raise BadConfig("BadDocument", "stage finish got another stage's params")
     context.earlier("animate")
-    raw = plain_file(context.folder("animate"), VIDEO_FILE)
+    seconds, sizes, files = list[int](), list[str](), list[OutputStatus]()
+    found = sitters(context)
+    for place, one in enumerate(found):
+        context.progress(100 * place // len(found), "Judging the video")
+        video, still = _finished(context, one.number)
+        files += [video, still]
+        seconds.append(video.duration_ms or 0)
+        sizes.append(f"{seconds[-1] / 1000:.1f} s of {video.width}x{video.height}")
+    return StageResult(
+        kind=context.kind.kind, message=", ".join(sizes)[:200], files=tuple(files),
+        tools={"ffmpeg": tools.version(context.tool)}, avatar=AvatarStatus(duration_ms=max(seconds)),
+    )  # fmt: skip
+
+
+def _finished(context: Context, number: int | None) -> tuple[OutputStatus, OutputStatus]:
+    """One person's video and still picture."""
+    raw = plain_file(context.folder("animate"), of(VIDEO_FILE, number))
     found = probing.probe(raw, "mov", context.tool)
     wanted = (context.earlier("upload").avatar or AvatarStatus()).duration_ms or 0
     if found.audio is None:
         raise _failed("it has no sound")
     if abs(found.duration_ms - wanted) > DRIFT_MS + wanted // 20:
         raise _failed(f"it lasts {found.duration_ms} ms, the voice {wanted} ms")
-    context.progress(10, "Compressing the video")
-    target, at = context.staging / f"{VIDEO}.mp4", Studio(context)
+    name, at = of(VIDEO, number), Studio(context)
+    target = context.staging / f"{name}.mp4"
     at.done(_encoder(context, raw, target), "compressing the avatar")
     marks.mark(target)
     made = probing.probe(target, "mov", context.tool)
     moment = min(MOMENT_MS, made.duration_ms // 2)
-    frame, still = context.staging / "frame.png", context.staging / f"{VIDEO}_thumb.jpg"
+    frame, still = context.staging / "frame.png", context.staging / f"{name}_thumb.jpg"
     at.done(_frame(target, moment, frame), "taking a still picture")
     with Image.open(frame, formats=("PNG",)) as opened:
         opened.convert("RGB").save(still, "JPEG", quality=QUALITY, xmp=marks.packet())
         size = opened.size
     frame.unlink()
-    return StageResult(
-        kind=context.kind.kind, message=f"{made.duration_ms / 1000:.1f} s of {size[0]}x{size[1]}",
-        files=(_video(context, target, made), _still(context, still, size)), tools={"ffmpeg": tools.version(context.tool)},
-        avatar=AvatarStatus(duration_ms=made.duration_ms),
-    )  # fmt: skip
+    return _video(context, name, target, made), _still(context, of(STILL, number), still, size)
 
 
-def _video(context: Context, path: Path, made: probing.Probe) -> OutputStatus:
+def _video(context: Context, name: str, path: Path, made: probing.Probe) -> OutputStatus:
     found = stored(path)
     row = output(
-        context, VIDEO, "video/mp4", found, (made.video.width, made.video.height), made.video.codec,
+        context, name, "video/mp4", found, (made.video.width, made.video.height), made.video.codec,
         audio_codec=made.audio.codec if made.audio is not None else None, duration_ms=made.duration_ms,
-        frame_rate=str(made.video.average_rate), synthetic=marked(path, VIDEO),
+        frame_rate=str(made.video.average_rate), synthetic=marked(path, name),
         bitrate_kbps=round(found.size_bytes * 8 / max(1, made.duration_ms)),
     )  # fmt: skip
     return row.model_copy(update={"profile": "avatar"})
 
 
-def _still(context: Context, path: Path, size: tuple[int, int]) -> OutputStatus:
-    row = output(context, STILL, "image/jpeg", stored(path), size, "mjpeg", synthetic=marked(path, STILL))
+def _still(context: Context, name: str, path: Path, size: tuple[int, int]) -> OutputStatus:
+    row = output(context, name, "image/jpeg", stored(path), size, "mjpeg", synthetic=marked(path, name))
     return row.model_copy(update={"profile": "avatar"})
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from videojob_api.avatar.tasks import CUTOUT_FILE, PORTRAIT_FILE, SCENE_FILE, MatteParams
+from videojob_api.avatar.tasks import CUTOUT_FILE, PORTRAIT_FILE, SCENE_FILE, MatteParams, of
 from videojob_api.contract import StageResult
 from videojob_api.v1alpha1.avatar import Matting
 
@@ -13,17 +14,19 @@ from ..base.errors import BadConfig, Permanent, out_of_memory
 from ..compose import picture as strangers
 from ..storage.records import stored
 from ..vision import backgrounds, matting, models
-from ..vision.boxes import Box, Picture
+from ..vision.boxes import Picture
 from ..vision.matting import CutOut
 from .context import Context
-from .sitting import mounted, named, picture, save, sitter
+from .sitting import Sitter, mounted, named, picture, save, sitters
 
 WHITE = "#FFFFFF"
 BACKGROUND_FILE = "background.png"
+HELD, EDGE = 0.5, 15
+"""From this share on a pixel holds a person together; so many pixels round it belong to the edge."""
 
 
 def run(context: Context) -> StageResult:
-    """Write the person alone, the background, and both together; all of the same even size.
+    """Write each person alone, the background, and both together; all of the same even size.
 
     Raises Permanent: what reading avatar.matting.image raises; with `fallback: Deny` also MattingDegraded. Raises Resource when
     memory does not suffice, or suffices for lesser means only and `fallback` is Deny.
@@ -31,16 +34,12 @@ def run(context: Context) -> StageResult:
     params = context.params
     if not isinstance(params, MatteParams):
         raise BadConfig("BadDocument", "stage matte got another stage's params")
-    asked, found = params.matting, sitter(context)
+    asked, found = params.matting, sitters(context)
     portrait = picture(context, "upload", PORTRAIT_FILE)
-    shown = (Box(*found.crop) if found.crop is not None else Box(0, 0, portrait.shape[1], portrait.shape[0])).whole()
-    degraded: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    accelerator = None
+    matter: matting.Matter | None = None
+    small: str | None = None
     context.progress(10, "Cutting the person out")
-    if asked.matter == "none":
-        alpha = np.ones(portrait.shape[:2], np.float32)
-    else:
+    if asked.matter != "none":
         precision = asked.precision or models.precision()
         small = context.task.working_size if asked.weights is not None else None
         given = mounted(context, asked.weights, precision) | ({"side": int(small)} if small is not None else {})
@@ -51,31 +50,68 @@ def run(context: Context) -> StageResult:
             raise Permanent(
                 "MattingDegraded", text, hint="set avatar.matting.matter to mediapipe, or fallback.policy to Allow"
             )
-        raw = matter.matte(portrait, found.box())
-        alpha = matting.refine(portrait, raw, smoothing=asked.smoothing, padding=asked.padding)
-        if matter.degraded is not None and params.fallback.policy == "Deny":
+    told, parts = [], []
+    for place, one in enumerate(found):
+        context.check()
+        if place:
+            context.progress(10 + 90 * place // len(found), f"Cutting out person #{one.number}")
+        person, behind = _seated(context, asked, portrait, one, matter)
+        if matter is not None and matter.degraded is not None and params.fallback.policy == "Deny":
             raise out_of_memory(f"avatar.matting ({matter.name}), which is to do no less than asked for,")
-        degraded = (matter.degraded,) if matter.degraded is not None else ()
-        if small is not None:
-            degraded = (f"the mask was made at {small} pixels, for earlier attempts ran out of memory", *degraded)
-        notes = (matter.note,) if matter.note is not None else ()
-        accelerator = matter.accelerator
-    person = matting.cut_out(portrait, alpha) if asked.matter != "none" else _whole(portrait)
-    behind = _behind(context, asked, portrait, alpha)
-    part = _even(shown)
-    person, behind = (np.ascontiguousarray(each[part]) for each in (person, behind))
-    for name, pixels in (
-        (CUTOUT_FILE, person),
-        (BACKGROUND_FILE, behind),
-        (SCENE_FILE, backgrounds.place(person, behind)),
-    ):
-        save(context.staging / name, pixels)
-    share = float((person[..., 3] > 127).mean())
+        for name, pixels in (
+            (CUTOUT_FILE, person),
+            (BACKGROUND_FILE, behind),
+            (SCENE_FILE, backgrounds.place(person, behind)),
+        ):
+            target = context.staging / of(name, one.number)
+            save(target, pixels)
+            parts.append(stored(target))
+        who = "the person" if one.number is None else f"person #{one.number}"
+        told.append(f"{who} fills {float((person[..., 3] > 127).mean()):.0%} of {person.shape[1]}x{person.shape[0]}")
+    degraded = (matter.degraded,) if matter is not None and matter.degraded is not None else ()
+    if small is not None:
+        degraded = (f"the mask was made at {small} pixels, for earlier attempts ran out of memory", *degraded)
     return StageResult(
-        kind=context.kind.kind, message=f"the person fills {share:.0%} of {person.shape[1]}x{person.shape[0]}",
-        parts=tuple(stored(context.staging / name) for name in (CUTOUT_FILE, BACKGROUND_FILE, SCENE_FILE)),
-        degraded=degraded, notes=notes, accelerator=accelerator,
+        kind=context.kind.kind, message="; ".join(told)[:200], parts=tuple(parts), degraded=degraded,
+        notes=(matter.note,) if matter is not None and matter.note is not None else (),
+        accelerator=matter.accelerator if matter is not None else None,
     )  # fmt: skip
+
+
+def _seated(
+    context: Context, asked: Matting, portrait: Picture, one: Sitter, matter: matting.Matter | None
+) -> tuple[CutOut, Picture]:
+    """One person alone, and what is seen behind, both as large as what is shown of the portrait."""
+    if matter is None:
+        alpha, person = np.ones(portrait.shape[:2], np.float32), _whole(portrait)
+    else:
+        raw = matter.matte(portrait, one.box())
+        if _company(context):
+            raw = _own(raw, one)
+        alpha = matting.refine(portrait, raw, smoothing=asked.smoothing, padding=asked.padding)
+        person = matting.cut_out(portrait, alpha)
+    part = _even(one.shown((portrait.shape[1], portrait.shape[0])))
+    behind = _behind(context, asked, portrait, alpha)
+    return np.ascontiguousarray(person[part]), np.ascontiguousarray(behind[part])
+
+
+def _company(context: Context) -> bool:
+    """Whether there are others in the picture."""
+    known = context.earlier("detect").avatar
+    return known is not None and known.person_detection is not None and known.person_detection.total_persons > 1
+
+
+def _own(alpha: NDArray[np.float32], one: Sitter) -> NDArray[np.float32]:
+    """A mask without the others: of what hangs together, that which fills most of the middle of the person's box stays."""
+    count, labels = cv2.connectedComponents((alpha > HELD).astype(np.uint8))
+    left, top, right, bottom = one.box().whole()
+    third = (right - left) // 3
+    middle = labels[max(0, top) : bottom, max(0, left) + third : max(1, right - third)]
+    shares = np.bincount(middle[middle > 0], minlength=count)
+    if shares.max(initial=0) == 0:
+        return alpha
+    near = cv2.dilate((labels == int(shares.argmax())).astype(np.uint8), np.ones((EDGE, EDGE), np.uint8))
+    return np.where(near > 0, alpha, np.float32(0))
 
 
 def _behind(context: Context, asked: Matting, portrait: Picture, alpha: NDArray[np.float32]) -> Picture:

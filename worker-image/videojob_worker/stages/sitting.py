@@ -6,14 +6,15 @@ import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import Field
 
 from videojob_api.avatar.tasks import SPEECH_FILE
-from videojob_api.v1alpha1.avatar import Weights
+from videojob_api.v1alpha1.avatar import MOST_PERSONS, Weights
 from videojob_api.v1alpha1.base import StatusModel
 
 from ..base.errors import BadConfig, Recoverable
@@ -30,10 +31,29 @@ class Sitter(StatusModel):
     """Left, top, right and bottom of the person."""
     crop: tuple[float, float, float, float] | None = None
     """The part of the picture that is shown; None: all of it."""
+    number: int | None = None
+    """Which one it is, counted from the left, where each of several has a portrait."""
 
     def box(self) -> Box:
         """The person's box."""
         return Box(*self.person)
+
+    def shown(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Edges of what is shown of a portrait of this width and height, in whole pixels."""
+        return (Box(*self.crop) if self.crop is not None else Box(0, 0, *size)).whole()
+
+    def place(self) -> Box:
+        """The person's box in what is shown."""
+        across, down = self.shown((0, 0))[:2]
+        left, top, right, bottom = self.person
+        return Box(left - across, top - down, right - across, bottom - down)
+
+
+class Sitters(StatusModel):
+    """Everybody who has a portrait."""
+
+    sitters: Annotated[tuple[Sitter, ...], Field(min_length=1, max_length=MOST_PERSONS)]
+    """From left to right."""
 
 
 def picture(context: Context, kind: str, name: str) -> Picture:
@@ -69,10 +89,10 @@ def named(field: str) -> Iterator[None]:
         raise BadConfig(error.code, f"{field}: {error.message}", hint=error.hint) from None
 
 
-def sitter(context: Context) -> Sitter:
-    """Who was found."""
+def sitters(context: Context) -> tuple[Sitter, ...]:
+    """Who was found, and is to speak."""
     context.earlier("detect")
-    return Sitter.model_validate_json(plain_file(context.folder("detect"), FOUND_FILE).read_bytes())
+    return Sitters.model_validate_json(plain_file(context.folder("detect"), FOUND_FILE).read_bytes()).sitters
 
 
 def save(path: Path, pixels: NDArray[np.uint8]) -> None:

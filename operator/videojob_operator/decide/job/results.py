@@ -18,7 +18,7 @@ from videojob_api.v1alpha1.sources import UPLOADS
 
 from ..naming import report_group
 from ..recipes import containers, kind_of
-from ..recipes.avatar import OUTPUTS as AVATAR_OUTPUTS
+from ..recipes.avatar import published
 from ..recipes.story import outputs
 from ..world import ContainerView, JobView, Observed
 from .draft import OUTPUTS, Group
@@ -195,7 +195,7 @@ def _outputs(seen: Observed, files: Sequence[OutputStatus]) -> str | None:
     if spec is not None and spec.story is not None:
         wanted = sorted(outputs(spec))
     if spec is not None and spec.avatar is not None:
-        wanted = sorted(AVATAR_OUTPUTS)
+        wanted = sorted(published(spec.avatar, len(files)))
     if sorted(file.name for file in files) != wanted:
         return f"outputs {', '.join(wanted)} were planned, others were published"
     if sum(len(canonical_json(file.dump())) for file in files) > MAX_OUTPUTS_BYTES:

@@ -11,12 +11,22 @@ from videojob_api.avatar import params, tasks
 from videojob_api.story import tasks as story
 from videojob_api.story.params import StoryFallback, Voice
 from videojob_api.v1alpha1 import PlanStatus, StoredFile, VideoJobSpec
-from videojob_api.v1alpha1.avatar import AvatarFile
+from videojob_api.v1alpha1.avatar import MOST_PERSONS, AvatarFile, AvatarSpec
 
 from .base import Step
 
 OUTPUTS = ("video", "thumbnail")
 """What every avatar publishes."""
+
+
+def published(asked: AvatarSpec, count: int) -> tuple[str, ...]:
+    """What an avatar publishes that has so many outputs: with `select: All` a pair for each person (A-039), and how many there
+    are is known from the picture alone.
+    """
+    if asked.detection.select != "All":
+        return OUTPUTS
+    persons = range(1, 1 + max(1, min(MOST_PERSONS, count // len(OUTPUTS))))
+    return tuple(tasks.of(name, number) for number in persons for name in OUTPUTS)
 
 
 def avatar(spec: VideoJobSpec, _plan: PlanStatus) -> tuple[Step, ...]:
@@ -44,10 +54,11 @@ def avatar(spec: VideoJobSpec, _plan: PlanStatus) -> tuple[Step, ...]:
             ("upload", "detect"), accelerated=params.on_gpu(asked.matting.matter),
         ),
         Step(
-            stages.ANIMATE, tasks.AnimateParams(animator=animator), ("upload", "matte"), online=params.online(animator),
+            stages.ANIMATE, tasks.AnimateParams(animator=animator), ("upload", "detect", "matte"),
+            online=params.online(animator),
             accelerated=None if animator.name == "command" else False,  # a program of one's own may want the class's GPU (A-046)
         ),
-        Step(stages.FINISH, tasks.FinishParams(), ("upload", "animate"), accelerated=False),
+        Step(stages.FINISH, tasks.FinishParams(), ("upload", "detect", "animate"), accelerated=False),
         Step(stages.DELIVER, tasks.DeliverParams(consent=asked.consent), ("upload", "detect", "animate", "finish")),
     )  # fmt: skip
 
