@@ -344,6 +344,8 @@ class Progress(StatusModel):
     """Free space of the store."""
     capacity_bytes: Annotated[int, Field(ge=0)] | None = None
     """Size of the store's volume."""
+    gpu_percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Load of the GPUs that the container was given, as NVML samples it; None where there is none."""
 
 
 class FetchParams(StatusModel):

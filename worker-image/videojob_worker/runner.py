@@ -25,6 +25,7 @@ from videojob_api.v1alpha1.status import InputStatus
 from . import evidence
 from .base import document as documents
 from .base import errors, results, usage
+from .base.cards import Cards
 from .base.channel import Channel, Reporter
 from .base.document import Work
 from .base.errors import BadConfig, WorkerError
@@ -119,6 +120,7 @@ class _Run:
         self.index = fanout.item_of(document, settings.index)
         self.debug = self.store.debug(document.group, document.attempt, self.index)
         self.deadline = Deadline(document.limits.timeout_seconds or contract.default_timeout_seconds(None))
+        self.cards = Cards()
         self.reporter = Reporter(self._send)
         self.stage: str | None = None
         self.input: InputStatus | None = None
@@ -283,7 +285,8 @@ class _Run:
 
     def _send(self, progress: Progress) -> None:
         free, capacity = self._space()
-        progress = progress.model_copy(update={"free_bytes": free, "capacity_bytes": capacity})
+        load = self.cards.percent() if usage.gpus() else None
+        progress = progress.model_copy(update={"free_bytes": free, "capacity_bytes": capacity, "gpu_percent": load})
         self.log.info(progress.message or progress.stage, extra={"progress": progress.dump()})
         self.channel.post(contract.PROGRESS_ROUTE, contract.canonical_json(progress.dump()))
 

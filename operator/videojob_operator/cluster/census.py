@@ -39,8 +39,8 @@ def export_census(metrics: Metrics, known: Knowledge, slots: Slots) -> None:
     )  # fmt: skip
     metrics.family(
         "gpu_utilization_percent",
-        "Share of the GPU slots (yolo, birefnet) that live Jobs hold, in percent, by queue; the devices' own load is their "
-        "exporter's to tell.",
+        "Share of the GPU slots (yolo, birefnet) that live Jobs hold, in percent, by queue; the devices' own load is "
+        "videojob_gpu_load_percent.",
         ("queue",), lambda: gpu_percent(known, slots),
     )  # fmt: skip
     metrics.family(

@@ -25,6 +25,7 @@ from videojob_api.contract import (
     RunResult,
     canonical_json,
 )
+from videojob_api.stages import KINDS
 from videojob_api.sweeping import MAX_QUESTION_BYTES, SWEEP_ROUTE, SweepAnswer, SweepQuestion
 
 from ..runtime.budget import Budget
@@ -130,6 +131,9 @@ class Endpoint:
         refused = await self._vet(token, sample.uid, sample.group, sample.attempt)
         if refused is not None:
             return refused
+        if sample.gpu_percent is not None:
+            row = KINDS.get(sample.stage)
+            self._metrics.gpu_load.labels(row.stage if row is not None else "other").observe(sample.gpu_percent)
         if self._inbox.put_progress(sample):
             self._taken(sample.uid, False)
         return web.Response(status=204)

@@ -19,6 +19,7 @@ _METHODS = {"POST": "create", "PATCH": "patch", "PUT": "update", "DELETE": "dele
 _LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _WAITS = (0.01, 0.05, 0.25, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
 _MINUTES = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200)
+_PERCENTS = (5.0, 10.0, 25.0, 50.0, 75.0, 80.0, 90.0, 95.0, 100.0)
 _SIZES = tuple(float(1 << power) for power in range(16, 34, 2))
 
 
@@ -77,6 +78,11 @@ class Metrics:
         self.gpu_seconds = counter(
             "videojob_gpu_seconds_total", "GPU seconds held by stages that succeeded.", "namespace", "stage"
         )
+        self.gpu_load = histogram(
+            "videojob_gpu_load_percent",
+            "Load of a stage's GPUs in percent, at each of its workers' samples (NVML); of a shared card, all of it.",
+            _PERCENTS, "stage",
+        )  # fmt: skip
         self.retries = counter(
             "videojob_retries_total", "Failed attempts that were repeated, by failure class.", "class"
         )

@@ -37,6 +37,7 @@ class Port:
         self.session, self.api, self.inbox, self.clock = session, api, inbox, clock
         self.taken: list[tuple[str, bool]] = []
         self.number = 0
+        self.metrics = Metrics()
 
     async def post(
         self, body: bytes | str, *, token: str | None = GOOD, route: str = PROGRESS_ROUTE
@@ -63,13 +64,14 @@ async def a_port() -> AsyncIterator[Port]:
     api.tokens["bare", audience("uid-1")] = Identity("somebody")
     api.tokens["other", audience("uid-1")] = Identity("sa", "pod-9", "pod-uid-9")
     taken: list[tuple[str, bool]] = []
+    metrics = Metrics()
     endpoint = Endpoint(
         api,
         inbox,
         sender=lambda uid, pod: Sender("main", 2) if (uid, pod) == ("uid-1", "pod-uid-1") else None,
         taken=lambda uid, urgent: taken.append((uid, urgent)),
         sweeps=Answers(),
-        metrics=Metrics(),
+        metrics=metrics,
         clock=clock,
     )
     server = Server(endpoint.app(), "127.0.0.1", 0)
@@ -77,7 +79,7 @@ async def a_port() -> AsyncIterator[Port]:
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
             port = Port(session, api, inbox, clock)
-            port.taken, port.number = taken, server.port
+            port.taken, port.number, port.metrics = taken, server.port, metrics
             yield port
     finally:
         await server.stop()
@@ -104,6 +106,17 @@ async def test_news_is_taken_and_the_token_reviewed_once_a_minute() -> None:
         assert port.taken == [("uid-1", False)] * 3
 
 
+async def test_the_load_of_gpus_is_counted_by_stage() -> None:
+    """A-027: as workers sample it; a stage that nobody knows is `other`, and one without a GPU is not counted."""
+    async with a_port() as port:
+        for stage, load in (("matte", 92), ("matte", 40), ("guess", 7), ("matte", None)):
+            assert (await port.post(sample(stage=stage, gpu_percent=load)))[0] == 204
+        printed = port.metrics.exposition().decode()
+        assert 'videojob_gpu_load_percent_sum{stage="BackgroundRemoval"} 132.0' in printed
+        assert 'videojob_gpu_load_percent_count{stage="BackgroundRemoval"} 2.0' in printed
+        assert 'videojob_gpu_load_percent_count{stage="other"} 1.0' in printed
+
+
 REFUSED = (
     pytest.param(sample(), None, 401, "Bearer", id="no token"),
     pytest.param(sample(), "forged", 401, "audience", id="a forged token"),
@@ -114,6 +127,7 @@ REFUSED = (
     pytest.param(sample(group="commit"), "good", 409, "not 2 of commit", id="another group"),
     pytest.param(sample(), "x" * 5000, 401, "Bearer", id="a token of five kilobytes"),
     pytest.param(sample(percent=101), "good", 422, "percent", id="101 percent"),
+    pytest.param(sample(gpu_percent=101), "good", 422, "gpuPercent", id="a GPU that works more than it can"),
     pytest.param(sample(percent=-1), "good", 422, "percent", id="minus one percent"),
     pytest.param(sample(eta_seconds=10**12), "good", 422, "etaSeconds", id="an endless estimate"),
     pytest.param('{"percent": NaN}', "good", 422, "", id="NaN"),
