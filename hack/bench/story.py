@@ -313,14 +313,10 @@ def moviepy_python(folder: Path) -> Path:
     return python
 
 
-def vmaf(bench: Bench, manifest: SceneManifest, film: Path) -> str:
-    """Quality of two scenes against the same motion drawn from the photograph with Lanczos, where an FFmpeg with libvmaf is; and
-    that of the encoder alone, so that it is seen whose loss it is.
+def vmaf(bench: Bench, manifest: SceneManifest, film: Path, python: Path) -> str:
+    """Quality of two scenes against the same motion drawn from the photograph with Lanczos, told by the FFmpeg that comes with
+    MoviePy, which has libvmaf; and that of the encoder alone, so that it is seen whose loss it is.
     """
-    try:
-        import imageio_ffmpeg  # noqa: PLC0415 - an optional tool of this bench alone
-    except ImportError:
-        return "not measured: pip install imageio-ffmpeg for an FFmpeg with libvmaf"
     reference = bench.folder / "reference.yuv"
     draft = manifest.model_copy(update={"captions": Captions(style="none")})
     plain = [scene.model_copy(update={"overlays": ()}) for scene in draft.scenes[:2]]
@@ -335,7 +331,8 @@ def vmaf(bench: Bench, manifest: SceneManifest, film: Path) -> str:
     bench.raw(own)
     own.unlink()
     lanczos(source, reference)
-    program = imageio_ffmpeg.get_ffmpeg_exe()
+    ask = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())"
+    program = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True).stdout.strip()
     ours, alone = (scored(program, film_, reference, bench.folder) for film_ in (film, bench.folder / "raw.mp4"))
     reference.unlink()
     return f"{ours}; x264 alone on the same frames: {alone}"
@@ -406,8 +403,9 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=36, help="scenes of 5 s of the whole film")
     parser.add_argument("--excerpt", type=int, default=6, help="scenes of the excerpt that is repeated")
     parser.add_argument("--preset", default="superfast")
-    parser.add_argument("--peers", action="store_true", help="also zoompan and MoviePy 2.2.1 (installed for it)")
-    parser.add_argument("--vmaf", action="store_true", help="also the quality, where imageio-ffmpeg is installed")
+    parser.add_argument(
+        "--peers", action="store_true", help="also zoompan and MoviePy 2.2.1 (installed for it), and VMAF"
+    )
     options = parser.parse_args()
     memory = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir())  # noqa: S108 - raw frames
     with tempfile.TemporaryDirectory(prefix="videojob-bench-", dir=memory) as made:
@@ -422,8 +420,8 @@ def main() -> None:
             raw.append(bench.raw(folder / "frames.yuv"))
             ours.append(bench.ours(excerpt, folder / f"e{number}"))
         peers: list[tuple[str, Callable[[], float]]] = []
+        python = moviepy_python(folder) if options.peers else Path()
         if options.peers:
-            python = moviepy_python(folder)
             peers = [
                 ("zoompan script, no captions, no sound", lambda: bench.zoompan(options.excerpt)),
                 ("MoviePy 2.2.1, no captions, no sound", lambda: bench.moviepy(python, options.excerpt)),
@@ -463,8 +461,8 @@ def main() -> None:
         rows += [
             (name, f"{seconds:.1f} s, {seconds / statistics.median(ours):.1f} times ours") for name, seconds in others
         ]
-        if options.vmaf:
-            rows.append(("VMAF against Lanczos from the photographs", vmaf(bench, whole, folder / "v.mp4")))
+        if options.peers:
+            rows.append(("VMAF against Lanczos from the photographs", vmaf(bench, whole, folder / "v.mp4", python)))
         table(rows)
 
 
