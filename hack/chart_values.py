@@ -189,6 +189,16 @@ class Defaults(ApiModel):
     """Let the operator create those that are absent in its namespace."""
 
 
+class Alerts(ApiModel):
+    """Alerts of the Prometheus Operator (A-028)."""
+
+    enabled: bool = False
+    """Whether a PrometheusRule is made: avatars that fail or take long, GPU slots that are all held, stores that are nearly
+    full. Its CRD must be there."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Labels by which a Prometheus chooses its rules."""
+
+
 class ChartValues(ApiModel):
     """Every value of the chart."""
 
@@ -221,5 +231,7 @@ class ChartValues(ApiModel):
     """Rights."""
     service_account: ServiceAccount = ServiceAccount()
     """The operator's identity."""
+    alerts: Alerts = Alerts()
+    """Alerts."""
     network_policy: NetworkPolicy = NetworkPolicy()
     """Who may talk to whom."""

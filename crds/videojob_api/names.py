@@ -187,6 +187,8 @@ class Reason(StrEnum):
     given back meanwhile."""
     POD_PENDING = "PodPending"
     """The pod cannot start, or is being taken away with its node; the message has the cluster's own words."""
+    CONSENT_REQUIRED = "ConsentRequired"
+    """The queue demands `spec.avatar.consent`, and the VideoJob has none."""
     DUPLICATE = "Duplicate"
     """Another VideoJob of the namespace has the same `spec.idempotencyKey`; the message names it."""
     CANCELLED = "Cancelled"

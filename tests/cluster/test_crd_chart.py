@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -89,6 +90,44 @@ def test_a_namespace_named_twice_fails() -> None:
 def test_values_of_the_file_are_the_models_defaults() -> None:
     done = helm("show", "values", CHART)
     assert yaml.safe_load(done.out) == ChartValues().model_dump(mode="json", by_alias=True)
+
+
+ALERTS = {
+    "AvatarsFail": ("videojob_finished_total", "< 0.95", "10m"),
+    "AvatarsSlow": ("pipeline_execution_time_seconds", "> 90", "10m"),
+    "GpuSlotsBusy": ("gpu_utilization_percent", "> 90", "5m"), "StorageLow": ("mediastore_free_bytes", "< 5e9", None),
+}  # fmt: skip
+
+
+def test_alerts_are_those_of_the_seeds_and_ask_for_metrics_that_there_are(root: Path) -> None:
+    """A-025, A-028: success below 95 % for 10 min, average above 90 s, GPU above 90 % for 5 min, less than 5 GB free; each with
+    something to do.
+    """
+    assert not [body for body in render() if body["kind"] == "PrometheusRule"]
+    made = one(render("--set", "alerts.enabled=true,alerts.labels.release=prometheus"), "PrometheusRule")
+    assert made["metadata"]["labels"]["release"] == "prometheus"
+    rules = {rule["alert"]: rule for group in made["spec"]["groups"] for rule in group["rules"]}
+    assert rules.keys() == ALERTS.keys()
+    table = (root / "operator/METRICS.md").read_text(encoding="utf-8")
+    for name, (metric, bound, lasting) in ALERTS.items():
+        rule = rules[name]
+        assert metric in rule["expr"]
+        assert rule["expr"].endswith(bound)
+        assert rule.get("for") == lasting
+        assert rule["annotations"]["action"]
+        asked = set(re.findall(r"[a-z]+(?:_[a-z]+)+", re.sub(r"\{[^}]*\}", "", rule["expr"])))
+        assert all(f"`{re.sub('_(sum|count)$', '', one)}`" in table for one in asked), asked
+
+
+def test_a_024_a_class_names_the_cards_that_it_wants() -> None:
+    """A-024: nodes by the product of their card, as NVIDIA's discovery labels them."""
+    product = "workerClasses.cards.nodeSelector.nvidia\\.com/gpu\\.product=Tesla-T4-SHARED"
+    objects = render("--set", "workerClasses.cards.gpu.resource=nvidia.com/gpu.shared", "--set", product,
+                     "--set", "workerClasses.default.gpuClass=cards")  # fmt: skip
+    held = one(objects, "ConfigMap", "videojob-operator-worker-classes")["data"]
+    found = read_classes(yaml.safe_load(held["worker-classes.yaml"]))
+    assert found["cards"].node_selector == {"nvidia.com/gpu.product": "Tesla-T4-SHARED"}
+    assert found["default"].gpu_class == "cards"
 
 
 def environment(objects: list[dict[str, Any]]) -> dict[str, str]:

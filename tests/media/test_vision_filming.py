@@ -1,4 +1,4 @@
-"""A person cut out of a moving, noisy video (A-041)."""
+"""A person cut out of a moving, noisy video, by models that are loaded once for all its frames (A-038, A-041)."""
 
 from __future__ import annotations
 

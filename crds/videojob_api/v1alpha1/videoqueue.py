@@ -82,6 +82,9 @@ class VideoQueueSpec(ApiModel):
     kueue_queue: Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")] | None = None
     """Name of a Kueue LocalQueue, in each VideoJob's namespace, that admits the Jobs once they have their slots: they carry the
     label `kueue.x-k8s.io/queue-name`. A worker class may name another one."""
+    require_consent: bool = False
+    """Whether an avatar has to say in `spec.avatar.consent` who is shown and where the agreement is kept; one that does not fails
+    with reason ConsentRequired. What was accepted before goes on."""
     limits: Annotated[
         tuple[NamespaceLimits, ...], Field(max_length=256, json_schema_extra={"list_map_key": "namespace"})
     ] = ()

@@ -34,6 +34,7 @@ def _uploads(metrics: Metrics, before: VideoJobStatus, after: VideoJobStatus) ->
 
 def _end(metrics: Metrics, after: VideoJobStatus, phase: Phase) -> None:
     """One VideoJob has ended."""
+    metrics.finished.labels(after.type or "Unknown", STATUSES[phase]).inc()
     seconds = None
     if after.start_time is not None and after.completion_time is not None:
         seconds = max(0.0, (after.completion_time - after.start_time).total_seconds())

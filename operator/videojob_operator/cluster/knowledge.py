@@ -323,6 +323,7 @@ class Knowledge:
             swept=swept,
             queue_found=queue is not None,
             kueue_queue=queue.kueue_queue if queue is not None else None,
+            consent_required=queue is not None and queue.require_consent,
             profiles=tuple(self._profiles(view.namespace)),
             duplicate_of=self._duplicates.first(view.uid),
             grants=self._slots.grants(view.uid),

@@ -72,6 +72,9 @@ class Metrics:
             "Seconds of each stage that succeeded, by what its models really computed on.", _MINUTES, "type", "stage",
             "accelerator",
         )  # fmt: skip
+        self.finished = counter(
+            "videojob_finished_total", "VideoJobs that ended, by kind of work and how.", "type", "status"
+        )
         self.cpu_seconds = counter(
             "videojob_cpu_seconds_total", "CPU seconds of stages that succeeded.", "namespace", "stage"
         )

@@ -196,6 +196,8 @@ class Observed:
     """Whether the queue the spec names exists."""
     kueue_queue: str | None = None
     """LocalQueue that the queue hands admission to."""
+    consent_required: bool = False
+    """Whether the queue lets in no avatar without a word about consent."""
     load: QueueLoad | None = None
     """How full that queue is, for a VideoJob that comes to its gate; None for others, and where nothing is limited."""
     profiles: tuple[ProfileView, ...] = ()

@@ -96,3 +96,13 @@ async def test_a_queue_that_hands_admission_to_kueue_labels_its_jobs_and_the_wai
     shop.pod(shop.see(JOBS, TEAM, name, spec=job["spec"] | {"suspend": False}))
     await shop.settle()
     assert "queue" not in shop.status()
+
+
+async def test_a_queue_that_demands_consent_is_heard() -> None:
+    """What the VideoQueue says reaches the decision."""
+    shop = Shop()
+    shop.see(VIDEOQUEUES, SYSTEM, "default", spec=VideoQueueSpec(require_consent=True).dump())
+    face = {"image": {"uri": "store://stock/face.png"}, "speech": {"text": "Hello."}}
+    shop.submit("greeter", transcode=None, avatar=face)
+    await shop.settle()
+    assert shop.status("greeter")["failure"]["code"] == "ConsentRequired"

@@ -71,7 +71,11 @@ CASES = (
         "an avatar that succeeded (A-027)",
         status(phase="Running", type="Avatar"),
         status(phase="Succeeded", type="Avatar", **END),
-        {"pipeline_execution_time_seconds_sum": 42, "videos_generated_total": 0},
+        {
+            "pipeline_execution_time_seconds_sum": 42,
+            "videos_generated_total": 0,
+            'videojob_finished_total{status="success",type="Avatar"}': 1,
+        },
     ),
     Case(
         "a source that was let in (T-017)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from builders import a_videojob
+from builders import Scene, a_videojob
 from videojob_api import stages
 from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec
 from videojob_operator.decide import recipes
@@ -107,3 +107,30 @@ def test_the_fields_of_a_001_have_the_seeds_defaults() -> None:
     look = asked.detection
     assert (look.confidence_percent, look.iou_percent, look.second_pass_percent) == (50, 45, 30)
     assert asked.matting.smoothing
+
+
+AGREED = {"subject": "Ada", "reference": "form 7"}
+
+
+def test_a_queue_may_demand_that_somebody_has_agreed() -> None:
+    """Without a word about consent the VideoJob fails at once, and says what to write; with one it goes its way."""
+    given = Scene.of(transcode=None, avatar=FACE).set(consent_required=True).settle()
+    assert given.condition("Failed") == ("True", "ConsentRequired")
+    assert given.condition("Accepted") == ("False", "ConsentRequired")
+    failure = given.status.failure
+    assert failure is not None
+    assert failure.message == "queue default demands spec.avatar.consent, and there is none"
+    assert failure.hint is not None
+    assert failure.hint.startswith("create the VideoJob anew with avatar.consent")
+    assert given.jobs == {}
+    for scene in (
+        Scene.of(transcode=None, avatar={**FACE, "consent": AGREED}).set(consent_required=True),
+        Scene.of(transcode=None, avatar=FACE),
+        Scene.of().set(consent_required=True),
+    ):
+        assert scene.settle().jobs
+
+
+def test_what_was_accepted_before_the_queue_demanded_consent_goes_on() -> None:
+    given = Scene.of(transcode=None, avatar=FACE).settle().set(consent_required=True).settle()
+    assert given.status.phase == "Running"

@@ -1,4 +1,4 @@
-"""What is kept of a VideoJob, and until when (A-015, A-016, T-011); case 78."""
+"""What is kept of a VideoJob, and until when (A-015, A-016, A-023, A-045, T-011); case 78."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def at(scene: Scene) -> datetime:
 
 
 def test_a_015_outputs_are_kept_for_thirty_days_and_say_so() -> None:
+    """A-023, A-045: outputs 30 days, uploads 7, what tells about errors 90."""
     scene = ended()
     assert {output.expires_at for output in scene.status.outputs} == {at(scene) + 30 * DAY}
     known = scene.status.retention

@@ -45,6 +45,11 @@ def accept(seen: Observed, draft: Draft) -> None:
             draft, Reason.DUPLICATE, text, "look at that VideoJob, or create another with a key of its own", seen.now
         )
         return
+    if seen.consent_required and spec.avatar is not None and spec.avatar.consent is None:
+        text = f"queue {spec.queue} demands spec.avatar.consent, and there is none"
+        hint = "create the VideoJob anew with avatar.consent: subject says who is shown, reference where the agreement is kept"
+        _refuse(draft, Reason.CONSENT_REQUIRED, text, hint, seen.now)
+        return
     problem = draft.told.problem or _missing(seen, spec) or _at_the_gate(seen, draft, spec)
     if problem is not None:
         _wait(draft, problem)
