@@ -6,11 +6,13 @@ shares. Where memory does not suffice it looks at a smaller square, then goes on
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ..base.errors import Resource, out_of_memory
 from .boxes import Box, Picture
@@ -24,6 +26,37 @@ _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _SPREAD = np.array([0.229, 0.224, 0.225], np.float32)
 
 
+class Network(Protocol):
+    """What answers, by whatever library."""
+
+    @property
+    def note(self) -> str | None:
+        """What was asked for and could not be had."""
+
+    @property
+    def accelerator(self) -> Literal["cpu", "cuda"]:
+        """What it computes on."""
+
+    @property
+    def side(self) -> int | None:
+        """Pixels of the square it takes; None when it takes any."""
+
+    def __call__(self, pictures: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Answers for pictures (count x 3 x height x width). Raises Resource when memory does not suffice."""
+
+    def close(self) -> None:
+        """Give its memory back."""
+
+
+Opener = Callable[[Path, str, Accelerate, Precision], Network]
+
+
+def opened(weights: Path, sha256: str, accelerator: Accelerate, precision: Precision) -> Network:
+    """The network of a file, by what the file is."""
+    kind = Program if is_program(weights) else Session
+    return kind(weights, sha256, accelerator=accelerator, precision=precision)
+
+
 class BiRefNetMatter:
     """Masks by mounted weights (A-020)."""
 
@@ -31,9 +64,9 @@ class BiRefNetMatter:
 
     def __init__(
         self, weights: Path, sha256: str, *, accelerator: Accelerate = "Prefer", precision: Precision = "fp32",
-        side: int = SIDE,
+        side: int = SIDE, opener: Opener = opened,
     ) -> None:  # fmt: skip
-        self._given = (weights, sha256)
+        self._given, self._open = (weights, sha256), opener
         self._accelerate, self._precision = accelerator, precision
         self._steps: list[str] = []
         try:
@@ -46,9 +79,8 @@ class BiRefNetMatter:
             self._steps.append("on the CPU")
         self._side = self._session.side or side
 
-    def _opened(self, accelerator: Accelerate) -> Session | Program:
-        kind = Program if is_program(self._given[0]) else Session
-        return kind(*self._given, accelerator=accelerator, precision=self._precision)
+    def _opened(self, accelerator: Accelerate) -> Network:
+        return self._open(*self._given, accelerator, self._precision)
 
     @property
     def accelerator(self) -> Literal["cpu", "cuda"]:

@@ -5,6 +5,8 @@ An ONNX file is data: no code comes with it. The library is imported with the fi
 
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -46,6 +48,9 @@ class Session:
             (name, {f"trt_{precision}_enable": True} if name.startswith("Tensorrt") and precision != "fp32" else {})
             for name in wanted
         ]
+        if wanted:
+            with redirect_stdout(io.StringIO()):  # it tells what it did not find on the worker's log
+                onnxruntime.preload_dlls()  # CUDA's libraries, from the packages beside it
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 4  # what fails is told by us
