@@ -28,6 +28,7 @@ from videojob_api.v1alpha1 import (
 from videojob_operator.decide.estimate import estimate, learn_all
 from videojob_operator.decide.job import plan
 from videojob_operator.decide.rates import Rates
+from videojob_operator.decide.recipes.avatar import published
 from videojob_operator.decide.recipes.story import outputs, parameters
 from videojob_operator.decide.templates import with_template
 from videojob_operator.decide.world import Observed, ProfileView, VideoJobView
@@ -65,9 +66,14 @@ class Planned:
     """Wall time from its start to its end."""
 
     def outputs(self) -> list[dict[str, Any]]:
-        """Outputs with their exact shape, once the input is known; a story's shape is known from its spec."""
+        """Outputs with their exact shape, once the input is known; a story's shape is known from its spec, an avatar's follows
+        from its portrait, and how many there are of `select: All` from the people in it.
+        """
         if self.plan is not None and self.view.spec is not None and self.view.spec.story is not None:
             return _story(with_template(self.view.spec, self.plan.template))
+        if self.plan is not None and self.view.spec is not None and self.view.spec.avatar is not None:
+            names = published(self.view.spec.avatar, 0) if self.view.spec.stop_after is None else ()
+            return [{"name": name, "profile": "avatar", "size": None, "frameRate": None} for name in names]
         return [_shape(one, self.input) for one in (self.plan.outputs if self.plan is not None else ())]
 
     def dump(self) -> dict[str, Any]:

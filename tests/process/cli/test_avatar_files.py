@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from videojob_cli.collecting import collect
 from videojob_cli.errors import CliError
 from videojob_cli.localjob import Folders
 from videojob_cli.main import from_manifests
+from videojob_cli.planning import forecast
 from videojob_cli.run import load
+from videojob_operator.decide.rates import Rates
 
 FILES = {"face.jpg": b"pretend that this is a face", "voice.wav": b"a voice", "wall.png": b"a wall"}
 
@@ -104,6 +107,20 @@ def test_a_run_on_this_machine_asks_for_what_is_not_there(tmp_path: Path) -> Non
     (tmp_path / "media/voice.wav").unlink()
     with pytest.raises(CliError, match=r"spec\.avatar\.audio is an upload, and voice\.wav is neither beside"):
         load([path], None, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("select", "names"), [("Largest", ["video", "thumbnail"]), ("All", ["video-1", "thumbnail-1"])]
+)
+def test_a_plan_names_jobs_and_outputs(tmp_path: Path, select: str, names: list[str]) -> None:
+    """A-039: of everybody the first pair is named; how many there are only the picture knows."""
+    path = manifest(tmp_path, detection={"select": select})
+    (found,) = forecast([path], None, rates=Rates(), known=[], now=datetime(2026, 11, 1, tzinfo=UTC))
+    body = found.dump()
+    assert [one["name"] for one in body["outputs"]] == names
+    assert [(group["name"], group["slot"]) for group in body["groups"]][1:4] == [
+        ("detect", "yolo"), ("matte", "birefnet"), ("animate", "avatar"),
+    ]  # fmt: skip
 
 
 def test_what_failed_can_be_repeated_with_all_its_files(tmp_path: Path) -> None:
