@@ -6,48 +6,31 @@ Its libraries are gigabytes, so that these tests have a command of their own: `m
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
+import shutil
 import sys
 import time
 import zipfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import yaml
 
 import figures
+from videojob_cli.run import run
 from videojob_worker.base.errors import BadConfig
 from videojob_worker.vision.detectors import open_detector
 from videojob_worker.vision.people import Detector, find
 
-EPOCHS, PICTURES, FRESH = 30, 240, 40
+FRESH = 40
 
 pytestmark = pytest.mark.timeout(1800)  # training takes minutes, more beside others
 
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights as ultralytics writes them, after some two minutes of training on a CPU."""
-    folder = tmp_path_factory.mktemp("yolo")
-    os.environ |= {
-        "YOLO_CONFIG_DIR": str(folder),
-        "YOLO_OFFLINE": "1",
-        "YOLO_AUTOINSTALL": "0",
-        "ULTRALYTICS_SAFE_LOAD": "1",
-    }
-    from ultralytics import YOLO
-
-    YOLO("yolo11n.yaml").train(
-        data=str(figures.dataset(folder / "people", pictures=PICTURES, seed=1)), epochs=EPOCHS, imgsz=figures.SIDE, batch=12,
-        workers=0, project=str(folder), name="run", device="cpu", optimizer="AdamW", lr0=0.003, warmup_epochs=1, mosaic=0.0,
-        plots=False, verbose=False, seed=0, val=False,
-    )  # fmt: skip
-    return folder / "run" / "weights" / "last.pt"
 
 
 def judged(detector: Detector) -> tuple[float, float]:
@@ -128,3 +111,31 @@ def test_a_required_gpu_is_refused_where_there_is_none(weights: Path) -> None:
         return
     with pytest.raises(BadConfig, match="no GPU answers"):
         open_detector("yolo", weights, digest(weights), accelerator="Require")
+
+
+def test_an_avatar_is_detected_by_mounted_yolo_weights(weights: Path, tmp_path: Path) -> None:
+    """A-001, A-014, A-020: the stage in a worker process, weights in the store. A drawn person has no face that could talk."""
+    stock = tmp_path / "store/default/stock"
+    stock.mkdir(parents=True)
+    shutil.copy(weights, stock / "tiny.pt")
+    picture, boxes = figures.figures(np.random.default_rng(5))
+    cv2.imwrite(str(stock / "figures.png"), cv2.resize(picture, (512, 512))[..., ::-1])
+    looks = {"detector": "yolo", "weights": {"uri": "store://stock/tiny.pt", "sha256": digest(weights)}}
+    avatar = {
+        "image": {"uri": "store://stock/figures.png"}, "speech": {"text": "Hello."}, "detection": looks,
+        "matting": {"matter": "none"},
+    }  # fmt: skip
+    body = {
+        "apiVersion": "videojob.dev/v1alpha1", "kind": "VideoJob", "metadata": {"name": "drawn"},
+        "spec": {"avatar": avatar, "retry": {"maxAttempts": 1}},
+    }  # fmt: skip
+    path = tmp_path / "avatar.yaml"
+    path.write_text(yaml.safe_dump(body))
+    (ended,) = run([path], file=None, output=tmp_path / "out", store=tmp_path / "store")
+    stage = next(stage for stage in ended.view.status.stages if stage.name == "Detection")
+    assert stage.state == "Succeeded", ended.view.status.failure
+    assert (stage.message or "").startswith(f"Detected {len(boxes)} person")
+    assert stage.accelerator in {"cpu", "cuda"}
+    person = ended.view.status.avatar.person_detection if ended.view.status.avatar is not None else None
+    assert person is not None
+    assert (person.detector, person.total_persons) == ("yolo", len(boxes))
