@@ -56,7 +56,7 @@ async def test_ten_avatars_share_three_gpus(
         playing = asyncio.create_task(kubelet.run())
         for name in names:  # one after the other, so that the order of the queue is theirs
             await cluster.submit(namespace, name, transcode=None, avatar=AVATAR, queue=queue)
-            await cluster.until(VIDEOJOBS, namespace, phase_is("Queued", "Running"), name=name, because=operator.said)
+            await cluster.until(VIDEOJOBS, namespace, phase_is("Queued", "Running"), name=name, seconds=60)
         for name in reversed(names):  # the last comer is the first to ask for a detector; the first one asks last
             kubelet.uploads.setdefault(name, asyncio.Event()).set()
             ready = phase_is("Running") if name in names[-2:] else waits
@@ -65,11 +65,12 @@ async def test_ten_avatars_share_three_gpus(
                 namespace,
                 lambda raw, ready=ready: ready(raw) and raw["status"]["stages"][0]["state"] == "Succeeded",
                 name=name,
+                seconds=60,
                 because=operator.said,
             )
         kubelet.held.set()
         done = [
-            await cluster.until(VIDEOJOBS, namespace, finished, name=name, seconds=60, because=operator.said)
+            await cluster.until(VIDEOJOBS, namespace, finished, name=name, seconds=180, because=operator.said)
             for name in names
         ]
         pods = await cluster.all(PODS, namespace)

@@ -101,7 +101,7 @@ async def test_a_deleted_videojob_takes_its_jobs_along(cluster: Cluster, operato
 
 
 async def test_health_metrics_and_logs(cluster: Cluster, operators: Operators, namespace: str) -> None:
-    """T-017, X-017: the seeds' metric names are exported, every log line is JSON and says whose it is; SIGTERM ends it."""
+    """A-026, T-017, X-017: it answers for its health, exports the seeds' metrics, logs JSON that says whose; SIGTERM ends it."""
     operator = await operators().start().ready()
     await cluster.namespace(namespace)
     videojob = await cluster.submit(namespace, "trailer")
