@@ -438,7 +438,7 @@ def main() -> None:
         edited[place] = edited[place].model_copy(update={"background": Background(kind="image", file=ref)})
         once_more = bench.ours(whole.model_copy(update={"scenes": tuple(edited)}), folder / "whole")
         print("VideoJobs", file=sys.stderr)
-        jobs = storyjob.measured(folder / "jobs", folder, options.preset, TEXT, options.scenes)
+        jobs = storyjob.measured(folder / "jobs", folder, options.preset, options.scenes)
         raw_fps, our_fps = frames / statistics.median(raw), frames / statistics.median(ours)
         full_fps = whole.total_frames / full
         rows = [

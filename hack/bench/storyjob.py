@@ -14,7 +14,8 @@ from storybench import StoryBench
 
 ASKED = {3: "30-60 s", 6: "60-120 s", 12: "120-180 s", 36: "300-600 s"}
 """Scenes of 5 s, and how long the whole video may take."""
-EDITED = "This was the scene that somebody has edited, and it says another thing in as many words now."
+SAID, EDITED = "Scene {} of a story in many pictures.", "Somebody has edited what is said here."
+"""Short enough for scenes of 5 s."""
 
 
 def asked(preset: str, texts: list[str]) -> dict[str, Any]:
@@ -29,8 +30,10 @@ def asked(preset: str, texts: list[str]) -> dict[str, Any]:
     return {"width": 1920, "height": 1080, "encoding": {"preset": preset, "crf": 23}, "scenes": scenes}
 
 
-def made(root: Path, name: str, story: dict[str, Any]) -> tuple[float, float]:
-    """Wall and CPU seconds from its document to its publication; the start of processes counts as wall alone."""
+def made(root: Path, name: str, story: dict[str, Any]) -> tuple[float, float, float]:
+    """Wall and CPU seconds from its document to its publication, and those of the video; the start of processes counts as wall
+    alone.
+    """
     bench = StoryBench(root, name)
     document, since = bench.story(**story), time.monotonic()
     results = [bench.run(container, document) for container in ("work", "commit")]
@@ -38,10 +41,12 @@ def made(root: Path, name: str, story: dict[str, Any]) -> tuple[float, float]:
     for result in results:
         if result.exit_code != 0:
             raise SystemExit(f"the story was not made: {result.failure}")
-    return wall, sum(stage.cpu_seconds for result in results for stage in result.stages)
+    stages = [stage for result in results for stage in result.stages]
+    lasts = max(stage.story.duration_ms or 0 for stage in stages if stage.story is not None)
+    return wall, sum(stage.cpu_seconds for stage in stages), lasts / 1000
 
 
-def measured(root: Path, pictures: Path, preset: str, text: str, most: int) -> list[tuple[str, str]]:
+def measured(root: Path, pictures: Path, preset: str, most: int) -> list[tuple[str, str]]:
     """Stories of each length beside the time that S-060 asks for, then the longest once more with another picture and with
     another sentence. `pictures` has `p0.jpg` and so on, as many as the story of `most` scenes needs, and `new.jpg`.
     """
@@ -52,16 +57,16 @@ def measured(root: Path, pictures: Path, preset: str, text: str, most: int) -> l
         (root / "stock" / name).hardlink_to(pictures / name)
     rows = []
     for scenes, wanted in sizes.items():
-        story = asked(preset, [f"{text.format(place + 1)} It is one of {scenes}." for place in range(scenes)])
-        rows.append((f"VideoJob of {scenes * 5} s (S-060: {wanted})", told(*made(root, f"made-{scenes}", story))))
+        story = asked(preset, [SAID.format(place + 1 + 100 * scenes) for place in range(scenes)])
+        rows.append((f"VideoJob of {scenes} scenes (S-060: {wanted})", told(*made(root, f"made-{scenes}", story))))
     middle = longest // 2
     story["scenes"][middle]["image"] = {"uri": "store://stock/new.jpg"}
-    rows.append((f"M2: that of {longest * 5} s with another picture", told(*made(root, "picture", story))))
+    rows.append((f"M2: that of {longest} scenes with another picture", told(*made(root, "picture", story))))
     story["scenes"][middle]["text"] = EDITED
-    rows.append((f"that of {longest * 5} s with another sentence", told(*made(root, "sentence", story))))
+    rows.append((f"that of {longest} scenes with another sentence", told(*made(root, "sentence", story))))
     return rows
 
 
-def told(wall: float, cpu: float) -> str:
+def told(wall: float, cpu: float, lasts: float) -> str:
     """Figures as the table has them."""
-    return f"{wall:.1f} s ({cpu:.1f} of CPU in stages)"
+    return f"{lasts:.0f} s of video in {wall:.1f} s ({cpu:.1f} of CPU in stages)"
