@@ -148,7 +148,7 @@ class Applier:
         async for page in self._api.pages(PODS, job.namespace, labels=labels):
             for pod in page:
                 if owner_of(pod) == action.uid:
-                    news |= self._knowledge.learnt(PODS, pod)
+                    news |= self._knowledge.learnt(PODS, pod) or uid_of(pod) not in action.pods
         if news:
             log.info(
                 "pods of a Job that has ended were not seen yet",

@@ -301,11 +301,18 @@ class ConfirmPods:
     """Ask the API server for the pods of a Job before what became of it is read elsewhere: the watch of pods may be behind the
     watch of Jobs.
 
-    Some that our cache has not seen so: they go into the cache and the rest of the plan is dropped. None: go on.
+    Some that the decision did not know: they go into the cache and the rest of the plan is dropped. None: go on. A watch may
+    bring them between the decision and the answer: what the cache knows by then says nothing.
+
+    Attributes:
+        name: of the Job.
+        uid: of the Job.
+        pods: UIDs of its pods that the decision knew.
     """
 
     name: str
     uid: str
+    pods: frozenset[str]
 
 
 @dataclass(frozen=True)

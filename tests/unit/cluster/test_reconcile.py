@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from fakeapi import FakeApi, refuse
 from shop import SYSTEM, TEAM, Shop
 from videojob_api.contract import Progress
-from videojob_operator.cluster.api import JOBS, PODS, VIDEOJOBS, VIDEOQUEUES, ApiError
+from videojob_operator.cluster.api import JOBS, PODS, VIDEOJOBS, VIDEOQUEUES, ApiError, Raw
 from videojob_operator.cluster.apply import status_patch
 from videojob_operator.cluster.reconciler import Minds
 from videojob_operator.decide.job import plan
@@ -344,7 +346,41 @@ async def test_a_pod_that_the_watch_has_not_told_of_is_asked_for_before_a_report
     await shop.settle()
     assert shop.status()["phase"] == "Failed"
     assert shop.status()["failure"]["exitCode"] == 65
-    assert len(shop.jobs()) == 1
+    assert [write for write in shop.api.wrote("create") if " jobs " in write] == [
+        f"create jobs {job['metadata']['name']}"
+    ]
+
+
+async def test_a_pod_that_the_watch_tells_of_while_the_pods_are_asked_for_is_no_pod_that_was_known() -> None:
+    """Cases 14 and 37: between the decision and the answer the watch catches up; the decision is old all the same."""
+    shop = Shop.furnished()
+    shop.submit(retry={"maxAttempts": 1})
+    await shop.settle()
+    job = shop.jobs()[0]
+    owner = {"kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"], "controller": True}
+    labels = {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}
+    ended = [{"name": "work", "state": {"terminated": {"exitCode": 65}}}]
+    pod = shop.api.put(
+        PODS, TEAM, "late", metadata={"ownerReferences": [owner], "labels": labels}, spec={},
+        status={"phase": "Failed", "initContainerStatuses": ended},
+    )  # fmt: skip
+    listed = shop.api.pages
+
+    async def pages(*args: Any, **kwargs: Any) -> AsyncIterator[tuple[Raw, ...]]:
+        async for page in listed(*args, **kwargs):
+            shop.knowledge.saw(PODS, pod)
+            yield page
+
+    with patch.object(shop.api, "pages", pages):
+        shop.see(JOBS, TEAM, job["metadata"]["name"], status={"conditions": [{"type": "Failed", "status": "True"}]})
+        await shop.settle()
+        shop.clock.now += 2
+        await shop.settle()
+    assert shop.status()["phase"] == "Failed"
+    assert shop.status()["failure"]["exitCode"] == 65
+    assert [write for write in shop.api.wrote("create") if " jobs " in write] == [
+        f"create jobs {job['metadata']['name']}"
+    ]
 
 
 async def test_a_report_is_made_of_a_job_whose_pods_are_gone() -> None:

@@ -39,7 +39,8 @@ def launch(seen: Observed, draft: Draft) -> None:
                 draft.actions.append(ConfirmGone(verdict.confirm))
             action = report(seen, draft.status, spec, group, attempt)
             if verdict.job is not None and verdict.pod is None and action.name not in seen.foreign:
-                draft.actions.append(ConfirmPods(verdict.job.name, verdict.job.uid))
+                known = frozenset(pod.uid for pod in verdict.job.pods)
+                draft.actions.append(ConfirmPods(verdict.job.name, verdict.job.uid, known))
             if _create(seen, draft, action):
                 draft.stages(group.name, job=action.name)
         elif verdict.state == "Reading" and verdict.job is not None:
