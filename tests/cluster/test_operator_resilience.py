@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ from operated import (
     phase_is,
 )
 from videojob_operator.cluster.api import JOBS, PODS, VIDEOJOBS, VIDEOQUEUES
+from videojob_operator.cluster.queuestatus import EVERY_SECONDS
 from videojob_operator.decide.naming import job_name
 
 Operators = Callable[..., OperatorProcess]
@@ -51,16 +53,17 @@ async def test_a_restart_over_a_converged_cluster_writes_nothing(
     await cluster.submit(namespace, "waits", suspend=True)
     await cluster.until(VIDEOJOBS, namespace, phase_is("Suspended"), name="waits", because=operator.said)
     assert operator.stop() == 0
-    audit = Audit(plane.audit_log)
+    audit, began = Audit(plane.audit_log), time.monotonic()
     again = await operators(keep_finished_seconds="3600").start().ready()
     # A VideoJob made now is served after everything found at the start, so its Job marks the end of the first pass.
     await cluster.submit(namespace, "marker")
     await cluster.pod_of(namespace, "marker")
     assert again.stop() == 0
-    # The reports of a queue and of a store are late by seconds, and a rate falls with time alone: each may be due once.
-    touched = Counter(w.resource for w in ours(audit) if not w.name.startswith("marker"))
-    assert set(touched) <= {"videoqueues/status", "mediastores/status"}, touched
-    assert max(touched.values(), default=0) <= 1, touched
+    # The reports of a queue and of a store are late by seconds, and a rate falls with time alone: each may be due at the
+    # start, and again as often as reports may follow each other.
+    touched = Counter((w.resource, w.namespace, w.name) for w in ours(audit) if not w.name.startswith("marker"))
+    assert {resource for resource, *_ in touched} <= {"videoqueues/status", "mediastores/status"}, touched
+    assert max(touched.values(), default=0) <= 1 + (time.monotonic() - began) // EVERY_SECONDS, touched
 
 
 async def test_kills_at_any_moment_lead_to_the_same_end(

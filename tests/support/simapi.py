@@ -28,7 +28,7 @@ def raw_of(stored: Stored) -> Raw:
         meta |= {"uid": stored.value.uid, "ownerReferences": [{"uid": stored.owner, "controller": True}]}
         return {"metadata": meta}
     if stored.kind == "pod":
-        return {"metadata": meta}
+        return {"metadata": meta | {"uid": stored.value.uid}}
     job: VideoJobView = stored.value
     meta |= {"name": job.name, "namespace": job.namespace, "labels": dict(job.labels), "generation": job.generation}
     meta["creationTimestamp"] = job.created.isoformat()
