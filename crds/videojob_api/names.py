@@ -225,6 +225,8 @@ class Reason(StrEnum):
     """The operator could not decide; its log has the trace; it tries again later."""
     NOTIFY_FAILED = "NotifyFailed"
     """A webhook of `spec.notify` did not take an event; `status.notify` says which, and when it is tried again."""
+    PROVIDER_KEEPS = "ProviderKeeps"
+    """Copies of a cancelled or failed avatar could not be removed at its provider; `status.withdrawal` says which."""
     VOICE_FALLBACK = "VoiceFallback"
     """Another voice than the first one read a story aloud, or nobody did: then it is silent and longer (S-039)."""
     IMAGE_FALLBACK = "ImageFallback"

@@ -57,8 +57,11 @@ def created(mode: str, group: str) -> tuple[CreateJob, Scene]:
         face.settle()
         wanted = group.removeprefix("avatar-")
         before = ("speak", "detect", "matte", "animate", "finish")
-        for done in before[: before.index(wanted)]:
+        for done in before[: before.index("animate" if wanted == "withdraw" else wanted)]:
             face.ok(done)
+        if wanted == "withdraw":
+            face.ask(cancel="once").settle()
+            face.tick(60).settle()
         return face.launched(wanted), face
     if group == "fan-out":
         graph = Graph.fanned(5, slots=2)
@@ -99,6 +102,7 @@ def created(mode: str, group: str) -> tuple[CreateJob, Scene]:
         ("Compact", "avatar-matte"),
         ("Compact", "avatar-animate"),
         ("Compact", "avatar-finish"),
+        ("Compact", "avatar-withdraw"),
     ],
 )
 def test_the_manifest_is_the_golden_one(mode: str, group: str, request: pytest.FixtureRequest) -> None:
@@ -130,6 +134,7 @@ def test_every_golden_file_is_used() -> None:
         "compact-avatar-matte.yaml",
         "compact-avatar-animate.yaml",
         "compact-avatar-finish.yaml",
+        "compact-avatar-withdraw.yaml",
     }
     assert {path.name for path in GOLDEN.iterdir()} == used
     assert CONFIG.worker_image in (GOLDEN / "compact-main.yaml").read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Literal
 
 import pytest
@@ -89,6 +90,72 @@ def test_a_crash_at_any_write_of_an_avatar_changes_nothing(write: int, where: Li
     assert crashed.broken == []
 
 
+CANCEL_SECONDS = 40
+
+
+def slow(_uid: str, group: str, _attempt: int, _container: str) -> Outcome:
+    """The provider takes its time."""
+    return Outcome(seconds=60 if group == "animate" else 5)
+
+
+def left(retry_after: float | None, crash: Crash | None = None, how: str = "ok") -> Cluster:
+    """One that is cancelled while its provider works, and maybe driven again; the first removal ends as told."""
+
+    def script(uid: str, group: str, attempt: int, container: str) -> Outcome:
+        if group == "withdraw":
+            return Outcome(how if attempt == 1 else "ok", seconds=5)
+        return slow(uid, group, attempt, container)
+
+    cluster = Cluster(script)
+    cluster.watchers.append(Apart(cluster))
+    cluster.apply(an_avatar(avatar=ONLINE))
+    cluster.crash_at = crash
+    operator = Operator(cluster, config=CONFIG, capacity=SLOTS)
+    cluster.after(CANCEL_SECONDS, lambda: cluster.annotate(UID, "cancel", "one"))
+    if retry_after is not None:
+        until = cluster.now + timedelta(seconds=CANCEL_SECONDS + retry_after)
+        cluster.after(CANCEL_SECONDS + retry_after, lambda: cluster.annotate(UID, "retry", "one"))
+        while cluster.now <= until:
+            operator.run()
+            cluster.step()
+    drive(cluster, operator)
+    return cluster
+
+
+def removals(cluster: Cluster) -> int:
+    return len([name for name in cluster.created if "-withdraw-" in name])
+
+
+@pytest.mark.parametrize("how", ["ok", "external"])
+def test_a_cancelled_avatar_leaves_nothing_at_its_provider_whatever_crashes(how: str) -> None:
+    """A-004, A-046, cases 1 to 4: whatever write the operator dies at, one removal comes to its end, and none is doubled."""
+    plain = left(None, how=how)
+    states = [seen.withdrawal.state for seen in plain.history[UID] if seen.withdrawal is not None]
+    assert states[0] == "Waiting"
+    assert states[-1] == "Removed"
+    assert removals(plain) == (1 if how == "ok" else 2)
+    for write in range(1, len(plain.writes) + 1):
+        for where in ("before", "after"):
+            crashed = left(None, (write, "before" if where == "before" else "after"), how)
+            status = status_of(crashed)
+            assert status.phase == "Cancelled"
+            assert status.withdrawal is not None
+            assert status.withdrawal.state == "Removed"
+            assert len(crashed.created) == len(set(crashed.created)), "a Job was created twice"
+            assert crashed.broken == []
+
+
+@pytest.mark.parametrize("seconds", [0.1, 5, 29, 31, 33, 35.5, 37, 60])
+def test_a_redrive_at_any_moment_of_the_removal_comes_to_its_end(seconds: float) -> None:
+    """Before it begins, while it works, when it has ended: the attempt and the removal are never at work together."""
+    cluster = left(seconds)
+    assert status_of(cluster).phase == "Succeeded"
+    assert cluster.broken == []
+    assert removals(cluster) <= 1
+    (apart,) = (watcher for watcher in cluster.watchers if isinstance(watcher, Apart))
+    assert (apart.alone >= {"animate"}, apart.both) == (True, 0)
+
+
 def test_a_003_percents_rise_as_the_seeds_have_them() -> None:
     """A-003: a stage that runs begins at its own percent, not where the one before it ended."""
     seen = [status.progress.percent for status in PLAIN["well"].history[UID]]
@@ -169,6 +236,25 @@ def test_a_crash_at_any_write_loses_nobody_who_waits_for_a_gpu(write: int, where
     assert crashed.broken == []
     for name, slot in (("Detection", "yolo"), ("BackgroundRemoval", "birefnet")):
         assert set(used(crashed, 3, name)) <= {("Gpu", slot), ("Cpu", "cpu")}
+
+
+class Apart:
+    """Counts the moments at which a pod that asks the provider is at work beside one that removes what is there."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self.alone: set[str] = set()
+        self.both = 0
+
+    def event(self, kind: str, _key: str, _now: object) -> None:
+        """A change of any object."""
+        if kind != "pod":
+            return
+        pods = [stored for (of, _), stored in self._cluster.objects.items() if of == "pod"]
+        names = [pod.job for pod in pods if any(part.state == "Running" for part in pod.value.containers)]
+        found = {group for group in ("animate", "withdraw") if any(f"-{group}-" in name for name in names)}
+        self.alone |= found
+        self.both += len(found) == 2
 
 
 class Together:

@@ -133,8 +133,8 @@ class Cluster(Worker):
                 raise ExistsError(name)
             phase = self.objects["videojob", owner.uid].value.status.phase
             report = manifest["metadata"]["labels"][names.LABEL_GROUP].startswith("report-")
-            notify = manifest["metadata"]["labels"][names.LABEL_GROUP].startswith("notify-")
-            if phase in names.TERMINAL_PHASES and not notify and not (report and self.late_reports):
+            after = manifest["metadata"]["labels"][names.LABEL_GROUP].startswith(("notify-", "withdraw"))
+            if phase in names.TERMINAL_PHASES and not after and not (report and self.late_reports):
                 self.broken.append(f"I3: Job {name} was created in phase {phase}")
             labels = manifest["metadata"]["labels"]
             self.broken.extend(check_slot(manifest))

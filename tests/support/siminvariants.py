@@ -114,6 +114,7 @@ def _absorbed(status: VideoJobStatus) -> VideoJobStatus:
             "observed_generation": 0,
             "observed_retry": None,
             "notify": (),
+            "withdrawal": None,
             "conditions": tuple(
                 c.model_copy(update={"observed_generation": 0}) for c in status.conditions if c.type != "Degraded"
             ),

@@ -25,7 +25,7 @@ from videojob_operator.cluster.cached import Cached
 from videojob_operator.cluster.load import Load
 from videojob_operator.cluster.metrics import Metrics
 from videojob_operator.cluster.settled import is_settled
-from videojob_operator.decide.job import at_the_gate, live, plan, retry_wanted
+from videojob_operator.decide.job import at_the_gate, live, plan, retry_wanted, withdrawing
 from videojob_operator.decide.notify import busy
 from videojob_operator.decide.queue import grant
 from videojob_operator.decide.world import (
@@ -407,7 +407,9 @@ def settled(cluster: Cluster) -> bool:
         and not retry_wanted(job)
         for job in jobs
     )
-    return over and not cluster.all("job") and not any(busy(job.status.notify) for job in jobs)
+    return (
+        over and not cluster.all("job") and not any(busy(job.status.notify) or withdrawing(job.status) for job in jobs)
+    )
 
 
 def summary(cluster: Cluster) -> dict[str, object]:

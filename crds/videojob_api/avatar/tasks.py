@@ -63,6 +63,13 @@ class AnimateParams(StatusModel):
     """Who does it."""
 
 
+class WithdrawParams(StatusModel):
+    """Leave nothing at the provider of an avatar that nobody goes on with; decodes nothing."""
+
+    animator: Animator
+    """Who was asked."""
+
+
 class FinishParams(StatusModel):
     """Check the provider's video, compress it, mark it, and take a still picture from it."""
 

@@ -110,6 +110,8 @@ DELIVER = StageKind("deliver", "Delivery", avatars.DeliverParams, "commit", None
 AVATAR = (SPEAK, UPLOAD, DETECT, MATTE, ANIMATE, FINISH, DELIVER)
 """An avatar's stages (A-003): Upload to 20, Detection 25-40, BackgroundRemoval 50-60, AvatarGeneration 70-80, Finalizing
 from 90. Words are spoken before, and what publishes comes after, for it decodes nothing."""
+WITHDRAW = StageKind("withdraw", "Withdrawal", avatars.WithdrawParams, "provide", None, (0, 0), 600, 50, 96, 256)
+"""After an avatar that was cancelled or has failed, where its provider is a service."""
 REPORT = StageKind("report", "Report", contract.ReportParams, "commit", None, (0, 0), 60, 50, 64, 256)
 NOTIFY = StageKind("notify", "Notify", notices.NotifyParams, "notify", None, (0, 0), 120, 20, 64, 256)
 
@@ -128,7 +130,21 @@ NOOPS = (NOOP_LIST, NOOP_LEFT, NOOP_RIGHT, NOOP_ITEM, NOOP_JOIN)
 
 KINDS: dict[str, StageKind] = {
     row.kind: row
-    for row in (FETCH, INGEST, TRANSCODE, VERIFY, COMMIT, *STORY, *AVATAR, PROMPT, PUBLISH, REPORT, NOTIFY, *NOOPS)
+    for row in (
+        FETCH,
+        INGEST,
+        TRANSCODE,
+        VERIFY,
+        COMMIT,
+        *STORY,
+        *AVATAR,
+        PROMPT,
+        PUBLISH,
+        WITHDRAW,
+        REPORT,
+        NOTIFY,
+        *NOOPS,
+    )
 }
 """Every kind by name."""
 

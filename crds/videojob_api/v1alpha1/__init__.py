@@ -34,6 +34,7 @@ from .story_status import StoryMetadata, StoryStatus
 from .template import Blank, StoryTemplate, TemplateRef
 from .videoprofile import AudioEncoding, Rendition, Thumbnail, VideoEncoding, VideoProfileSpec
 from .videoqueue import DEFAULT_SLOTS, NamespaceLimits, Slot, SlotUse, VideoQueueSpec, VideoQueueStatus
+from .withdrawal import WithdrawalStatus
 from .workerclass import WorkerClass
 
 __all__ = [
@@ -104,5 +105,6 @@ __all__ = [
     "VideoProfileSpec",
     "VideoQueueSpec",
     "VideoQueueStatus",
+    "WithdrawalStatus",
     "WorkerClass",
 ]

@@ -16,6 +16,7 @@ from .notify import NotifyStatus
 from .publish import PublishStatus
 from .retention import RetentionStatus
 from .story_status import StoryStatus
+from .withdrawal import WithdrawalStatus
 
 StageState = Literal["Waiting", "Queued", "Running", "Succeeded", "Cached", "Failed", "Cancelled"]
 """`Waiting` for an earlier stage; `Queued` for a slot or a retry; `Cached`: its outputs were published by another VideoJob
@@ -406,6 +407,8 @@ class VideoJobStatus(StatusModel):
     """What the story is, as far as it is known."""
     avatar: AvatarStatus | None = None
     """Who was found in the picture, and who made it speak, as far as it is known."""
+    withdrawal: WithdrawalStatus | None = None
+    """What became of copies at the avatar's provider, after the job was cancelled or has failed; absent where none was asked."""
     outputs: Annotated[tuple[OutputStatus, ...], Field(json_schema_extra={"list_map_key": "name"})] = ()
     """Published files; empty until all are verified."""
     publish: Annotated[tuple[PublishStatus, ...], Field(json_schema_extra={"list_map_key": "platform"})] = ()

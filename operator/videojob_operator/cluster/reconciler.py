@@ -12,6 +12,7 @@ from videojob_api import names
 from videojob_api.names import Phase
 
 from ..decide.estimate import learn
+from ..decide.job import withdrawing
 from ..decide.notify import busy
 from ..decide.report import undecided
 from ..decide.world import DeleteJob, DeleteVideoJob, Event, Grants, Observed, Plan, QueueView, VideoJobView
@@ -213,7 +214,8 @@ class Reconciler:
         waiting = plan.request is not None and (refusal or self._slots.waiting_message(uid)) is not None
         if waiting or (plan.request is None and not _changes(plan)):
             self._wants.answered(uid)
-        if view.status.phase in names.TERMINAL_PHASES and not busy(view.status.notify):
+        told = view.status.phase in names.TERMINAL_PHASES and not busy(view.status.notify)
+        if told and not withdrawing(view.status):
             self._knowledge.forget(uid)
             self._progress_written.pop(uid, None)
 

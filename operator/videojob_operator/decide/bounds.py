@@ -72,7 +72,7 @@ def _other_texts(status: VideoJobStatus) -> VideoJobStatus:
     """Sentences of which the condition says the same."""
     parts: dict[str, Any] = {
         name: part.model_copy(update={"message": cut(part.message, 150)})
-        for name in ("progress", "queue", "retention")
+        for name in ("progress", "queue", "retention", "withdrawal")
         if (part := getattr(status, name)) is not None and part.message is not None
     }
     rows = tuple(

@@ -15,6 +15,8 @@ GROUP_LENGTH = 16
 """Characters of the group's name that are kept, for people."""
 NOTIFY_PREFIX = "notify-"
 """Groups that tell a webhook are `notify-` and a digest of its URL."""
+WITHDRAW_GROUP = "withdraw"
+"""The group that removes what an avatar which nobody goes on with has left at its provider."""
 NONCE_LENGTH = 128
 """Characters of a verb's annotation that status repeats; of a longer one it keeps the digest."""
 REPORT_PREFIX = "report-"

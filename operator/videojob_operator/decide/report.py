@@ -27,8 +27,8 @@ Tristate = Literal["True", "False", "Unknown"]
 
 def finalize(seen: Observed, draft: Draft) -> VideoJobStatus:
     """The whole new status from what the policies concluded. A terminal status is left as it is (I3), but for the
-    generation and the retry it has looked at, until a redrive, for what expires, and for the webhooks that hear of the end
-    after it.
+    generation and the retry it has looked at, until a redrive, for what expires or is withdrawn, and for the webhooks that hear
+    of the end after it.
     """
     before = seen.job.status
     generation = seen.job.generation
@@ -39,8 +39,8 @@ def finalize(seen: Observed, draft: Draft) -> VideoJobStatus:
             kept = tuple(c.model_copy(update={"observed_generation": generation}) for c in kept)
         worse = _degraded(seen, draft.status, rows)
         changes = {"observed_generation": generation, "notify": rows, "conditions": (*kept, *worse)}
-        expiring = {"retention": draft.status.retention, "outputs": draft.status.outputs}
-        return bounded(before.model_copy(update={**changes, **expiring, "observed_retry": draft.status.observed_retry}))
+        after = {name: getattr(draft.status, name) for name in ("retention", "outputs", "withdrawal")}
+        return bounded(before.model_copy(update={**changes, **after, "observed_retry": draft.status.observed_retry}))
     draft.update(
         observed_generation=generation,
         attempts=max((stage.attempt for stage in draft.status.stages), default=0),

@@ -7,7 +7,7 @@ from typing import Any
 
 from videojob_api import contract, names, notices, places
 from videojob_api.avatar import params as avatars
-from videojob_api.avatar.tasks import AnimateParams, SpeakParams
+from videojob_api.avatar.tasks import AnimateParams, SpeakParams, WithdrawParams
 from videojob_api.contract import FetchParams
 from videojob_api.stages import (
     ANIMATE,
@@ -21,6 +21,7 @@ from videojob_api.stages import (
     PUBLISH,
     SCENES,
     SPEAK,
+    WITHDRAW,
     Trust,
     trust_of,
 )  # fmt: skip
@@ -113,8 +114,9 @@ def secrets(action: CreateJob) -> tuple[tuple[str, str], ...]:
         if stage.online and stage.kind == SPEAK.kind:
             found += _credentials(SpeakParams.model_validate(stage.params).voice.providers, tasks.VOICE_KEYS)
         if stage.online and stage.kind == ANIMATE.kind:
-            animator = AnimateParams.model_validate(stage.params).animator
-            found += [(animator.secret_name, key) for key in avatars.AVATAR_KEYS.get(animator.name, ())]
+            found += _asked(AnimateParams.model_validate(stage.params).animator)
+        if stage.kind == WITHDRAW.kind:
+            found += _asked(WithdrawParams.model_validate(stage.params).animator)
         if stage.kind == PROMPT.kind:
             found.append((tasks.PromptParams.model_validate(stage.params).prompt.secret_name, tasks.PROMPT_KEY))
         if stage.kind == PUBLISH.kind:
@@ -127,6 +129,11 @@ def secrets(action: CreateJob) -> tuple[tuple[str, str], ...]:
 def _credentials(chain: Sequence[Provider], keys: Mapping[str, Sequence[str]]) -> list[tuple[str | None, str]]:
     """What the providers of a chain that go online are given."""
     return [(each.secret_name, key) for each in chain for key in keys.get(each.name, ())]
+
+
+def _asked(animator: avatars.Animator) -> list[tuple[str | None, str]]:
+    """What a provider of avatars that goes online is given."""
+    return [(animator.secret_name, key) for key in avatars.AVATAR_KEYS.get(animator.name, ())]
 
 
 def config_maps(action: CreateJob) -> dict[str, ConfigMapKey]:

@@ -96,6 +96,21 @@ def test_a_server_of_ones_own_makes_a_video_and_forgets_it(tmp_path: Path) -> No
         assert place.begun == 1
 
 
+def test_what_nobody_goes_on_with_is_forgotten_there_and_kept_here_if_it_was_done(tmp_path: Path) -> None:
+    """A-046: the server need not go on with it; who drives it again asks for the same name."""
+    for states, begun in (([{"status": "running"}], 2), ([{"status": "running"}, {"status": "done"}], 1)):
+        with studio(states=states) as place:
+            folder = tmp_path / str(begun)
+            errand = avatars.errand(folder, "http", key="studio-key-1", endpoint=place.url, patienceSeconds=1)
+            with pytest.raises(External):
+                avatars.perform(errand)
+            assert provider(errand.choice).withdraw(errand) == ()
+            assert place.works == {}
+            place.states = [{"status": "done"}]
+            assert avatars.perform(errand).path.read_bytes() == MP4
+            assert (place.begun, place.works) == (begun, {})
+
+
 def test_a_put_whose_answer_was_lost_begins_nothing_anew(tmp_path: Path) -> None:
     with studio(lost=1) as place:
         with pytest.raises(Recoverable):

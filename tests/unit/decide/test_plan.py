@@ -123,6 +123,6 @@ def test_conditions_keep_the_time_of_their_last_transition() -> None:
 def test_policies_have_an_order_and_each_says_what_it_is_for() -> None:
     assert [policy.__name__ for policy in POLICIES] == [
         "redrive", "accept", "harvest", "cancel", "retry", "deadline", "hop", "suspend", "publish", "launch", "widen", "advance",
-        "finish", "notify", "retain", "cleanup",
+        "finish", "notify", "withdraw", "retain", "cleanup",
     ]  # fmt: skip
     assert all(policy.__doc__ for policy in POLICIES)

@@ -36,6 +36,9 @@ FPS = 25
 RETRIES = 3
 """Further tries of one request within an attempt."""
 FENCES = Fences(file_bytes=4 << 30)
+RECORD = "request.json"
+KEY_LENGTH, TAG_LENGTH = 32, 16
+"""So much of the stage's key is in the name of a request's folder in `paid/`, and in the name that a provider is told."""
 
 
 def run(context: Context) -> StageResult:
@@ -67,21 +70,27 @@ def run(context: Context) -> StageResult:
 
 
 def _performed(context: Context, choice: Animator, one: Sitter) -> Performance:
-    folder = context.store.job / PAID / of(context.task.key[:32], one.number)
+    folder = context.store.job / PAID / of(context.task.key[:KEY_LENGTH], one.number)
     if folder.parent.is_symlink() or folder.is_symlink():
         raise Permanent("UnsafeInput", f"the job's {PAID}/ is a symbolic link", hint="remove it from the store")
     folder.mkdir(parents=True, exist_ok=True)
     scene = plain_file(context.folder("matte"), of(SCENE_FILE, one.number))
     errand = Errand(
         image=scene, audio=plain_file(context.folder("upload"), SPEECH_FILE),
-        choice=choice, means=_means(context, local=not online(choice)), ledger=Ledger(folder / "request.json"), keep=folder,
-        tag=of(f"videojob-{context.document.job.uid}-{context.task.key[:16]}", one.number),
+        choice=choice, means=means(context, local=not online(choice)), ledger=Ledger(folder / RECORD), keep=folder,
+        tag=tag_of(context.document.job.uid, folder.name),
         told=context.progress,
     )  # fmt: skip
     return provider(choice).perform(errand)
 
 
-def _means(context: Context, *, local: bool) -> Means:
+def tag_of(uid: str, folder: str) -> str:
+    """A request's own name, by the VideoJob's UID and the name of its folder in `paid/`, which ends with the person's number."""
+    return f"videojob-{uid}-{folder[:TAG_LENGTH]}{folder[KEY_LENGTH:]}"
+
+
+def means(context: Context, *, local: bool) -> Means:
+    """What a provider of avatars may use in this stage; a local one runs a program of the image."""
     watchdog = context.watchdog()
 
     def wait(seconds: float) -> None:

@@ -8,5 +8,6 @@ from .judge import ended, live
 from .phases import TRANSITIONS, legal
 from .plan import POLICIES, plan
 from .redrive import at_the_gate, retry_wanted
+from .withdraw import withdrawing
 
-__all__ = ["POLICIES", "TRANSITIONS", "at_the_gate", "ended", "legal", "live", "plan", "retry_wanted"]
+__all__ = ["POLICIES", "TRANSITIONS", "at_the_gate", "ended", "legal", "live", "plan", "retry_wanted", "withdrawing"]

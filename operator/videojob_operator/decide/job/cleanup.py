@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ..naming import NOTIFY_PREFIX, REPORT_PREFIX
+from ..naming import NOTIFY_PREFIX, REPORT_PREFIX, WITHDRAW_GROUP
 from ..world import DeleteJob, JobView, Observed
 from .draft import Draft
 from .judge import live
@@ -36,6 +36,9 @@ def recorded(seen: Observed, job: JobView) -> bool:
     if job.group.startswith(NOTIFY_PREFIX):
         row = next((row for row in status.notify if row.name == job.group), None)
         return row is None or row.state != "Sending" or job.attempt < row.attempt
+    if job.group == WITHDRAW_GROUP:
+        own = status.withdrawal
+        return own is None or own.state != "Removing" or job.attempt < own.attempt
     if terminal(status.phase):
         return True
     name = job.group.removeprefix(REPORT_PREFIX)

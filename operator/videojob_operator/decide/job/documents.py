@@ -116,11 +116,11 @@ def report(seen: Observed, status: VideoJobStatus, spec: VideoJobSpec, group: Gr
         queue=spec.queue,
         deadline_seconds=REPORT.stall_seconds + DEADLINE_GRACE_SECONDS,
         shares=classes.shares(WorkerClass(), ((task.container, (REPORT,)),)),
-        worker=_nodes(plan),
+        worker=nodes(plan),
     )
 
 
-def _nodes(plan: PlanStatus | None) -> WorkerClass:
+def nodes(plan: PlanStatus | None) -> WorkerClass:
     """The class whose pods hold the job's volume, so that a report finds it; of one that cannot be read, nothing."""
     try:
         return classes.planned(plan)

@@ -12,7 +12,7 @@ from videojob_api.names import Phase, Reason
 from videojob_api.v1alpha1 import FailureStatus, VideoJobSpec, VideoJobStatus
 
 from .. import classes
-from ..naming import job_name
+from ..naming import WITHDRAW_GROUP, job_name
 from ..world import ConfirmGone, ConfirmPods, CreateJob, Grant, Observed, SlotRequest
 from . import accelerate
 from .cached import slot_of
@@ -144,7 +144,7 @@ def _waits(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> bo
     if draft.flights and seconds_left(spec, draft.status, spent(seen.now, draft)) < 1:
         draft.note = (Reason.STAGE_RUNNING, "nothing more starts: timeoutSeconds is spent")
         return True
-    if any(job.group == group.name and live(job) for job in seen.jobs):
+    if any(job.group in (group.name, WITHDRAW_GROUP) and live(job) for job in seen.jobs):
         draft.note = (Reason.STAGE_RUNNING, "an earlier attempt's Job is being removed")
         return True
     slot = accelerate.slot_for(seen, draft, spec, group, slot_of(seen, draft.status, spec, group))

@@ -27,6 +27,7 @@ from .retain import retain
 from .retry import retry
 from .suspend import suspend
 from .widen import widen
+from .withdraw import withdraw
 
 Policy = Callable[[Observed, Draft], None]
 
@@ -45,6 +46,7 @@ POLICIES: tuple[Policy, ...] = (
     advance,  # show where the attempts in flight stand
     finish,  # everything has succeeded
     notify,  # webhooks hear what is on record
+    withdraw,  # what nobody goes on with is removed at the provider
     retain,  # what has ended expires
     cleanup,  # Jobs on record go
 )

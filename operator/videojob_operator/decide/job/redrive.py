@@ -11,7 +11,7 @@ from __future__ import annotations
 from videojob_api import contract, names
 from videojob_api.exits import FailureClass
 from videojob_api.names import Phase, Reason
-from videojob_api.v1alpha1 import VideoJobStatus
+from videojob_api.v1alpha1 import VideoJobStatus, WithdrawalStatus
 
 from .. import recipes
 from ..naming import nonce
@@ -90,6 +90,7 @@ def redrive(seen: Observed, draft: Draft) -> None:
         execution_time_ms=None,
         active_time_ms=0,
         active_until=None,
+        withdrawal=_stopped(draft.status.withdrawal),
         redrives=draft.status.redrives + 1,
         observed_retry=wanted,
         # A cancel that was asked for before the redrive is a thing of the past, acted on or not.
@@ -105,6 +106,11 @@ def redrive(seen: Observed, draft: Draft) -> None:
     draft.note = (Reason.REDRIVEN, text)
     draft.message = "Queued again"
     draft.events.append(Event(Reason.REDRIVEN, text))
+
+
+def _stopped(row: WithdrawalStatus | None) -> WithdrawalStatus | None:
+    """Nothing more is removed at a provider; the numbers of its Jobs go on counting."""
+    return WithdrawalStatus(state="Stopped", attempt=row.attempt) if row is not None else None
 
 
 # ---------------------------------------------------------------- from where

@@ -15,6 +15,7 @@ from ..world import CreateJob, DeleteVideoJob, Event, Observed
 from .draft import Draft
 from .judge import live
 from .phases import terminal
+from .withdraw import withdrawing
 
 
 def retain(seen: Observed, draft: Draft) -> None:
@@ -97,6 +98,7 @@ def _ttl(seen: Observed, draft: Draft, wanted: Retention, known: RetentionStatus
             draft.events.append(Event(Reason.RETENTION_SKIPPED, text))
         return text
     folder_knows = known.changed_time is None or (seen.swept is not None and known.changed_time <= seen.swept)
-    if terminal(seen.job.status.phase) and folder_knows and not any(live(job) for job in seen.jobs):
+    over = terminal(seen.job.status.phase) and not withdrawing(draft.status)
+    if over and folder_knows and not any(live(job) for job in seen.jobs):
         draft.actions.append(DeleteVideoJob(seen.job.uid))
     return None

@@ -36,13 +36,9 @@ class Ledger(Protocol):
 
 
 @dataclass(frozen=True)
-class Errand:
-    """One portrait, one voice, one provider."""
+class Dealing:
+    """One provider, and what is on record of one request to it."""
 
-    image: Path
-    """The portrait: PNG or JPEG of our own making."""
-    audio: Path
-    """The voice: WAV or MP3 of our own making."""
     choice: Animator
     means: Means
     ledger: Ledger
@@ -52,6 +48,16 @@ class Errand:
     """The request's own name: the same for every attempt of the same work, and nobody else's."""
     told: Callable[[int, str], None]
     """Hears percent and one sentence."""
+
+
+@dataclass(frozen=True)
+class Errand(Dealing):
+    """The same with one portrait and one voice: what may be asked for."""
+
+    image: Path
+    """The portrait: PNG or JPEG of our own making."""
+    audio: Path
+    """The voice: WAV or MP3 of our own making."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +87,21 @@ class AvatarProvider(Protocol):
             External, Recoverable, Resource: another attempt may go on.
         """
 
+    def withdraw(self, dealing: Dealing) -> tuple[str, ...]:
+        """Leave nothing at the provider of a request that nobody goes on with; ask for nothing, and pay nothing. A video that was
+        paid is brought home first, so that whoever drives the work again need not pay again. What cannot be told is said.
+
+        Raises:
+            Permanent, External, Recoverable: something stays there; the message says what.
+        """
+
 
 def service(name: str) -> Service:
     """A provider as its failures name it."""
     return Service(name, AVATAR_ERROR, FIELD, many=False)
 
 
-def kept(errand: Errand) -> Performance | None:
+def kept(errand: Dealing) -> Performance | None:
     """The video that an earlier attempt brought home, if it is whole."""
     known = errand.ledger.read()
     path = errand.keep / VIDEO
@@ -97,7 +111,7 @@ def kept(errand: Errand) -> Performance | None:
     return Performance(path, size, digest, known.get("id")) if digest == known["sha256"] else None
 
 
-def bring(errand: Errand, made: Path, known: Mapping[str, str]) -> Performance:
+def bring(errand: Dealing, made: Path, known: Mapping[str, str]) -> Performance:
     """Keep a finished video beside the ledger, and note that it is there; only then may a copy elsewhere be deleted."""
     with made.open("rb") as file:
         os.fsync(file.fileno())

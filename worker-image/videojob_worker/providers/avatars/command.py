@@ -17,7 +17,7 @@ from videojob_api.exits import ExitCode
 
 from ...base.errors import External, Permanent, Recoverable, Resource
 from ..calling import wrong
-from .base import AVATAR_ERROR, FIELD, Errand, Performance, bring, kept, looks_like_video, service
+from .base import AVATAR_ERROR, FIELD, Dealing, Errand, Performance, bring, kept, looks_like_video, service
 
 SERVICE = service("command")
 PREFIX = "videojob-avatar-"
@@ -41,6 +41,10 @@ class Command:
         with made.open("rb") as file:
             looks_like_video(SERVICE, file.read(16))
         return bring(errand, made, {})
+
+    def withdraw(self, _dealing: Dealing) -> tuple[str, ...]:
+        """Nothing to do: it never left this machine."""
+        return ()
 
     def _run(self, errand: Errand, made: Path) -> None:
         name = f"{PREFIX}{errand.choice.model or 'default'}"

@@ -7,6 +7,8 @@ A talk costs credits, so it is created once for a request. The order of steps is
 3. its id is written down, before anybody waits for it;
 4. the video is kept, and that is written down, before the talk is deleted at D-ID.
 
+What is left there when nobody goes on is withdrawn: a talk that was paid is waited for and kept, then all copies are deleted.
+
 Whoever finds an intent without an id looks for the name among the account's talks. One that is not there may still have been
 created, and paid: then the job ends as MaybeBilled, and a person decides. An answer that refuses takes the intent back.
 """
@@ -20,7 +22,7 @@ from typing import Any, ClassVar
 from ...base.errors import External, NotSent, Permanent, WorkerError
 from ...net.messages import Reply
 from ..calling import answered_json, wrong
-from .base import AVATAR_ERROR, Errand, Performance, bring, kept
+from .base import AVATAR_ERROR, Dealing, Errand, Performance, bring, kept
 from .didapi import SERVICE, Api, age, bears, moment, nameless, now, once, wanted, young
 from .fetching import AddressEnded, fetched
 from .multipart import Part, form
@@ -40,6 +42,11 @@ FETCHES = 3
 """So often it is asked for another address of a finished video."""
 IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 AUDIO_TYPES = {".wav": "audio/wav", ".mp3": "audio/mpeg", ".m4a": "audio/mp4"}
+COPIES = (("id", "/talks"), ("imageId", "/images"), ("audioId", "/audios"))
+UPLOADED = tuple(f"{what}{part}" for what in ("image", "audio") for part in ("Id", "Url", "Time", "IdDeleted"))
+"""What is on record of uploads; whoever forgets it uploads again."""
+ASKED = ("id", "idDeleted", "intent", "intentTime")
+"""What is on record of a talk; whoever forgets it asks for another."""
 AT_WORK = frozenset({"created", "started"})
 
 
@@ -53,31 +60,39 @@ class Did:
         found = kept(errand)
         talk = _Talk(errand)
         if found is None:
-            found = talk.made()
+            found = talk.made(errand)
         return Performance(found.path, found.size_bytes, found.sha256, found.id, talk.clean())
+
+    def withdraw(self, dealing: Dealing) -> tuple[str, ...]:
+        """The talk is kept as soon as it is done; then talk, image and audio are deleted there, and the record says so."""
+        return _Talk(dealing).withdrawn()
+
+
+class _Rejected(Permanent):
+    """D-ID made no video of a talk, and will not."""
 
 
 class _Talk:
-    def __init__(self, errand: Errand) -> None:
-        self.errand, self.api = errand, Api(errand)
-        self.known = errand.ledger.read()
+    def __init__(self, dealing: Dealing) -> None:
+        self.dealing, self.api = dealing, Api(dealing)
+        self.known = dealing.ledger.read()
 
-    def made(self) -> Performance:
+    def made(self, errand: Errand) -> Performance:
         """From where it stands to the kept video."""
         if "intent" in self.known and "id" not in self.known:
             self._look()
         if "id" not in self.known:
-            self._ask()
+            self._ask(errand)
         return self._brought()
 
     def _note(self, **more: str) -> None:
         """Write down, before going on."""
         self.known = {**self.known, **more}
-        self.errand.ledger.write(self.known)
+        self.dealing.ledger.write(self.known)
 
     def _forget(self, *names: str) -> None:
         self.known = {key: value for key, value in self.known.items() if key not in names}
-        self.errand.ledger.write(self.known)
+        self.dealing.ledger.write(self.known)
 
     # ------------------------------------------------------------ uploads: they cost nothing
 
@@ -96,8 +111,7 @@ class _Talk:
 
     # ------------------------------------------------------------ the one request that costs money
 
-    def _ask(self) -> None:
-        errand = self.errand
+    def _ask(self, errand: Errand) -> None:
         left = self.api.credits()
         if left is not None and left <= 0:
             raise self.api.refusal(Reply(402, b'{"description": "no credits are left"}'))
@@ -147,8 +161,8 @@ class _Talk:
         name = self.known["intent"]
         for wait in LOOKS_SECONDS:
             if wait:
-                self.errand.means.wait(wait)
-            self.errand.means.check()
+                self.dealing.means.wait(wait)
+            self.dealing.means.check()
             found = self._listed(name)
             if found is not None:
                 self._note(id=found)
@@ -181,20 +195,20 @@ class _Talk:
         """Wait for the talk, and bring its video home."""
         for _ in range(FETCHES):
             talk = self._done()
-            self.errand.told(85, "D-ID: the video is ready")
+            self.dealing.told(85, "D-ID: the video is ready")
             try:
-                made = fetched(talk.get("result_url"), self.errand, SERVICE)
+                made = fetched(talk.get("result_url"), self.dealing, SERVICE)
             except AddressEnded:
                 continue  # signed addresses end; each look at the talk gives a new one
-            return bring(self.errand, made, self.known)
+            return bring(self.dealing, made, self.known)
         raise External(
             AVATAR_ERROR, "D-ID's addresses of the finished video lead nowhere", hint="it is tried again later"
         )
 
     def _done(self) -> dict[str, Any]:
         """The talk once it is done. Raises External while it takes too long; the next attempt waits on."""
-        name, choice, means = self.known["id"], self.errand.choice, self.errand.means
-        poll, quiet = Api(once(self.errand)), 0
+        name, choice, means = self.known["id"], self.dealing.choice, self.dealing.means
+        poll, quiet = Api(once(self.dealing)), 0
         looks = max(1, choice.patience_seconds // choice.poll_seconds)
         for place in range(looks):
             means.check()
@@ -218,7 +232,7 @@ class _Talk:
                 return talk
             if status not in AT_WORK:
                 self._failed(name, talk)
-            self.errand.told(50 + min(30, place), f"D-ID: the talk is {status}")
+            self.dealing.told(50 + min(30, place), f"D-ID: the talk is {status}")
             means.wait(choice.poll_seconds)
         text = f"D-ID has not finished the talk {name} within {choice.patience_seconds} s"
         raise External(AVATAR_ERROR, text, hint="it is waited for again; raise avatar.provider.patienceSeconds")
@@ -229,27 +243,62 @@ class _Talk:
         why = str((error or {}).get("description") or (error or {}).get("kind") or "it does not say why")[:300]
         text = f"D-ID: the talk {name} is {talk['status']}: {why}"
         if talk["status"] == "rejected":
-            raise Permanent(
+            raise _Rejected(
                 AVATAR_ERROR, text, hint="D-ID's moderation refuses this portrait or these words: change them"
             )
         if talk["status"] == "error":
-            self._forget("id", "intent", "intentTime", "imageUrl", "audioUrl")
+            text = "; ".join((text, *self.clean()))
+            self._forget(*ASKED, *UPLOADED)
             raise External(AVATAR_ERROR, text, hint="another talk is asked for; D-ID bills none that failed")
         raise wrong(SERVICE, f"the talk has a status that is not known: {str(talk['status'])[:40]}")
 
     def clean(self) -> tuple[str, ...]:
         """Delete what lies at D-ID, once the video is kept; what stays there is told."""
-        known = self.errand.ledger.read()
-        places = (("id", "/talks"), ("imageId", "/images"), ("audioId", "/audios"))
+        known = self.dealing.ledger.read()
         gone, notes = [], []
-        for what, path in places:
+        for what, path in COPIES:
             if what in known and f"{what}Deleted" not in known:
                 note = self.api.delete(path, known[what])
                 notes += [note] if note is not None else []
                 gone += [f"{what}Deleted"] if note is None else []
         if gone:
-            self.errand.ledger.write({**known, **dict.fromkeys(gone, "yes")})
+            self.known = {**known, **dict.fromkeys(gone, "yes")}
+            self.dealing.ledger.write(self.known)
         return tuple(notes)
+
+    # ------------------------------------------------------------ when nobody goes on
+
+    def withdrawn(self) -> tuple[str, ...]:
+        """Leave nothing there, and the record so that a redrive finds the video, or asks for a talk where none was made.
+
+        Raises External: something is left there.
+        """
+        notes, over = self._saved() if kept(self.dealing) is None else ((), False)
+        self.dealing.means.check()
+        left = self.clean()
+        if left:
+            raise External(AVATAR_ERROR, "; ".join(left), hint="it is tried again; else delete it in the D-ID account")
+        if kept(self.dealing) is None:
+            self._forget(*UPLOADED, *(ASKED if over else ()))
+        return notes
+
+    def _saved(self) -> tuple[tuple[str, ...], bool]:
+        """Bring home what was paid, as soon as it is done; what could not be, and whether the talk came to nothing."""
+        try:
+            if "intent" in self.known and "id" not in self.known:
+                self._look()
+            if "id" in self.known and "idDeleted" not in self.known:
+                self._brought()
+        except _Rejected as error:
+            return (error.message,), True
+        except Permanent as error:
+            if error.code != "MaybeBilled":
+                raise  # not to be had for now: it stays there for whoever mends that
+            return (error.message,), False
+        except External:
+            if "id" in self.known:
+                raise
+        return (), False
 
 
 def _named(error: External) -> External:

@@ -19,7 +19,7 @@ from videojob_api.redact import HIDDEN, redact
 from ...base.errors import External, Permanent, Recoverable, WorkerError
 from ...net.messages import Reply, Request
 from ..calling import answered_json, at, call, secret, wrong
-from .base import AVATAR_ERROR, FIELD, Errand, service
+from .base import AVATAR_ERROR, FIELD, Dealing, Errand, service
 
 USUAL = "https://api.d-id.com"
 SERVICE = service("D-ID")
@@ -38,7 +38,7 @@ JUDGED = frozenset({400, 401, 402, 403, 404, 408, 409, 410, 413, 415, 422, 425, 
 class Api:
     """The account that a Secret opens."""
 
-    def __init__(self, errand: Errand) -> None:
+    def __init__(self, errand: Dealing) -> None:
         self.errand, self.choice = errand, errand.choice
         key = secret(errand.means, SERVICE, self.choice.secret_name, KEY)
         word, _, rest = key.partition(" ")
@@ -158,7 +158,7 @@ def said(reply: Reply, sent: Mapping[str, str]) -> str:
     return f": {text}" if text else ""
 
 
-def once(errand: Errand) -> Errand:
+def once(errand: Dealing) -> Dealing:
     """The same errand without tries within the attempt, for polls: the next poll is the next try."""
     return replace(errand, means=replace(errand.means, retries=0))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...base.errors import External, Permanent, Recoverable
 from ..calling import Service, wrong
-from .base import AVATAR_ERROR, MAX_VIDEO_BYTES, Errand, looks_like_video
+from .base import AVATAR_ERROR, MAX_VIDEO_BYTES, Dealing, looks_like_video
 
 GONE = frozenset({"SourceForbidden", "SourceNotFound"})
 """How an address that has ended is answered: signed ones live for hours."""
@@ -17,7 +17,7 @@ class AddressEnded(Exception):
     """The address leads nowhere any more; the service has to be asked for another one."""
 
 
-def fetched(url: object, errand: Errand, who: Service, authorization: str | None = None) -> Path:
+def fetched(url: object, errand: Dealing, who: Service, authorization: str | None = None) -> Path:
     """The video as a new file of the folder that outlives the attempt. Raises AddressEnded, External or Recoverable."""
     from ...net.download import Hooks, Order, download  # noqa: PLC0415 - brings the HTTP client
 

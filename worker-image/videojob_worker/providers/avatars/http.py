@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from ...base.errors import External, Permanent, Recoverable
 from ...net.messages import Reply, Request
 from ..calling import answered_json, call, secret, wrong
-from .base import AVATAR_ERROR, FIELD, Errand, Performance, bring, kept, service
+from .base import AVATAR_ERROR, FIELD, Dealing, Errand, Performance, bring, kept, service
 from .fetching import AddressEnded, fetched
 from .multipart import Part, form
 
@@ -34,33 +34,40 @@ class Http:
 
     def perform(self, errand: Errand) -> Performance:
         """The video: kept before, or asked for under the request's own name as often as it takes."""
-        if errand.choice.endpoint is None:
-            raise Permanent(
-                AVATAR_ERROR, "the provider http needs a server", hint=f"set {FIELD}.endpoint to its https:// URL"
-            )
-        work = _Work(errand, errand.choice.endpoint)
-        found = kept(errand) or work.made()
+        work = _Work(errand)
+        found = kept(errand) or work.made(errand)
         return Performance(found.path, found.size_bytes, found.sha256, work.name, work.clean())
+
+    def withdraw(self, dealing: Dealing) -> tuple[str, ...]:
+        """A video that is done is kept; then the server is told to forget the name, and so to stop what it makes of it."""
+        return _Work(dealing).withdrawn()
 
 
 class _Work:
-    def __init__(self, errand: Errand, endpoint: str) -> None:
-        self.errand, self.choice = errand, errand.choice
-        self.name = re.sub(r"[^A-Za-z0-9._-]", "-", errand.tag)
-        self.url = f"{endpoint.rstrip('/')}/{self.name}"
-        key = secret(errand.means, SERVICE, self.choice.secret_name, "key", optional=self.choice.secret_name is None)
+    def __init__(self, dealing: Dealing) -> None:
+        self.dealing, self.choice = dealing, dealing.choice
+        if self.choice.endpoint is None:
+            raise Permanent(
+                AVATAR_ERROR, "the provider http needs a server", hint=f"set {FIELD}.endpoint to its https:// URL"
+            )
+        self.name = re.sub(r"[^A-Za-z0-9._-]", "-", dealing.tag)
+        self.url = f"{self.choice.endpoint.rstrip('/')}/{self.name}"
+        key = secret(dealing.means, SERVICE, self.choice.secret_name, "key", optional=self.choice.secret_name is None)
         self.authorization = f"Bearer {key}" if key else None
 
-    def made(self) -> Performance:
+    def made(self, errand: Errand) -> Performance:
         """Ask, wait, bring it home. A server that has forgotten the name is asked again, once an attempt."""
         if self._look() is None:
-            self._put()
+            self._put(errand)
         self._wait()
+        return self._home()
+
+    def _home(self) -> Performance:
         try:
-            made = fetched(f"{self.url}/video", self.errand, SERVICE, self.authorization)
+            made = fetched(f"{self.url}/video", self.dealing, SERVICE, self.authorization)
         except AddressEnded:
             raise wrong(SERVICE, "it says that the video is done, and has none") from None
-        return bring(self.errand, made, {"id": self.name})
+        return bring(self.dealing, made, {"id": self.name})
 
     def clean(self) -> tuple[str, ...]:
         """Have it forgotten, once the video is kept; what stays there is told."""
@@ -68,6 +75,18 @@ class _Work:
             self._call("DELETE", also=ABSENT | {405, 501})
         except (External, Permanent, Recoverable) as error:
             return (error.message[:200],)
+        return ()
+
+    def withdrawn(self) -> tuple[str, ...]:
+        """Keep what is done, and have the rest forgotten. Raises External: something is left there."""
+        if kept(self.dealing) is None and (self._look() or {}).get("status") == "done":
+            self._home()
+        self.dealing.means.check()
+        left = self.clean()
+        if left:
+            raise External(
+                AVATAR_ERROR, "; ".join(left), hint=f"it is tried again; else delete {self.name} at the server"
+            )
         return ()
 
     def _look(self) -> dict[str, Any] | None:
@@ -79,8 +98,8 @@ class _Work:
             raise wrong(SERVICE, "its answer has no status")
         return found
 
-    def _put(self) -> None:
-        errand, choice = self.errand, self.choice
+    def _put(self, errand: Errand) -> None:
+        choice = self.choice
         errand.told(0, "Sending portrait and voice")
         options = {
             "model": choice.model, "expression": choice.expression, "intensityPercent": choice.intensity_percent,
@@ -101,7 +120,7 @@ class _Work:
         self._call("PUT", body, {"Content-Type": kind})
 
     def _wait(self) -> None:
-        choice, means = self.choice, self.errand.means
+        choice, means = self.choice, self.dealing.means
         for _ in range(max(1, choice.patience_seconds // choice.poll_seconds)):
             means.check()
             found = self._look()
@@ -117,7 +136,7 @@ class _Work:
             if status not in {"queued", "running"}:
                 raise wrong(SERVICE, f"status {status[:40]} is not known")
             share = percent if isinstance(percent, int) and 0 <= percent <= 100 else 0
-            self.errand.told(10 + share * 70 // 100, f"The avatar is {status}")
+            self.dealing.told(10 + share * 70 // 100, f"The avatar is {status}")
             means.wait(choice.poll_seconds)
         text = f"http: {self.name} is not done within {choice.patience_seconds} s"
         raise External(AVATAR_ERROR, text, hint=f"it is waited for again; raise {FIELD}.patienceSeconds")
@@ -138,4 +157,4 @@ class _Work:
         if self.authorization is not None:
             headers["Authorization"] = self.authorization
         request = Request(self.url, method, headers, body, self.choice.timeout_seconds, ANSWER_BYTES)
-        return call(self.errand.means, SERVICE, request, also=also)
+        return call(self.dealing.means, SERVICE, request, also=also)
