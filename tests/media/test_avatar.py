@@ -87,6 +87,21 @@ def test_a_photograph_and_a_sentence_become_a_talking_person(tmp_path: Path) -> 
     assert max(mouths) > min(mouths) + 0.02, "the mouth moves"
 
 
+@pytest.mark.parametrize(
+    ("asked", "sure"), [({}, 0.3), ({"confidencePercent": 60}, 0.6)], ids=["the class's word", "the spec's word wins"]
+)
+def test_a_022_how_sure_is_the_worker_class_s_to_say_unless_the_spec_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, int], sure: float
+) -> None:
+    """A-001, A-022: at 1.0 nobody is sure enough, and it takes the second look. What comes after the detection ends at once."""
+    monkeypatch.setenv("YOLO_CONFIDENCE_THRESHOLD", "1.0")
+    nobody = {"name": "command", "model": "nobody"}
+    ended = made(tmp_path, FOLDER / "astronaut.png", detection=asked, matting={"matter": "none"}, provider=nobody)
+    stage = next(stage for stage in ended.view.status.stages if stage.name == "Detection")
+    again = "it took a second look, at 0.3, to find anybody"
+    assert (again in (stage.notes or ())) == (sure == 0.3)
+
+
 def test_the_mouth_in_the_finished_video_follows_the_voice_and_rests_in_silence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,8 @@ Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 Percent = Annotated[int, Field(ge=0, le=100)]
 MOST_PERSONS = 8
 """So many videos `select: All` makes of one picture."""
+USUAL_CONFIDENCE = 50
+"""Percent that a detector has to be sure of a person where nobody says (A-001)."""
 AvatarName = Literal["builtin", "command", "http", "did"]
 
 
@@ -60,8 +62,9 @@ class Detection(ApiModel):
     """The detector's weights."""
     precision: Precision | None = None
     """Numbers it computes with on a GPU; without it `fp32`."""
-    confidence_percent: Percent = 50
-    """How sure the detector has to be of a person."""
+    confidence_percent: Percent | None = None
+    """How sure the detector has to be of a person; without it as the worker class says by `YOLO_CONFIDENCE_THRESHOLD` (of GPUs
+    0.5), else 50."""
     second_pass_percent: Percent = 30
     """How sure in a second look, when the first found nobody."""
     iou_percent: Percent = 45
@@ -76,7 +79,8 @@ class Detection(ApiModel):
 
     @model_validator(mode="after")
     def _as_the_rules_say(self) -> Self:
-        if self.second_pass_percent > self.confidence_percent:
+        first = self.confidence_percent if self.confidence_percent is not None else USUAL_CONFIDENCE
+        if self.second_pass_percent > first:
             raise ValueError(
                 "detection.secondPassPercent must be at most detection.confidencePercent: the second pass sees more, not less"
             )

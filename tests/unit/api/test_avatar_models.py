@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,10 @@ from pydantic import ValidationError
 
 from videojob_api.avatar.params import on_gpu
 from videojob_api.v1alpha1 import AvatarSpec, WorkerClass
-from videojob_worker.vision.models import precision, tensorrt
+from videojob_api.v1alpha1.workerclass import GPU_ENV
+from videojob_worker.base.errors import BadConfig
+from videojob_worker.vision import models
+from videojob_worker.vision.models import confidence, precision, tensorrt
 
 WEIGHTS = {"uri": "store://stock/models/model.onnx", "sha256": "ab" * 32}
 FACE: dict[str, Any] = {"image": {"uri": "store://stock/face.png"}, "speech": {"text": "Hello."}}
@@ -55,12 +59,31 @@ def test_a_022_what_a_container_with_a_gpu_finds_in_its_environment() -> None:
         "BIREFNET_USE_FP16": "false", "HF_HUB_OFFLINE": "1",
     }  # fmt: skip
     assert dict(given.environment(gpu=False)) == {"BIREFNET_USE_FP16": "false", "HF_HUB_OFFLINE": "1"}
-    assert AvatarSpec.model_validate(FACE).detection.confidence_percent == 50
+    assert AvatarSpec.model_validate(FACE).detection.confidence_percent is None, "else the class would never be asked"
 
 
 def test_a_022_what_the_worker_reads_there() -> None:
-    """A-022, A-036: half precision and compiled graphs."""
+    """A-022, A-036: half precision, compiled graphs, how sure a detector has to be; PYTORCH_CUDA_ALLOC_CONF is torch's own."""
     assert [precision({"BIREFNET_USE_FP16": value}) for value in ("true", "false")] == ["fp16", None]
     assert precision({}) is None
     assert [tensorrt({"BIREFNET_USE_TENSORRT": value}) for value in ("true", "false")] == [True, False]
     assert tensorrt({})
+    shares = ("0.5", " 0.85 ", "0", "")
+    assert [confidence({"YOLO_CONFIDENCE_THRESHOLD": text}) for text in shares] == [0.5, 0.85, 0.0, None]
+    assert confidence({}) is None
+
+
+@pytest.mark.parametrize("text", ["85", "-0.1", "high", "nan"])
+def test_a_022_a_threshold_that_is_none_is_refused(text: str) -> None:
+    """A-034: naming the variable and what to do."""
+    with pytest.raises(BadConfig, match="YOLO_CONFIDENCE_THRESHOLD") as caught:
+        confidence({"YOLO_CONFIDENCE_THRESHOLD": text})
+    assert "confidencePercent" in (caught.value.hint or "")
+
+
+def test_a_022_every_variable_that_is_set_has_a_reader() -> None:
+    """What containers with a GPU find in their environment is read by the worker, or by torch, whose name says so."""
+    source = "".join(path.read_text() for path in Path(models.__file__).parent.glob("*.py"))
+    own = [name for name, _ in GPU_ENV if not name.startswith("PYTORCH_")]
+    assert own == ["YOLO_CONFIDENCE_THRESHOLD", "BIREFNET_USE_TENSORRT", "BIREFNET_USE_FP16"]
+    assert all(f'"{name}"' in source for name in own)

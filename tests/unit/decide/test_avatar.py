@@ -7,6 +7,7 @@ from typing import Any
 from builders import Scene, a_videojob
 from videojob_api import stages
 from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec
+from videojob_api.v1alpha1.avatar import USUAL_CONFIDENCE
 from videojob_operator.decide import recipes
 from videojob_operator.decide.recipes.avatar import published
 
@@ -101,11 +102,12 @@ def test_a_039_everybody_has_a_video_of_their_own() -> None:
 
 
 def test_the_fields_of_a_001_have_the_seeds_defaults() -> None:
-    """A-001: confidence 0.5, smoothing on; 0.45 and 0.3 as the seeds' project has them."""
+    """A-001: confidence 0.5 unless the worker class says otherwise, smoothing on; 0.45 and 0.3 as the seeds' project has them."""
     asked = spec_of().avatar
     assert asked is not None
     look = asked.detection
-    assert (look.confidence_percent, look.iou_percent, look.second_pass_percent) == (50, 45, 30)
+    assert (look.confidence_percent, look.iou_percent, look.second_pass_percent) == (None, 45, 30)
+    assert USUAL_CONFIDENCE == 50
     assert asked.matting.smoothing
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from videojob_api.avatar.tasks import PORTRAIT_FILE, DetectParams
 from videojob_api.contract import StageResult, canonical_json
 from videojob_api.v1alpha1 import AvatarStatus, PersonDetection
-from videojob_api.v1alpha1.avatar import MOST_PERSONS
+from videojob_api.v1alpha1.avatar import MOST_PERSONS, USUAL_CONFIDENCE, Detection
 
 from ..base.errors import BadConfig, Permanent
 from ..vision import people
 from ..vision.boxes import Box
 from ..vision.detectors import open_detector
+from ..vision.models import confidence
 from .context import Context
 from .scenes import written
 from .sitting import FOUND_FILE, Sitter, Sitters, mounted, named, picture
@@ -28,8 +29,7 @@ def run(context: Context) -> StageResult:
     with named("avatar.detection.weights"):
         detector = open_detector(asked.detector, **mounted(context, asked.weights, asked.precision))
     found = people.find(
-        detector, portrait, confidence=asked.confidence_percent / 100, overlap=asked.iou_percent / 100,
-        second=asked.second_pass_percent / 100,
+        detector, portrait, confidence=_sure(asked), overlap=asked.iou_percent / 100, second=asked.second_pass_percent / 100
     )  # fmt: skip
     chosen = people.choose(found, asked.select, size, asked.index)
     every = asked.select == "All"
@@ -56,6 +56,14 @@ def run(context: Context) -> StageResult:
             )
         ),
     )  # fmt: skip
+
+
+def _sure(asked: Detection) -> float:
+    """How sure the detector has to be: as the spec says, else as the worker class does, else as everywhere (A-001, A-022)."""
+    if asked.confidence_percent is not None:
+        return asked.confidence_percent / 100
+    given = confidence()
+    return given if given is not None else USUAL_CONFIDENCE / 100
 
 
 def _sitter(person: people.Person, size: tuple[int, int], crop: str, number: int | None) -> Sitter:

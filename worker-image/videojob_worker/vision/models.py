@@ -19,6 +19,7 @@ from ..base.errors import BadConfig
 
 ENVIRONMENT = "VIDEOJOB_MODELS"
 """Names a folder that is looked at before all others."""
+CONFIDENCE = "YOLO_CONFIDENCE_THRESHOLD"
 IMAGE = Path("/opt/videojob/models")
 """Where the worker's image has them."""
 MAX_BYTES = 4 << 30
@@ -33,6 +34,24 @@ def precision(environ: Mapping[str, str] = os.environ) -> str | None:
 def tensorrt(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether graphs are compiled for the card where that can be: unless the worker class's environment says no (A-022)."""
     return environ.get("BIREFNET_USE_TENSORRT", "").lower() != "false"
+
+
+def confidence(environ: Mapping[str, str] = os.environ) -> float | None:
+    """How sure a detector has to be where the spec does not say, by the worker class's environment (A-022).
+
+    Raises BadConfig: what stands there is no share.
+    """
+    text = environ.get(CONFIDENCE, "").strip()
+    try:
+        found = float(text) if text else None
+    except ValueError:
+        found = -1.0
+    if found is not None and not 0 <= found <= 1:
+        raise BadConfig(
+            "BadDocument", f"{CONFIDENCE} is {text[:40]!r}, and has to be a number from 0 to 1",
+            hint="correct env of the worker class, or set avatar.detection.confidencePercent",
+        )  # fmt: skip
+    return found
 
 
 def folders(environ: Mapping[str, str] = os.environ, prefix: str = sys.prefix) -> tuple[Path, ...]:
