@@ -127,12 +127,11 @@ class Matting(ApiModel):
         return self
 
 
-class AvatarProvider(ApiModel):
-    """Who makes the portrait speak (A-021, A-046)."""
+class AvatarWays(ApiModel):
+    """How whoever makes a portrait speak is asked: what a spec says and what a provider is told are this one declaration."""
 
-    name: AvatarName = "builtin"
-    """`builtin` moves the mouth by the voice, offline and without a GPU; `command` runs a program of the worker class's image;
-    `http` asks a server of one's own; `did` asks D-ID, which costs credits."""
+    name: Annotated[str, Field(max_length=40, pattern=r"^[a-z][a-z0-9-]*$")]
+    """Row of the providers."""
     model: Annotated[str, Field(max_length=40, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")] | None = None
     """Of `command`: the program is `videojob-avatar-<model>`; of `http`: told to the server."""
     endpoint: Annotated[str, Field(max_length=1024, pattern=r"^https?://")] | None = None
@@ -157,6 +156,14 @@ class AvatarProvider(ApiModel):
     """Of D-ID: blend between repetitions of the driver."""
     pad_audio_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
     """Silence added behind the speech."""
+
+
+class AvatarProvider(AvatarWays):
+    """Who makes the portrait speak (A-021, A-046)."""
+
+    name: AvatarName = "builtin"
+    """`builtin` moves the mouth by the voice, offline and without a GPU; `command` runs a program of the worker class's image;
+    `http` asks a server of one's own; `did` asks D-ID, which costs credits."""
 
     @model_validator(mode="after")
     def _as_the_rules_say(self) -> Self:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from videojob_api.avatar.params import on_gpu
+from videojob_api.avatar.params import Animator, on_gpu
 from videojob_api.v1alpha1 import AvatarSpec, WorkerClass
+from videojob_api.v1alpha1.avatar import AvatarProvider
 from videojob_api.v1alpha1.workerclass import GPU_ENV
 from videojob_worker.base.errors import BadConfig
 from videojob_worker.vision import models
@@ -87,3 +88,17 @@ def test_a_022_every_variable_that_is_set_has_a_reader() -> None:
     own = [name for name, _ in GPU_ENV if not name.startswith("PYTORCH_")]
     assert own == ["YOLO_CONFIDENCE_THRESHOLD", "BIREFNET_USE_TENSORRT", "BIREFNET_USE_FP16"]
     assert all(f'"{name}"' in source for name in own)
+
+
+def test_a_spec_and_a_provider_are_told_the_same() -> None:
+    """One declaration: a spec refuses what it does not know, a message passes it over; only a spec's names are a closed list."""
+    assert list(Animator.model_fields) == list(AvatarProvider.model_fields)
+    asked = {"name": "did", "secretName": "d-id", "expression": "happy", "padAudioMs": 500, "driver": "bank://lively"}
+    assert Animator.model_validate(asked).dump() == AvatarProvider.model_validate(asked).dump()
+    assert Animator.model_validate({"name": "later", "unheardOf": 1}).name == "later"
+    for wrong in ({"name": "builtin", "unheardOf": 1}, {"name": "later"}):
+        with pytest.raises(ValidationError):
+            AvatarProvider.model_validate(wrong)
+    for wrong in ({"name": "did", "padAudioMs": 60_001}, {"name": "did", "driver": "ftp://x"}, {}):
+        with pytest.raises(ValidationError):
+            Animator.model_validate(wrong)
