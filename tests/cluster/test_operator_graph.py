@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 
 from builders import a_result
-from operated import SYSTEM, Cluster, OperatorProcess, a_running, an_ended, finished
+from operated import SYSTEM, Cluster, OperatorProcess, a_running, an_ended, finished, seconds_ago
 from videojob_api.contract import RunResult, StageResult
 from videojob_api.fanout import WorkList, list_uri, read_indexes
 from videojob_operator.cluster.api import JOBS, PODS, VIDEOJOBS, VIDEOQUEUES, Raw
@@ -64,7 +64,7 @@ class Played:
         meta = pod["metadata"]
         if evicted:
             gone = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
-            status = {"conditions": [{**gone, "lastTransitionTime": "2026-11-21T12:00:00Z"}]}
+            status = {"conditions": [{**gone, "lastTransitionTime": seconds_ago(0)}]}
             await self.cluster.api.patch_status(PODS, self.namespace, meta["name"], status, version=None)
         await self.cluster.play(pod, "Failed", an_ended("work", 137 if evicted else 75, "not json"))
 

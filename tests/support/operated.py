@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -333,9 +334,14 @@ class Cluster:
             yield name, done
 
 
+def seconds_ago(seconds: float) -> str:
+    """A moment as the API server writes it: by the real clock, for the operator's own is real here."""
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def a_running(name: str) -> Raw:
     """Status of a container at work."""
-    return _container(name, {"running": {"startedAt": "2026-11-21T12:00:00Z"}})
+    return _container(name, {"running": {"startedAt": seconds_ago(0)}})
 
 
 def an_ended(name: str, code: int, result: RunResult | str | None = None, reason: str | None = None) -> Raw:
@@ -348,8 +354,8 @@ def an_ended(name: str, code: int, result: RunResult | str | None = None, reason
                 "exitCode": code,
                 "reason": reason or ("Completed" if code == 0 else "Error"),
                 "message": text,
-                "startedAt": "2026-11-21T12:00:00Z",
-                "finishedAt": "2026-11-21T12:00:05Z",
+                "startedAt": seconds_ago(5),
+                "finishedAt": seconds_ago(0),
             }
         },
     )
