@@ -1,0 +1,86 @@
+"""All that operator and worker say to each other: the task, the result, progress (exit codes: `exits`, paths: `places`).
+
+Documents carry a version. A reader ignores fields it does not know, so that operator N understands Jobs of N-1.
+"""
+
+from .digests import cache_key, canonical_json, content_key
+from .document import (
+    DOCUMENT_VERSION,
+    MAX_DOCUMENT_BYTES,
+    ONE_BY_ONE,
+    SMALL_SQUARE,
+    CacheOrder,
+    FetchPolicy,
+    Identity,
+    Limits,
+    StageInput,
+    StageTask,
+    StorePaths,
+    TaskDocument,
+    default_timeout_seconds,
+)
+from .params import (
+    AUTHORIZATION_KEY,
+    CommitParams,
+    FetchParams,
+    IngestParams,
+    OutputPlan,
+    ReportParams,
+    TranscodeParams,
+    VerifyParams,
+)
+from .progress import HEARTBEAT_SECONDS, MAX_PROGRESS_BYTES, PROGRESS_INTERVAL_SECONDS, PROGRESS_ROUTE, Progress
+from .result import (
+    MAX_MESSAGE_BYTES,
+    MAX_RESULT_BYTES,
+    MAX_RETRY_AFTER_SECONDS,
+    RESULT_ROUTE,
+    Measured,
+    RunResult,
+    StageFile,
+    StageResult,
+    debug_folder,
+    result_path,
+)
+
+__all__ = [
+    "AUTHORIZATION_KEY",
+    "DOCUMENT_VERSION",
+    "HEARTBEAT_SECONDS",
+    "MAX_DOCUMENT_BYTES",
+    "MAX_MESSAGE_BYTES",
+    "MAX_PROGRESS_BYTES",
+    "MAX_RESULT_BYTES",
+    "MAX_RETRY_AFTER_SECONDS",
+    "ONE_BY_ONE",
+    "PROGRESS_INTERVAL_SECONDS",
+    "PROGRESS_ROUTE",
+    "RESULT_ROUTE",
+    "SMALL_SQUARE",
+    "CacheOrder",
+    "CommitParams",
+    "FetchParams",
+    "FetchPolicy",
+    "Identity",
+    "IngestParams",
+    "Limits",
+    "Measured",
+    "OutputPlan",
+    "Progress",
+    "ReportParams",
+    "RunResult",
+    "StageFile",
+    "StageInput",
+    "StageResult",
+    "StageTask",
+    "StorePaths",
+    "TaskDocument",
+    "TranscodeParams",
+    "VerifyParams",
+    "cache_key",
+    "canonical_json",
+    "content_key",
+    "debug_folder",
+    "default_timeout_seconds",
+    "result_path",
+]
