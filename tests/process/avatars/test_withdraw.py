@@ -153,6 +153,52 @@ def test_what_cannot_be_removed_is_named_and_removed_later(tmp_path: Path) -> No
         assert (server.talks, server.files) == ({}, {})
 
 
+@pytest.mark.parametrize("after", ["audio", "rejected"])
+def test_a_redrive_between_two_attempts_of_the_removal_takes_nothing_for_there_that_is_gone(
+    tmp_path: Path, after: str
+) -> None:
+    """The image went, the voice did not: the image is brought there again, and removed again."""
+    with did(states=("rejected",) if after == "rejected" else ("done",), faults=[("delete audio", OUTAGE)]) as server:
+        if after == "audio":
+            stopped(tmp_path, server, "audio")
+        else:
+            with pytest.raises(WorkerError):
+                avatars.perform(given(tmp_path, server))
+        with pytest.raises(External, match="keeps audios"):
+            withdrawn(tmp_path, server)
+        assert [folder for folder, _ in server.files.values()] == ["audios"]
+        server.states = ("done",)
+        assert avatars.perform(given(tmp_path, server)).sha256 == DIGEST
+        assert (server.talks, server.files, server.billed) == ({}, {}, 1)
+
+
+@pytest.mark.parametrize("again", ["removal", "redrive"])
+@pytest.mark.parametrize("moment", ["list", "look", "video", "delete talk", "delete image", "delete audio"])
+def test_a_removal_that_is_stopped_at_any_moment_is_taken_up_by_another_or_by_a_redrive(
+    tmp_path: Path, moment: str, again: str
+) -> None:
+    """Before or behind each request of it: nothing is paid twice, and nothing stays."""
+    with did(lost=[("talk", HANG_UP)], faults=[("list", OUTAGE)]) as server:
+        with pytest.raises(External):
+            avatars.perform(given(tmp_path, server))
+        server.asked.clear()
+
+        def check() -> None:
+            if moment in server.asked:
+                raise Stopped
+
+        errand = given(tmp_path, server)
+        try:
+            provider(errand.choice).withdraw(replace(errand, means=replace(errand.means, check=check)))
+        except Stopped:
+            assert moment != "delete audio", "nothing is asked for after that"
+        if again == "removal":
+            assert withdrawn(tmp_path, server) == ()
+            assert (server.talks, server.files) == ({}, {})
+        assert avatars.perform(given(tmp_path, server)).sha256 == DIGEST
+        assert (server.talks, server.files, server.billed) == ({}, {}, 1)
+
+
 def test_a_program_of_the_image_leaves_nothing_anywhere(tmp_path: Path) -> None:
     errand = avatars.errand(tmp_path, "command", model="musetalk")
     assert provider(errand.choice).withdraw(errand) == ()

@@ -97,9 +97,11 @@ class _Talk:
     # ------------------------------------------------------------ uploads: they cost nothing
 
     def _uploaded(self, what: str, path: str, file: Path, media_type: str, limit: int) -> str:
-        """The address of an uploaded file; one that an earlier attempt brought there is used while it is fresh."""
-        if f"{what}Url" in self.known and age(self.known.get(f"{what}Time")) < FRESH_SECONDS:
+        """The address of an uploaded file; one that an earlier attempt brought there is used while it is fresh, and there."""
+        there = f"{what}Url" in self.known and f"{what}IdDeleted" not in self.known
+        if there and age(self.known.get(f"{what}Time")) < FRESH_SECONDS:
             return self.known[f"{what}Url"]
+        self.known.pop(f"{what}IdDeleted", None)
         size = file.stat().st_size
         if size > limit:
             text = f"the {what} has {size / 1e6:.1f} MB, D-ID takes {limit / 1e6:.0f} MB"
@@ -276,10 +278,12 @@ class _Talk:
         notes, over = self._saved() if kept(self.dealing) is None else ((), False)
         self.dealing.means.check()
         left = self.clean()
+        if over and "idDeleted" in self.known:
+            self._forget(*ASKED)
         if left:
             raise External(AVATAR_ERROR, "; ".join(left), hint="it is tried again; else delete it in the D-ID account")
         if kept(self.dealing) is None:
-            self._forget(*UPLOADED, *(ASKED if over else ()))
+            self._forget(*UPLOADED)
         return notes
 
     def _saved(self) -> tuple[tuple[str, ...], bool]:
