@@ -21,7 +21,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[0] = str(ROOT / "hack")
 
-from bench.story import photograph  # noqa: E402 - found by the line above
+from bench.storyfilm import photograph  # noqa: E402 - found by the line above
 from videojob_worker.compose import motion, picture  # noqa: E402 - the same
 from videojob_worker.compose.planes import Frame  # noqa: E402 - the same
 

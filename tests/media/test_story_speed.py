@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from bench import story as bench
+from bench import storyfilm as bench
 from videojob_api.story.scenes import SceneManifest
 from videojob_api.story.timing import laid_out
 
