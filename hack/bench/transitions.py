@@ -26,8 +26,9 @@ sys.path[0] = str(ROOT / "hack")
 
 import install as chart  # noqa: E402 - found by the line above
 from videojob_cli.client import VideoJobs, is_finished  # noqa: E402
+from videojob_cli.connection import Kube, connect  # noqa: E402
 from videojob_cli.errors import CliError  # noqa: E402
-from videojob_cli.kube import Kube, connect, objects  # noqa: E402
+from videojob_cli.kube import objects  # noqa: E402
 from videojob_cli.sources import local_file  # noqa: E402
 
 NAMESPACE = "figures"

@@ -99,6 +99,7 @@ class LocalJob:
         self._reason: str | None = None
         self._progress: Progress | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._early: dict[int, subprocess.Popen[bytes]] = {}
         self._stopping = False
         self._results: list[RunResult] = []
         self._thread = threading.Thread(target=self._run, name=action.name, daemon=True)
@@ -166,11 +167,16 @@ class LocalJob:
         try:
             task = self._work / "task.json"
             task.write_text(json.dumps(self._document.dump()))
+            # Loading takes a process longer than most stages work: the later ones load while the first one works.
+            for index in range(1, len(self._containers)):
+                self._early[index] = self._start(index, task, early=True)
             for index in range(len(self._containers)):
                 if self._stopping or not self._container(index, task):
                     break
         finally:
             deadline.cancel()
+            for process in self._early.values():
+                _dismiss(process)
             shutil.rmtree(self._work, ignore_errors=True)
             with self._lock:
                 self._finished_at = datetime.now(UTC)
@@ -179,21 +185,7 @@ class LocalJob:
     def _container(self, index: int, task: Path) -> bool:
         """Run one container to its end; whether the next one may start."""
         name = self._containers[index].name
-        termination = self._work / f"{name}.termination"
-        argv = [*self._command, "--task", str(task)]
-        argv += ["--container", name, "--termination", str(termination), "--token", os.devnull]
-        environ = {
-            **self._environ,
-            "VIDEOJOB_CONTAINER": name,
-            "VIDEOJOB_POD_UID": self.uid,
-            "PYTHONUNBUFFERED": "1",
-        }
-        if self.index is not None:
-            environ[INDEX_VARIABLE] = str(self.index)
-        process = subprocess.Popen(
-            argv, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )  # fmt: skip
+        process = self._turn(index) or self._start(index, task)
         started = datetime.now(UTC)
         with self._lock:
             self._process = process
@@ -208,7 +200,7 @@ class LocalJob:
         # Nothing it started outlives it. Its tools have sessions of their own: the kernel ends those with it.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        message = self._message(name, termination)
+        message = self._message(name, self._termination(name))
         with self._lock:
             self._process = None
             self._containers[index] = ContainerView(
@@ -222,6 +214,41 @@ class LocalJob:
             )
         self._changed()
         return code == 0
+
+    def _termination(self, name: str) -> Path:
+        return self._work / f"{name}.termination"
+
+    def _start(self, index: int, task: Path, *, early: bool = False) -> subprocess.Popen[bytes]:
+        """Start a container's process; an early one loads what it needs, and waits until it is told that it is its turn."""
+        name = self._containers[index].name
+        argv = [*self._command, "--task", str(task), "--container", name]
+        argv += ["--termination", str(self._termination(name)), "--token", os.devnull]
+        environ = {
+            **self._environ,
+            "VIDEOJOB_CONTAINER": name,
+            "VIDEOJOB_POD_UID": self.uid,
+            "PYTHONUNBUFFERED": "1",
+        }
+        if self.index is not None:
+            environ[INDEX_VARIABLE] = str(self.index)
+        return subprocess.Popen(
+            [*argv, "--when-told"] if early else argv,
+            env=environ, stdin=subprocess.PIPE if early else subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+
+    def _turn(self, index: int) -> subprocess.Popen[bytes] | None:
+        """The process that was started early for a container, told that it is its turn; None when there is none alive."""
+        process = self._early.pop(index, None)
+        if process is None or process.stdin is None:
+            return None
+        try:
+            process.stdin.write(b"\n")
+            process.stdin.close()
+        except BrokenPipeError:
+            _dismiss(process)
+            return None
+        return process
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         """Read its log to the end: news of progress are records with a field of that name."""
@@ -273,6 +300,16 @@ class LocalJob:
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def _dismiss(process: subprocess.Popen[bytes]) -> None:
+    """End a process whose turn did not come: it has done nothing, and started nothing."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
 
 
 def _progress(line: str) -> Progress | None:

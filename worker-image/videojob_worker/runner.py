@@ -78,6 +78,20 @@ def run(settings: Settings, stop: Stop, log: Log | None = None) -> int:
     return run_.all(work)
 
 
+def load(settings: Settings) -> None:
+    """Load the modules that a container's stages need, before its turn. What is wrong with its document, `run` will tell."""
+    with suppress(WorkerError):
+        document = documents.parse(documents.load(settings.task))
+        for item in documents.work(document, settings.container or _only(document)):
+            _module(item)
+
+
+def _module(item: Work) -> Callable[[Context], StageResult]:
+    """The stage's module goes by its kind; it is loaded on use, so that no container imports what it does not run."""
+    module = importlib.import_module(f"videojob_worker.stages.{item.kind.module or item.kind.kind}")
+    return module.run  # type: ignore[no-any-return]  # the table's contract, checked by a test over all rows
+
+
 def _told(failure: WorkerError | None) -> tuple[StageResult, ...]:
     """What a stage that failed has to say all the same."""
     return (failure.told,) if failure is not None and failure.told is not None else ()
@@ -180,7 +194,7 @@ class _Run:
         if item.task.items_of is not None:
             result = self._items(item, context)
         elif item.kind.trust in ("commit", "notify"):
-            result = self._module(item)(context)
+            result = _module(item)(context)
         else:
             result = self._reused(context) or self._staged(item, context)
         self.reported.extend(context.reported)
@@ -222,7 +236,7 @@ class _Run:
         context.staging.mkdir(parents=True)
         try:
             began, cpu = time.monotonic(), usage.cpu_seconds()
-            result = caching.take(context) or self._module(item)(context)
+            result = caching.take(context) or _module(item)(context)
             result = result.model_copy(update=usage.spent(began, cpu))
             (context.staging / STAGE_FILE).write_bytes(written(result))
             files.publish_folder(context.staging, context.final)
@@ -266,11 +280,6 @@ class _Run:
             final=self.store.stage(task.kind, task.key), secrets=self.settings.secrets,
             stop=self.stop, deadline=self.deadline, log=self.log, tell=tell,
         )  # fmt: skip
-
-    def _module(self, item: Work) -> Callable[[Context], StageResult]:
-        """The stage's module goes by its kind; it is loaded on use, so that no container imports what it does not run."""
-        module = importlib.import_module(f"videojob_worker.stages.{item.kind.module or item.kind.kind}")
-        return module.run  # type: ignore[no-any-return]  # the table's contract, checked by a test over all rows
 
     def _allow(self, found: InputStatus) -> None:
         """Without a limit of the user's own, a long input gets more time (X-005)."""

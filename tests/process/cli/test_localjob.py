@@ -18,7 +18,9 @@ from videojob_cli.localjob import Folders, LocalJob
 from videojob_operator.decide.world import CreateJob, VideoJobView
 
 WORKER = """
-import os, pathlib, signal, threading
+import os, pathlib, signal, sys, threading
+if "--when-told" in sys.argv and not sys.stdin.read(1):
+    sys.exit()
 from videojob_worker.base import process, watch
 
 def die():
@@ -116,3 +118,51 @@ def test_a_tool_in_a_session_of_its_own_ends_with_the_job(how: str, tmp_path: Pa
         time.sleep(0.01)
     assert worker.job.view().finished == "Failed"
     assert worker.job.view().pods[0].containers[0].exit_code == 137
+
+
+SECOND = """
+import os, pathlib, sys
+name, folder = os.environ["VIDEOJOB_CONTAINER"], pathlib.Path(os.environ["FOLDER"])
+if "--when-told" in sys.argv:
+    if os.environ.get("GONE"):
+        os.close(0)
+        (folder / "ended").write_text("before its turn")
+        sys.exit(9)
+    (folder / "loaded").write_text(str(os.getpid()))
+    (folder / "turn").write_text("yes" if sys.stdin.read(1) else "no")
+elif name == "commit":
+    (folder / "turn").write_text("started for it")
+else:
+    (folder / ("ended" if os.environ.get("GONE") else "loaded")).read_text()
+    sys.exit(int(os.environ["ENDS"]))
+"""
+"""A first container that ends when the second one has loaded what it needs, and a second one that says whether its turn came."""
+
+
+@pytest.mark.parametrize(
+    ("how", "environ", "turn", "codes"),
+    [
+        ("its turn comes when the first one is done", {"ENDS": "0"}, "yes", [0, 0]),
+        ("its turn never comes after a failure", {"ENDS": "1"}, None, [1, None]),
+        ("one that is gone before its turn is started anew", {"ENDS": "0", "GONE": "1"}, "started for it", [0, 0]),
+    ],
+)
+def test_the_second_container_loads_while_the_first_one_works(
+    how: str, environ: dict[str, str], turn: str | None, codes: list[int | None], tmp_path: Path
+) -> None:
+    """And is seen as one that waits until then (X-023)."""
+    (tmp_path / "worker.py").write_text(SECOND)
+    os.mkfifo(tmp_path / ("ended" if "GONE" in environ else "loaded"))
+    job = LocalJob(
+        action(),
+        Folders(tmp_path / "store"),
+        environ={**os.environ, **environ, "FOLDER": str(tmp_path)},
+        changed=lambda: None,
+        command=(sys.executable, str(tmp_path / "worker.py")),
+    )
+    deadline = time.monotonic() + 30
+    while job.view().finished is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [one.exit_code for one in job.view().pods[0].containers] == codes, how
+    told = tmp_path / "turn"
+    assert (told.read_text() if told.exists() else None) == turn
