@@ -96,8 +96,11 @@ figures-kopf: $(STAMP) ## Print what kopf's other features would write for one o
 figures-estimate: $(STAMP) packages ## Print how far status.estimate is off over 20 VideoJobs, run without a cluster
 	@$(BIN)/python hack/bench/estimate.py
 
-bench-story: $(STAMP) packages ## Print how fast a story is made, beside the encoder alone (PEERS=1: beside MoviePy and zoompan too)
-	@$(BIN)/python hack/bench/story.py $(if $(PEERS),--peers)
+bench-story: $(STAMP) packages ## Print how fast a story is made, beside the encoder alone (PEERS=1: beside MoviePy and zoompan, with VMAF; QUALITY=Standard)
+	@$(BIN)/python hack/bench/story.py $(if $(PEERS),--peers) $(if $(QUALITY),--quality $(QUALITY))
+
+bench-quality: $(STAMP) packages ## Print what presets and CRFs give and cost: VMAF, bit rate, CPU time
+	@$(BIN)/python hack/bench/quality.py
 
 bench-avatar: $(STAMP) packages ## Print what a warm worker spares, and how near twenty avatars come to what their slots allow (with YOLO after make test-vision)
 	@$(BIN)/python hack/bench/avatar.py $(if $(wildcard .venv-vision/bin/python),--yolo .venv-vision/bin/python)
@@ -109,4 +112,4 @@ clean: ## Remove what was built in this checkout (caches outside it stay)
 	@$(CLUSTER_STOP) || true
 	@rm -rf .venv .venv-vision .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build demo-output .cluster
 
-.PHONY: help venv check fix generate packages cluster cluster-down images image-vision demo test test-vision simulate figures figures-vision figures-kopf figures-estimate bench-story bench-avatar bench-motion clean
+.PHONY: help venv check fix generate packages cluster cluster-down images image-vision demo test test-vision simulate figures figures-vision figures-kopf figures-estimate bench-story bench-quality bench-avatar bench-motion clean

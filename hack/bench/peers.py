@@ -9,6 +9,9 @@ from pathlib import Path
 
 from bench.storyfilm import FPS, SCENE_SECONDS, SIZE, Bench, ffmpeg
 
+USUAL_CRF = 23
+"""What such scripts ask for, and x264's own default."""
+
 
 def zoompan(bench: Bench, scenes: int) -> float:
     """The script that people use: each picture enlarged to 8000 pixels against the jitter of whole pixels, then joined."""
@@ -20,18 +23,9 @@ def zoompan(bench: Bench, scenes: int) -> float:
             f"d={FPS * SCENE_SECONDS}:s={SIZE[0]}x{SIZE[1]}:fps={FPS},fade=in:0:15,fade=out:{FPS * SCENE_SECONDS - 15}:15,"
             "format=yuv420p"
         )
+        code = ["-c:v", "libx264", "-preset", bench.preset, "-crf", str(bench.crf)]
         argv: list[str | Path] = [ffmpeg(), "-v", "error", "-y", "-i", bench.folder / f"p{number}.jpg", "-vf", move]
-        argv += [
-            "-frames:v",
-            str(FPS * SCENE_SECONDS),
-            "-c:v",
-            "libx264",
-            "-preset",
-            bench.preset,
-            "-crf",
-            "23",
-            out,
-        ]
+        argv += ["-frames:v", str(FPS * SCENE_SECONDS), *code, out]
         subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
         rows.append(f"file '{out}'")
     listing = bench.folder / "z.txt"
@@ -55,8 +49,8 @@ def zoompan(bench: Bench, scenes: int) -> float:
     return time.monotonic() - since
 
 
-def moviepy(bench: Bench, python: Path, scenes: int) -> float:
-    """MoviePy as the seed writes it, at the same preset; no captions, which it would draw at extra cost."""
+def moviepy(bench: Bench, python: Path, scenes: int, crf: int) -> tuple[float, int]:
+    """MoviePy as the seed writes it, at the same preset; no captions, which it would draw at extra cost. Seconds, and bytes."""
     script = f"""
 import sys
 from moviepy import CompositeVideoClip, ImageClip, concatenate_videoclips, vfx
@@ -67,11 +61,11 @@ for n in range({scenes}):
     made = CompositeVideoClip([clip], size={SIZE}).with_duration({SCENE_SECONDS})
     clips.append(made.with_effects([vfx.FadeIn(0.5), vfx.FadeOut(0.5)]))
 concatenate_videoclips(clips).write_videofile("{bench.folder}/m.mp4", fps={FPS}, codec="libx264", preset="{bench.preset}",
-    ffmpeg_params=["-crf", "23"], audio=False, logger=None)
+    ffmpeg_params=["-crf", "{crf}"], audio=False, logger=None)
 """
     since = time.monotonic()
     subprocess.run([python, "-c", script], check=True, stdin=subprocess.DEVNULL)
-    return time.monotonic() - since
+    return time.monotonic() - since, (bench.folder / "m.mp4").stat().st_size
 
 
 def moviepy_python(folder: Path) -> Path:

@@ -13,10 +13,12 @@ import cv2
 import numpy as np
 
 from bench.memory import Memory
+from videojob_api.story import platforms
 from videojob_api.story.looks import Captions, Overlay, Transition
 from videojob_api.story.looks import Encoding as Asked
 from videojob_api.story.scenes import AssetRef, Background, Scene, SceneManifest, Speech, Word
 from videojob_api.story.timing import laid_out
+from videojob_api.v1alpha1.story_looks import QualityName
 from videojob_worker.base.feeding import Sink
 from videojob_worker.base.process import Finished
 from videojob_worker.base.process import run as run_process
@@ -96,14 +98,16 @@ def ffmpeg() -> str:
 
 
 class Bench:
-    """One folder, one preset."""
+    """One folder, one quality."""
 
-    def __init__(self, folder: Path, preset: str) -> None:
-        self.folder, self.preset = folder, preset
+    def __init__(self, folder: Path, quality: QualityName) -> None:
+        self.folder, self.asked = folder, Asked(quality=quality)
+        row = platforms.quality(self.asked)
+        self.preset, self.crf = row.preset, row.crf
 
     def film(self, manifest: SceneManifest) -> Film:
         """Our film, by the same code as the worker's stage."""
-        code = Encoding.of(Asked(preset=self.preset, crf=23), (manifest.width, manifest.height), manifest.fps, "bench")
+        code = Encoding.of(self.asked, (manifest.width, manifest.height), manifest.fps, "bench")
 
         def run(argv: list[str], stdin: int | None = None) -> Finished:
             return run_process(argv, cwd=self.folder, stop=Stop(), deadline=Deadline(None), stdin=stdin)
@@ -153,27 +157,14 @@ class Bench:
     def raw(self, frames: Path) -> float:
         """Seconds of the encoder alone."""
         since = time.monotonic()
-        argv = [
-            ffmpeg(),
-            "-v",
-            "error",
-            "-y",
-            *RAW,
-            "-i",
-            frames,
-            "-c:v",
-            "libx264",
-            "-preset",
-            self.preset,
-            "-crf",
-            "23",
-        ]
-        subprocess.run([*map(str, argv), str(self.folder / "raw.mp4")], check=True, stdin=subprocess.DEVNULL)
+        code = ["-c:v", "libx264", "-preset", self.preset, "-crf", str(self.crf)]
+        argv: list[str | Path] = [ffmpeg(), "-v", "error", "-y", *RAW, "-i", frames, *code, self.folder / "raw.mp4"]
+        subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
         return time.monotonic() - since
 
 
-def worker(folder: Path, preset: str, scenes: int, out: Path) -> tuple[float, float]:
+def worker(folder: Path, quality: QualityName, scenes: int, out: Path) -> tuple[float, float]:
     """Seconds and MiB of one film, measured in a process of its own: that of a pod."""
     with Memory() as memory:
-        seconds = Bench(folder, preset).ours(story(folder, scenes), out)
+        seconds = Bench(folder, quality).ours(story(folder, scenes), out)
     return seconds, memory.peak / 1024

@@ -1,16 +1,21 @@
-"""A whole story, and one edited sentence of it, as VideoJobs: all stages in the worker's own processes, with the cache (M2).
+"""A whole story, and one edited picture or sentence of it, as VideoJobs of `videojob run`: what a user waits for (M2, S-060).
 
-What `story.py` measures in its own process leaves out what users wait for, too: the start of two containers, the voice, the
-layout, the sound, the gates, the publication.
+What `story.py` measures in its own process leaves out the start of the command and of its two containers, the plan, the voice,
+the layout, the sound, the gates, the publication, and the copies at the end.
 """
 
 from __future__ import annotations
 
+import json
+import resource
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from storybench import StoryBench
+from videojob_api.names import API_VERSION
+from videojob_api.v1alpha1.story_looks import QualityName
 
 ASKED = {3: "30-60 s", 6: "60-120 s", 12: "120-180 s", 36: "300-600 s"}
 """Scenes of 5 s, and how long the whole video may take."""
@@ -18,7 +23,7 @@ SAID, EDITED = "Scene {} of a story in many pictures.", "Somebody has edited wha
 """Short enough for scenes of 5 s."""
 
 
-def asked(preset: str, texts: list[str]) -> dict[str, Any]:
+def asked(quality: QualityName, texts: list[str]) -> dict[str, Any]:
     """The story of these sentences, a picture of the stock for each."""
     scenes = [
         {
@@ -27,37 +32,46 @@ def asked(preset: str, texts: list[str]) -> dict[str, Any]:
         }
         for place, text in enumerate(texts)
     ]  # fmt: skip
-    return {"width": 1920, "height": 1080, "encoding": {"preset": preset, "crf": 23}, "scenes": scenes}
+    return {"aspectRatio": "16:9", "quality": quality, "scenes": scenes}
+
+
+def manifest(name: str, story: dict[str, Any]) -> dict[str, Any]:
+    """Its VideoJob."""
+    return {"apiVersion": API_VERSION, "kind": "VideoJob", "metadata": {"name": name}, "spec": {"story": story}}
 
 
 def made(root: Path, name: str, story: dict[str, Any]) -> tuple[float, float, float]:
-    """Wall and CPU seconds from its document to its publication, and those of the video; the start of processes counts as wall
-    alone.
-    """
-    bench = StoryBench(root, name)
-    document, since = bench.story(**story), time.monotonic()
-    results = [bench.run(container, document) for container in ("work", "commit")]
-    wall = time.monotonic() - since
-    for result in results:
-        if result.exit_code != 0:
-            raise SystemExit(f"the story was not made: {result.failure}")
-    stages = [stage for result in results for stage in result.stages]
-    lasts = max(stage.story.duration_ms or 0 for stage in stages if stage.story is not None)
-    return wall, sum(stage.cpu_seconds for stage in stages), lasts / 1000
+    """Wall and CPU seconds of the command and all it starts, and seconds of the video."""
+    file = root / f"{name}.json"
+    file.write_text(json.dumps(manifest(name, story)))
+    argv: list[str | Path] = [sys.executable, "-m", "videojob_cli.main", "run", file]
+    argv += ["--store", root / "store", "--output", root / "out"]
+    since, cpu = time.monotonic(), _cpu_seconds()
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wall, spent = time.monotonic() - since, _cpu_seconds() - cpu
+    outputs = json.loads((root / "out" / name / "status.json").read_bytes())["outputs"]
+    return wall, spent, max(one.get("durationMs", 0) for one in outputs) / 1000
 
 
-def measured(root: Path, pictures: Path, preset: str, most: int) -> list[tuple[str, str]]:
+def _cpu_seconds() -> float:
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
+
+
+def measured(root: Path, pictures: Path, quality: QualityName, most: int) -> list[tuple[str, str]]:
     """Stories of each length beside the time that S-060 asks for, then the longest once more with another picture and with
-    another sentence. `pictures` has `p0.jpg` and so on, as many as the story of `most` scenes needs, and `new.jpg`.
+    another sentence, in the same store. `pictures` has `p0.jpg` and so on, as many as the story of `most` scenes needs, and
+    `new.jpg`.
     """
-    StoryBench(root)
+    stock = root / "store/default/stock"
+    stock.mkdir(parents=True)
     sizes = {scenes: wanted for scenes, wanted in ASKED.items() if scenes <= most} or {most: "no figure"}
     longest = max(sizes)
     for name in ["new.jpg", *(f"p{place}.jpg" for place in range(longest))]:
-        (root / "stock" / name).hardlink_to(pictures / name)
+        (stock / name).hardlink_to(pictures / name)
     rows = []
     for scenes, wanted in sizes.items():
-        story = asked(preset, [SAID.format(place + 1 + 100 * scenes) for place in range(scenes)])
+        story = asked(quality, [SAID.format(place + 1 + 100 * scenes) for place in range(scenes)])
         rows.append((f"VideoJob of {scenes} scenes (S-060: {wanted})", told(*made(root, f"made-{scenes}", story))))
     middle = longest // 2
     story["scenes"][middle]["image"] = {"uri": "store://stock/new.jpg"}
@@ -69,4 +83,4 @@ def measured(root: Path, pictures: Path, preset: str, most: int) -> list[tuple[s
 
 def told(wall: float, cpu: float, lasts: float) -> str:
     """Figures as the table has them."""
-    return f"{lasts:.0f} s of video in {wall:.1f} s ({cpu:.1f} of CPU in stages)"
+    return f"{lasts:.0f} s of video in {wall:.1f} s ({cpu:.1f} of CPU)"

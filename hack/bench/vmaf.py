@@ -21,41 +21,63 @@ from videojob_worker.compose.scenery import Scenery, view
 from videojob_worker.compose.text import Typesetter
 
 
-def vmaf(bench: Bench, manifest: SceneManifest, film: Path, python: Path) -> str:
-    """Quality of two scenes against the same motion drawn from the photograph with Lanczos, told by the FFmpeg that comes with
-    MoviePy, which has libvmaf; and that of the encoder alone, so that it is seen whose loss it is.
+class Judge:
+    """Two scenes of a film without words: their frames as the encoder gets them, and as they are held against. The FFmpeg that
+    comes with MoviePy tells the figure: it has libvmaf.
     """
-    reference = bench.folder / "reference.yuv"
-    draft = manifest.model_copy(update={"captions": Captions(style="none")})
-    plain = [scene.model_copy(update={"overlays": ()}) for scene in draft.scenes[:2]]
-    draft = draft.model_copy(update={"scenes": tuple(laid_out(plain, FPS, 500))})
-    out = bench.folder / "vmaf"
-    out.mkdir(exist_ok=True)
-    source = bench.film(draft)
-    source.make(out, source.pieces, lambda _done, _total: None, workers=2)
-    source.join(out, lambda piece: out / piece.name, None, film)
-    own = bench.folder / "own.yuv"
-    bench.frames(draft, own)
-    bench.raw(own)
-    own.unlink()
-    lanczos(source, reference)
-    ask = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())"
-    program = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True).stdout.strip()
-    ours, alone = (scored(program, film_, reference, bench.folder) for film_ in (film, bench.folder / "raw.mp4"))
-    reference.unlink()
-    return f"{ours}; x264 alone on the same frames: {alone}"
+
+    def __init__(self, bench: Bench, manifest: SceneManifest, python: Path) -> None:
+        ask = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())"
+        told = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True)
+        self._program, self._folder = told.stdout.strip(), bench.folder
+        plain = [scene.model_copy(update={"overlays": ()}) for scene in manifest.scenes[:2]]
+        changes = {"captions": Captions(style="none"), "scenes": tuple(laid_out(plain, FPS, 500))}
+        self.manifest = manifest.model_copy(update=changes)
+        self.frames, self._reference = bench.folder / "own.yuv", bench.folder / "reference.yuv"
+        bench.frames(self.manifest, self.frames)
+        lanczos(bench.film(self.manifest), self._reference)
+
+    def close(self) -> None:
+        """Let go of the frames."""
+        self.frames.unlink()
+        self._reference.unlink()
+
+    def score(self, film: Path) -> tuple[float, float]:
+        """VMAF of a film, frame by frame: its mean, and its 1st percentile."""
+        log = self._folder / "vmaf.json"
+        graph = f"[0:v]settb=1/30,setpts=N[a];[1:v]settb=1/30,setpts=N[b];[a][b]libvmaf=n_threads=2:log_fmt=json:log_path={log}"
+        argv: list[str | Path] = [
+            self._program,
+            "-v",
+            "error",
+            "-i",
+            film,
+            *RAW,
+            "-i",
+            self._reference,
+            "-lavfi",
+            graph,
+        ]
+        subprocess.run([*argv, "-f", "null", "-"], check=True, stdin=subprocess.DEVNULL)
+        scores = sorted(frame["metrics"]["vmaf"] for frame in json.loads(log.read_text(encoding="utf-8"))["frames"])
+        return statistics.mean(scores), scores[len(scores) // 100]
 
 
-def scored(program: str, film: Path, reference: Path, folder: Path) -> str:
-    """VMAF of a film, frame by frame."""
-    log = folder / "vmaf.json"
-    graph = (
-        f"[0:v]settb=1/30,setpts=N[a];[1:v]settb=1/30,setpts=N[b];[a][b]libvmaf=n_threads=2:log_fmt=json:log_path={log}"
-    )
-    argv: list[str | Path] = [program, "-v", "error", "-i", film, *RAW, "-i", reference, "-lavfi", graph]
-    subprocess.run([*argv, "-f", "null", "-"], check=True, stdin=subprocess.DEVNULL)
-    scores = sorted(frame["metrics"]["vmaf"] for frame in json.loads(log.read_text(encoding="utf-8"))["frames"])
-    return f"mean {statistics.mean(scores):.1f}, 1st percentile {scores[len(scores) // 100]:.1f}"
+def vmaf(bench: Bench, manifest: SceneManifest, python: Path) -> str:
+    """Quality of our film, and that of the encoder alone on the same frames, so that it is seen whose loss it is."""
+    judge, out = Judge(bench, manifest, python), bench.folder / "vmaf"
+    try:
+        bench.ours(judge.manifest, out)
+        ours = told(judge.score(out / "film.mp4"))
+        bench.raw(judge.frames)
+        return f"{ours}; x264 alone on the same frames: {told(judge.score(bench.folder / 'raw.mp4'))}"
+    finally:
+        judge.close()
+
+
+def told(score: tuple[float, float]) -> str:
+    """For people."""
+    return f"mean {score[0]:.1f}, 1st percentile {score[1]:.1f}"
 
 
 def lanczos(film: Film, target: Path) -> None:

@@ -28,7 +28,7 @@ def test_qualities_and_compression_options() -> None:
 
     assert (code().crf, code().maxrate, code().preset) == (23, "8000k", "superfast")
     assert (code(quality="Draft").crf, code(quality="Draft").maxrate) == (28, "2000k")
-    assert (code(quality="High").crf, code(quality="High").preset) == (18, "medium")
+    assert (code(quality="High").crf, code(quality="High").preset) == (18, "superfast")
     assert code(quality="High", crf=30, maxrate="900k", preset="veryfast") == Encoding(
         30, "900k", "veryfast", 1080, 1920, 30, "7"
     )
@@ -54,7 +54,10 @@ def test_a_piece_is_encoded_by_one_thread_with_headers_that_join() -> None:
         "16000k",
         "100",
     ]
-    assert after(argv, "-x264-params") == "stitchable=1:scenecut=0:bframes=2:b-pyramid=none"
+    assert (
+        after(argv, "-x264-params")
+        == "stitchable=1:scenecut=0:bframes=2:b-pyramid=none:deadzone-inter=15:deadzone-intra=8"
+    )
     assert "+cgop" in after(argv, "-flags:v")
     assert after(argv, "-video_track_timescale") == "25000"
     assert argv[-1] == "file:/a/b.mp4"

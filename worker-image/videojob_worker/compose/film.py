@@ -31,7 +31,7 @@ from .planes import Frame, to_rgb
 from .scenery import Locate, Scenery, view
 from .text import Typesetter
 
-PIECE_VERSION = 3
+PIECE_VERSION = 4
 """Raise it when the same key would give other bytes."""
 
 
