@@ -21,9 +21,10 @@ from stories import film, image, manifest, plain, run, scene, spoken, texture
 from videojob_api.story.looks import Captions, Music, ThumbnailParams, Transition
 from videojob_api.story.scenes import AssetRef, Background, SceneManifest
 from videojob_worker.compose import encoding, gates, marks, measuring, motion, picture, sound, thumbnail
-from videojob_worker.compose.film import Film, Piece
+from videojob_worker.compose.film import Film
 from videojob_worker.compose.fonts import book
-from videojob_worker.compose.planes import Frame, mix
+from videojob_worker.compose.making import Piece
+from videojob_worker.compose.planes import Frame, from_rgb, mix
 from videojob_worker.compose.text import Typesetter
 
 
@@ -156,6 +157,38 @@ def test_other_transitions_begin_with_one_picture_and_end_with_the_other(picture
     if kind in {"slide", "wipe"}:
         left, right = frames[30][:, :40].mean(), frames[30][:, -40:].mean()
         assert (right > left) if kind == "slide" else (left > right)
+
+
+def test_a_long_scene_is_encoded_in_strands_whose_seams_nobody_sees(pictures: Path) -> None:
+    """M2: where a group of pictures would end anyway, so that one edited scene keeps several cores busy. The bytes are the same
+    whoever encodes which strand when; a piece is told once, with the black frames of all its strands.
+    """
+    lengths, strands = (120, 150, 270), ((0,), (0, 75), (0, 90, 180))
+    looks: dict[str, Any] = {"effects": ("ken_burns", "pan"), "transition": Transition(kind="cut")}
+    scenes = [
+        scene(f"Scene {number}.", frames, background=image(pictures / f"p{number}.png"), **looks)
+        for number, frames in enumerate(lengths)
+    ]
+    scenes.append(scene("", 150, background=Background(kind="colour", color="#000000"), **looks))
+    story_ = manifest(scenes)
+    dark: dict[str, int] = {}
+    one, again = film(story_, pictures), film(story_, pictures)
+    path = made(one, pictures / "a", dark=dark)
+    (pictures / "b").mkdir()
+    again.make(pictures / "b", again.pieces[::-1], lambda _done, _total: None, workers=1)
+    for piece in one.pieces:
+        assert (pictures / "a" / piece.name).read_bytes() == (pictures / "b" / piece.name).read_bytes()
+    assert [dark[piece.key] for piece in one.pieces] == [0, 0, 0, 150]
+    assert not [left.name for left in (pictures / "b").iterdir() if left.name.startswith(".")]
+    packets = entries(path, "packet=pts,dts,flags,stream_index")
+    assert sorted(int(packet["pts"]) for packet in packets) == [number * 1000 for number in range(690)]
+    assert all(int(a["dts"]) < int(b["dts"]) for a, b in pairwise(packets))
+    keys = [int(packet["pts"]) // 1000 for packet in packets if "K" in packet["flags"]]
+    wanted = [begin + first for begin, firsts in zip((0, 120, 270), strands, strict=True) for first in firsts]
+    assert keys == [*wanted, 540, 615]
+    shown = shot(path)
+    for frame in (119, 120, 194, 195, 196, 359, 360, 449, 450):
+        assert psnr(shown[frame], from_rgb(one.still(frame, pictures)).y) > 30
 
 
 def test_the_same_scene_is_the_same_bytes_and_another_one_changes_alone(pictures: Path) -> None:

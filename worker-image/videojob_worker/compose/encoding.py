@@ -1,8 +1,8 @@
 """FFmpeg's arguments for pieces of a film and for putting them together. Pure; nothing is run here.
 
-A piece is encoded by one thread: then the same frames give the same bytes, also under a cap on bursts, and as many pieces as
-there are cores are encoded side by side, which keeps the cores busier than threads inside one encoder do. All pieces of a film
-have the same headers and begin with a closed group of pictures, so that they are joined without being touched.
+A piece is encoded in strands of one group of pictures, each by one thread: then the same frames give the same bytes, also under a
+cap on bursts, and as many strands as there are cores are encoded side by side, which keeps the cores busier than threads inside
+one encoder do. All have the same headers and begin with a closed group of pictures: they are joined without being touched.
 """
 
 from __future__ import annotations
@@ -117,6 +117,15 @@ def join(program: str, listing: Path, sound: Path | None, target: Path, fps: int
         "-f", "concat", "-safe", "0", "-protocol_whitelist", "file", "-auto_convert", "0", "-i", file(listing), *second,
         "-map", "0:v:0", *(["-map", "1:a:0"] if sound is not None else []), *_PLAIN, "-c", "copy",
         "-video_track_timescale", str(fps * TIMESCALE), "-movflags", "+faststart", "-f", "mp4", file(target),
+    ]  # fmt: skip
+
+
+def tied(program: str, listing: Path, target: Path, fps: int) -> list[str]:
+    """The strands of one piece to one file, not encoded again."""
+    return [
+        *_head(program),
+        "-y", "-f", "concat", "-safe", "0", "-protocol_whitelist", "file", "-auto_convert", "0", "-i", file(listing),
+        "-map", "0:v:0", *_PLAIN, "-c", "copy", "-video_track_timescale", str(fps * TIMESCALE), "-f", "mp4", file(target),
     ]  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -23,10 +24,11 @@ from ..base.errors import Permanent, Recoverable
 from ..base.feeding import Sink, run_fed
 from ..base.memory import give_back
 from ..base.process import Finished
-from . import drawing, encoding, measuring
+from . import drawing, encoding, motion
 from .clip import ClipView
 from .encoding import Encoding
 from .fonts import FontBook
+from .making import Making, Piece, Seen, Shown, Tally, strand_file
 from .planes import Frame, to_rgb
 from .scenery import Locate, Scenery, view
 from .text import Typesetter
@@ -35,71 +37,15 @@ PIECE_VERSION = 4
 """Raise it when the same key would give other bytes."""
 
 
+VIEWS = 4
+"""So many pictures are kept in their shape: strands and passages that are drawn one after another show the same ones."""
+
+
 class RunTool(Protocol):
     """Runs FFmpeg under a stage's fences; `stdin` is what it reads from."""
 
     def __call__(self, argv: Sequence[str], stdin: int | None = None) -> Finished:
         """Run it to its end. May be called from several threads at once."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One piece of the film."""
-
-    segment: Segment
-    key: str
-
-    @property
-    def name(self) -> str:
-        """Name of its file."""
-        return f"{self.key}.mp4"
-
-
-@dataclass
-class Tally:
-    """How far everybody together is."""
-
-    total: int
-    told: Callable[[int, int], None]
-    """Frames made, frames in all. May raise to end the work."""
-    done: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    ended: bool = False
-
-    def add(self, frames: int) -> None:
-        """So many more."""
-        with self.lock:
-            self.done += frames
-            done = self.done
-        self.told(done, self.total)
-
-
-@dataclass
-class _Shown:
-    """On the way to the encoder: counts frames that are black."""
-
-    width: int
-    height: int
-    output: drawing.Output | None = None
-    black: int = 0
-
-    def write(self, data: memoryview) -> None:
-        """Pass a frame on."""
-        luma = np.frombuffer(data, np.uint8, self.width * self.height).reshape(self.height, self.width)
-        self.black += measuring.is_black(luma)
-        if self.output is not None:
-            self.output.write(data)
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """Instead of an encoder: the latest frame."""
-
-    frame: Frame
-
-    def write(self, data: memoryview) -> None:
-        """Take a frame."""
-        self.frame.data[:] = np.frombuffer(data, np.uint8)
 
 
 class _Ended(Recoverable):
@@ -117,6 +63,7 @@ class Film:
         demuxer: Callable[[Path], str], keys: Sequence[str] | None = None,
     ) -> None:  # fmt: skip
         self._keys, self._shaping = keys, threading.Lock()
+        self._views: dict[int, motion.View] = {}
         self.manifest, self.code, self.fonts, self.locate = manifest, code, fonts, locate
         self._program, self._run, self._demuxer = program, run, demuxer
 
@@ -170,7 +117,12 @@ class Film:
         with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="piece") as pool:
             # Long ones first: the last to end are then short.
             order = sorted(wanted, key=lambda piece: -piece.segment.frames)
-            jobs = [pool.submit(self._make_one, folder, piece, tally, made) for piece in order]
+            making = [Making(piece, self._strands(piece.segment)) for piece in order]
+            jobs = [
+                pool.submit(self._encode, folder, one, place, tally, made)
+                for one in making
+                for place in range(len(one.strands))
+            ]
             _, waiting = wait(jobs, return_when=FIRST_EXCEPTION)
             for job in waiting:
                 job.cancel()
@@ -180,10 +132,22 @@ class Film:
         for error in sorted(failures, key=lambda error: isinstance(error, _Ended)):
             raise error
 
-    def _make_one(self, folder: Path, piece: Piece, tally: Tally, made: Callable[[Piece, int], None]) -> None:
-        target = folder / piece.name
-        part = target.with_name(f".{target.name}.part")
-        shown = _Shown(self.manifest.width, self.manifest.height)
+    def _strands(self, segment: Segment) -> tuple[range, ...]:
+        """The frames of a piece, cut where a group of pictures would end anyway, in parts of one length. Always the same ones, so
+        that its bytes follow from its key. A clip is decoded from its beginning and stays whole.
+        """
+        clip = any(scene.background is not None and scene.background.kind == "clip" for scene in self.shown(segment))
+        count = 1 if clip else -(-segment.frames // (self.manifest.fps * encoding.GOP_SECONDS))
+        ends = [segment.frames * place // count for place in range(count + 1)]
+        return tuple(range(first, end) for first, end in pairwise(ends))
+
+    def _encode(
+        self, folder: Path, making: Making, place: int, tally: Tally, made: Callable[[Piece, int], None]
+    ) -> None:
+        """Draw and encode one strand; whoever encodes the last one of a piece puts it together."""
+        target = folder / making.piece.name
+        part = strand_file(target, place)
+        shown = Shown(self.manifest.width, self.manifest.height)
 
         def drawn(_: int) -> None:
             if tally.ended:
@@ -192,13 +156,28 @@ class Film:
 
         def feed(sink: Sink) -> None:
             shown.output = sink
-            self._draw(piece.segment, target, shown, drawn)
+            self._draw(making.piece.segment, target, shown, drawn, making.strands[place])
 
         argv = encoding.piece(self._program, self.code, part)
         finished = run_fed(lambda stdin: self._run(argv, stdin=stdin), feed)
         self._judge(finished, part, "encoding a scene")
-        part.rename(target)
-        made(piece, shown.black)
+        if making.done(shown.black):
+            self._tie(target, making)
+            made(making.piece, making.black)
+
+    def _tie(self, target: Path, making: Making) -> None:
+        """Make one file of a piece's strands."""
+        parts = [strand_file(target, place) for place in range(len(making.strands))]
+        if len(parts) > 1:
+            segments_ = [replace(making.piece.segment, frames=len(strand)) for strand in making.strands]
+            listing, whole = target.with_name(f".{target.name}.ffconcat"), target.with_name(f".{target.name}.part")
+            listing.write_text(encoding.concat_list(parts, segments_, self.manifest.fps), encoding="utf-8")
+            finished = self._run(encoding.tied(self._program, listing, whole, self.manifest.fps))
+            self._judge(finished, whole, "putting a scene together")
+            for path in (listing, *parts):
+                path.unlink()
+            parts = [whole]
+        parts[0].rename(target)
 
     def still(self, frame: int, folder: Path) -> NDArray[np.uint8]:
         """One frame of the film by its number, as RGB bytes; drawn, and encoded by nobody. Pipes of clips lie in the folder.
@@ -206,7 +185,7 @@ class Film:
         Raises Permanent for a background that cannot be read.
         """
         segment = next(one for one in segments(self.manifest) if frame < one.start_frame + one.frames)
-        seen, at = _Seen(Frame.blank(self.manifest.width, self.manifest.height)), frame - segment.start_frame
+        seen, at = Seen(Frame.blank(self.manifest.width, self.manifest.height)), frame - segment.start_frame
         self._draw(segment, folder / "still", seen, lambda _: None, range(at, at + 1))
         return to_rgb(seen.frame.planes)
 
@@ -224,7 +203,11 @@ class Film:
             try:
                 # A picture takes many times its frame while it is brought to its shape: one at a time.
                 with self._shaping:
-                    return Scenery(self.manifest, scene, view(self.manifest, scene, self.locate, setter), setter)
+                    seen = self._views.pop(index, None) or view(self.manifest, scene, self.locate, setter)
+                    self._views[index] = seen
+                    while len(self._views) > VIEWS:
+                        del self._views[next(iter(self._views))]
+                return Scenery(self.manifest, scene, seen, setter)
             except Permanent as error:
                 raise Permanent(error.code, f"scene {scene.id}: {error.message}", hint=error.hint) from None
 

@@ -8,6 +8,7 @@ bytes on every machine. A pan has no such point; it is warped.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -103,7 +104,7 @@ class Zoom:
                 f"frame {width}x{height} and focus {focus} must be even: chroma is stored for pairs of pixels"
             )
         self.focus, self.rate = focus, rate
-        self._scratch: dict[tuple[int, int], Plane] = {}
+        self._own = threading.local()  # what several threads draw at the same time
         at = (_reach(focus[0]), _reach(focus[1]))
         self._parts = [
             self._quarters(
@@ -142,11 +143,12 @@ class Zoom:
     def draw(self, seconds: float, target: Planes) -> None:
         """Draw the picture as it is at that moment."""
         step = MAX_ZOOM / self.zoom(seconds)
+        scratch: dict[tuple[int, int], Plane] = self._own.__dict__.setdefault("scratch", {})
         for plane, quarters in zip(target.all, self._parts, strict=True):
             for quarter, source in quarters:
                 part = plane[quarter.top : quarter.top + quarter.height, quarter.left : quarter.left + quarter.width]
                 if quarter.flip_x or quarter.flip_y:
-                    made = self._scratch.setdefault(part.shape, np.empty(part.shape, np.uint8))
+                    made = scratch.setdefault(part.shape, np.empty(part.shape, np.uint8))
                     _enlarge(source, step, made)
                     cv2.flip(made, _FLIPS[quarter.flip_x, quarter.flip_y], dst=part)
                 else:

@@ -14,7 +14,8 @@ from videojob_api.story.tasks import PIECE_PARTS, ComposeParams
 from videojob_api.v1alpha1.story_status import StoryStatus
 
 from ..base.errors import BadConfig
-from ..compose.film import Film, Piece
+from ..compose.film import Film
+from ..compose.making import Piece
 from ..storage import files
 from ..storage.records import stored
 from .context import Context
