@@ -90,6 +90,9 @@ simulate: $(STAMP) ## The long simulation
 figures: $(STAMP) ## Print the measured tables: stage transitions, API writes by writer
 	@$(BIN)/python hack/bench/transitions.py
 
+figures-story: $(STAMP) packages ## Print what a story takes on the cluster, and what one changed picture or sentence takes then
+	@$(BIN)/python hack/bench/storycluster.py
+
 figures-kopf: $(STAMP) ## Print what kopf's other features would write for one object
 	@$(BIN)/python hack/bench/kopf_writes.py
 
@@ -112,4 +115,4 @@ clean: ## Remove what was built in this checkout (caches outside it stay)
 	@$(CLUSTER_STOP) || true
 	@rm -rf .venv .venv-vision .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build demo-output .cluster
 
-.PHONY: help venv check fix generate packages cluster cluster-down images image-vision demo test test-vision simulate figures figures-vision figures-kopf figures-estimate bench-story bench-quality bench-avatar bench-motion clean
+.PHONY: help venv check fix generate packages cluster cluster-down images image-vision demo test test-vision simulate figures figures-vision figures-story figures-kopf figures-estimate bench-story bench-quality bench-avatar bench-motion clean

@@ -28,13 +28,6 @@ from videojob_api.story.scenes import AssetRef, Background  # noqa: E402 - as ab
 REPEATS = 3
 
 
-def table(rows: list[tuple[str, str]]) -> None:
-    """Print rows of a Markdown table."""
-    print("| what | figure |\n|---|---|")
-    for name, figure in rows:
-        print(f"| {name} | {figure} |")
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -98,7 +91,7 @@ def main() -> None:
         rows += others
         if options.peers:
             rows.append(("VMAF against Lanczos from the photographs", vmaf(bench, whole, python)))
-        table(rows)
+        storyjob.table(rows)
 
 
 def _peers(bench: Bench, python: Path, scenes: int, ours: tuple[float, Path]) -> list[tuple[str, str]]:

@@ -23,12 +23,12 @@ SAID, EDITED = "Scene {} of a story in many pictures.", "Somebody has edited wha
 """Short enough for scenes of 5 s."""
 
 
-def asked(quality: QualityName, texts: list[str]) -> dict[str, Any]:
-    """The story of these sentences, a picture of the stock for each."""
+def asked(quality: str, texts: list[str], pictures: str = "store://stock/") -> dict[str, Any]:
+    """The story of these sentences, for each a picture of the stock: p0.jpg and so on."""
     scenes = [
         {
             "text": text, "durationMs": 5000, "effects": ["fade_in", "fade_out", "ken_burns", "pan"],
-            "image": {"uri": f"store://stock/p{place}.jpg"},
+            "image": {"uri": f"{pictures}p{place}.jpg"},
         }
         for place, text in enumerate(texts)
     ]  # fmt: skip
@@ -84,3 +84,10 @@ def measured(root: Path, pictures: Path, quality: QualityName, most: int) -> lis
 def told(wall: float, cpu: float, lasts: float) -> str:
     """Figures as the table has them."""
     return f"{lasts:.0f} s of video in {wall:.1f} s ({cpu:.1f} of CPU)"
+
+
+def table(rows: list[tuple[str, str]]) -> None:
+    """Print rows of a Markdown table."""
+    print("| what | figure |\n|---|---|")
+    for name, figure in rows:
+        print(f"| {name} | {figure} |")
