@@ -69,11 +69,21 @@ def flat(options: dict[str, str | int]) -> list[str]:
     return [part for name, value in options.items() for part in (f"-{name}", str(value))]
 
 
+_VERSIONS: dict[tuple[str, int], str] = {}
+"""What a program at a path said, by the time it was written: several stages of a container ask."""
+
+
 def version(run: RunTool) -> str:
     """FFmpeg's version, such as `5.1.9-0+deb12u1`."""
-    text = run([ffmpeg(), "-hide_banner", "-version"]).stdout.decode("utf-8", "replace")
-    match = re.match(r"ffmpeg version (\S+)", text)
-    return match[1] if match else "unknown"
+    path = ffmpeg()
+    program = (path, Path(path).stat().st_mtime_ns if Path(path).exists() else 0)
+    if program not in _VERSIONS:
+        text = run([path, "-hide_banner", "-version"]).stdout.decode("utf-8", "replace")
+        match = re.match(r"ffmpeg version (\S+)", text)
+        if match is None:
+            return "unknown"
+        _VERSIONS[program] = match[1]
+    return _VERSIONS[program]
 
 
 _CORRUPT = (
