@@ -25,7 +25,7 @@ GOP_SECONDS = 4
 X264 = "stitchable=1:scenecut=0:bframes=2:b-pyramid=none:deadzone-inter=15:deadzone-intra=8"
 """Cuts are where pieces begin. Two plain B-frames: with three, one of which others refer to, an encoder of 1080p holds 30 MiB
 more, and moving stills come out a tenth larger at the same quality. Less of the fine detail of stills is rounded away than by
-default (21, 11): at equal size a VMAF point more (`make bench-quality`)."""
+default (21, 11): a VMAF point more for a tenth more bits (`make bench-quality`)."""
 TIMESCALE = 1000
 """Ticks a frame: MP4 holds times in whole ticks."""
 AUDIO_BITRATE = "128k"
