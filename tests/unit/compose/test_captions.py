@@ -31,7 +31,7 @@ def setter(tmp_path: Path) -> Typesetter:
 def phrases(one: Scene, setter: Typesetter, look: Captions | None = None, width: int = 1080) -> list[captions.Phrase]:
     look = look or Captions(words_per_line=5)
     style = captions.style_of(look, "en", setter, (width, 1920))
-    return captions.phrases(one, look, 30, setter, style, width)
+    return captions.phrases(captions.passage(one, 30), look, 30, setter, style, width)
 
 
 def words(phrase: captions.Phrase) -> list[str]:
@@ -124,10 +124,10 @@ def test_styles_change_with_the_words(
 ) -> None:
     look = Captions(style=style)
     one = scene("Hello big world.", 25, speech=spoken("Hello big world."))
-    found = captions.shown(one, look, 30, phrases(one, setter, look))
+    found = captions.shown(captions.passage(one, 30), look, 30, phrases(one, setter, look))
     assert [(each.first, each.end, each.lit) for each in found] == changes
     letters = captions.style_of(look, "en", setter, (640, 360))
-    drawings = [captions.draw(each, one, look, setter, letters, (640, 360)) for each in found]
+    drawings = [captions.draw(each, captions.passage(one, 30), look, setter, letters, (640, 360)) for each in found]
     assert len({drawing.ink.u.tobytes() for drawing in drawings if drawing is not None}) == len(changes)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pysubs2
+from PIL import Image
 
 from videojob_api.story.looks import Captions
 from videojob_api.story.scenes import Scene, SceneManifest, Word, frames_ms
@@ -17,10 +18,30 @@ from videojob_api.story.scenes import Scene, SceneManifest, Word, frames_ms
 from . import cues
 from .text import Span, Sprite, Style, Typesetter, place, scaled
 
+Form = Literal["srt", "vtt"]
 WIDTH_SHARE = 0.86
 """Part of the frame's width that a line may take."""
 LINGER_MS = 250
 """A phrase stays so much longer than its last word, unless the next one comes."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What is said without a cut of the picture, in its own time."""
+
+    text: str
+    """As it is shown; words point into it."""
+    words: tuple[Word, ...]
+    frames: int
+    """How long it may stand on the screen."""
+
+    def joined(self, words: Sequence[Word]) -> str:
+        """Words as they stand in the text, with what is between them; else with blanks."""
+        if not words:
+            return ""
+        if all(word.end > word.begin for word in words) and words[-1].end <= len(self.text):
+            return " ".join(self.text[words[0].begin : words[-1].end].split())
+        return " ".join(word.text for word in words)
 
 
 @dataclass(frozen=True)
@@ -44,6 +65,11 @@ class Shown:
     phrase: Phrase
     lit: int | None
     """`karaoke`: so many words are lit; `word`: this one is."""
+
+
+def passage(scene: Scene, fps: int) -> Passage:
+    """What a scene says."""
+    return Passage(scene.text, words_of(scene, fps), scene.frames)
 
 
 def words_of(scene: Scene, fps: int) -> tuple[Word, ...]:
@@ -81,22 +107,18 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
         at += len(word)
 
 
-def phrases(scene: Scene, captions: Captions, fps: int, setter: Typesetter, style: Style, width: int) -> list[Phrase]:  # noqa: PLR0917 - the same
-    """Cut a scene's words into phrases of at most two lines that fit the frame."""
-    words = words_of(scene, fps)
-    measured = cues.Measured(words, lambda some: setter.width(joined(scene, some), style))
+def phrases(said: Passage, captions: Captions, fps: int, setter: Typesetter, style: Style, width: int) -> list[Phrase]:  # noqa: PLR0917 - the same
+    """Cut a passage's words into phrases of at most two lines that fit the frame."""
+    measured = cues.Measured(said.words, lambda some: setter.width(said.joined(some), style))
     groups = cues.cut(measured, cues.Room(captions.words_per_line, width * WIDTH_SHARE))
     return [
-        _timed(group, groups[at + 1] if at + 1 < len(groups) else None, words, scene, fps)
-        for at, group in enumerate(groups)
+        _timed(group, groups[at + 1] if at + 1 < len(groups) else None, said, fps) for at, group in enumerate(groups)
     ]
 
 
-def _timed(
-    lines: cues.Lines, after: cues.Lines | None, words: Sequence[Word], scene: Scene, fps: int
-) -> Phrase:  # fmt: skip
-    first, end = lines[0][0], lines[-1][1]
-    limit = words[after[0][0]].start_ms if after is not None else frames_ms(scene.frames, fps)
+def _timed(lines: cues.Lines, after: cues.Lines | None, said: Passage, fps: int) -> Phrase:
+    words, first, end = said.words, lines[0][0], lines[-1][1]
+    limit = words[after[0][0]].start_ms if after is not None else frames_ms(said.frames, fps)
     until = min(
         max(words[end - 1].end_ms + LINGER_MS, words[first].start_ms + 1), max(limit, words[first].start_ms + 1)
     )
@@ -105,21 +127,12 @@ def _timed(
     )
 
 
-def joined(scene: Scene, words: Sequence[Word]) -> str:
-    """Words as they stand in the scene's text, with what is between them; else with blanks."""
-    if not words:
-        return ""
-    if all(word.end > word.begin for word in words) and words[-1].end <= len(scene.text):
-        return " ".join(scene.text[words[0].begin : words[-1].end].split())
-    return " ".join(word.text for word in words)
-
-
-def shown(scene: Scene, captions: Captions, fps: int, found: Sequence[Phrase]) -> list[Shown]:
+def shown(said: Passage, captions: Captions, fps: int, found: Sequence[Phrase]) -> list[Shown]:
     """When each drawing stands on the screen: one a phrase, or one a word for the styles that follow the voice."""
     frames = []
     for phrase in found:
         first = _frame(phrase.start_ms, fps)
-        end = min(scene.frames, max(-(-phrase.end_ms * fps // 1000), first + 1))
+        end = min(said.frames, max(-(-phrase.end_ms * fps // 1000), first + 1))
         if captions.style not in {"karaoke", "word"}:
             frames.append(Shown(first, end, phrase, None))
             continue
@@ -139,22 +152,27 @@ def _frame(milliseconds: int, fps: int) -> int:
 
 
 def draw(  # noqa: PLR0917 - what is drawn, and how it looks
-    one: Shown, scene: Scene, captions: Captions, setter: Typesetter, style: Style, frame: tuple[int, int]
+    one: Shown, said: Passage, captions: Captions, setter: Typesetter, style: Style, frame: tuple[int, int]
 ) -> Sprite | None:
-    """The picture of a drawing."""
+    """A drawing, ready to be laid over a frame."""
+    return place(block(one, said, captions, setter, style), frame, captions.position)
+
+
+def block(one: Shown, said: Passage, captions: Captions, setter: Typesetter, style: Style) -> Image.Image:
+    """The picture of a drawing alone, RGBA."""
     lines = []
     for begin, end in one.phrase.lines:
         line = one.phrase.words[begin:end]
         if one.lit is None:
-            lines.append([Span(joined(scene, line))])
+            lines.append([Span(said.joined(line))])
             continue
         spans = []
         for at, word in enumerate(line):
             lit = begin + at < one.lit if captions.style == "karaoke" else begin + at == one.lit
-            gap = joined(scene, line[: at + 1])[len(joined(scene, line[:at])) :]
+            gap = said.joined(line[: at + 1])[len(said.joined(line[:at])) :]
             spans.append(Span(gap or word.text, captions.highlight if lit else None))
         lines.append(spans)
-    return place(setter.block(lines, style), frame, captions.position)
+    return setter.block(lines, style)
 
 
 def style_of(captions: Captions, language: str, setter: Typesetter, frame: tuple[int, int]) -> Style:
@@ -162,14 +180,22 @@ def style_of(captions: Captions, language: str, setter: Typesetter, frame: tuple
     return Style(setter.fonts.chain(captions.font, language), scaled(captions.size, frame), captions.color)
 
 
-def sidecars(manifest: SceneManifest, forms: Sequence[Literal["srt", "vtt"]], setter: Typesetter) -> dict[str, str]:
+def sidecars(manifest: SceneManifest, forms: Sequence[Form], setter: Typesetter) -> dict[str, str]:
     """The captions as files, by their form: the same phrases as in the picture, at the video's own times."""
-    frame = (manifest.width, manifest.height)
-    style = style_of(manifest.captions, manifest.language, setter, frame)
+    fps, style = manifest.fps, style_of(manifest.captions, manifest.language, setter, (manifest.width, manifest.height))
+    found = [
+        (frames_ms(scene.start_frame, fps), said, phrases(said, manifest.captions, fps, setter, style, manifest.width))
+        for scene in manifest.scenes
+        for said in [passage(scene, fps)]
+    ]
+    return written(found, forms)
+
+
+def written(found: Sequence[tuple[int, Passage, Sequence[Phrase]]], forms: Sequence[Form]) -> dict[str, str]:
+    """Phrases as files, by their form: each passage with the milliseconds at which it begins."""
     subtitles = pysubs2.SSAFile()
-    for scene in manifest.scenes:
-        at = frames_ms(scene.start_frame, manifest.fps)
-        for phrase in phrases(scene, manifest.captions, manifest.fps, setter, style, manifest.width):
-            text = "\\N".join(joined(scene, phrase.words[begin:end]) for begin, end in phrase.lines)
+    for at, said, cut in found:
+        for phrase in cut:
+            text = "\\N".join(said.joined(phrase.words[begin:end]) for begin, end in phrase.lines)
             subtitles.append(pysubs2.SSAEvent(start=at + phrase.start_ms, end=at + phrase.end_ms, text=text))
     return {form: subtitles.to_string(form) for form in forms}

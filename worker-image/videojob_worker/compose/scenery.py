@@ -45,14 +45,15 @@ class Scenery:
         self._manifest, self._scene, self._view, self._setter = manifest, scene, view, setter
         self._frame = (manifest.width, manifest.height)
         self._lead = lead(scene)
+        self._said = captions.passage(scene, manifest.fps)
         self._overlays = [timed for timed in map(self._overlay, scene.overlays) if timed is not None]
         self._shown: list[captions.Shown] = []
         self._style: Style | None = None
         burnt = manifest.captions.burn and manifest.captions.style != "none" and bool(scene.text or scene.speech)
         if burnt and not _on_card(scene, manifest, setter):
             self._style = captions.style_of(manifest.captions, manifest.language, setter, self._frame)
-            found = captions.phrases(scene, manifest.captions, manifest.fps, setter, self._style, manifest.width)
-            self._shown = captions.shown(scene, manifest.captions, manifest.fps, found)
+            found = captions.phrases(self._said, manifest.captions, manifest.fps, setter, self._style, manifest.width)
+            self._shown = captions.shown(self._said, manifest.captions, manifest.fps, found)
         self._starts = [one.first for one in self._shown]
         self._latest: tuple[int, Sprite | None] = (-1, None)
 
@@ -87,7 +88,7 @@ class Scenery:
         if self._style is None:
             return None
         return captions.draw(
-            self._shown[at], self._scene, self._manifest.captions, self._setter, self._style, self._frame
+            self._shown[at], self._said, self._manifest.captions, self._setter, self._style, self._frame
         )
 
     def _overlay(self, overlay: Overlay) -> _Timed | None:

@@ -184,15 +184,21 @@ class Typesetter:
 
 
 def place(picture: Image.Image, frame: tuple[int, int], position: str) -> Sprite | None:
-    """A block in the frame: `bottom` begins at 0.8 of the height or ends at 0.97, `center`, `top` begins at 0.06."""
+    """A block in the frame."""
+    return sprite(picture, *spot(picture.size, frame, position), frame)
+
+
+def spot(size: tuple[int, int], frame: tuple[int, int], position: str) -> tuple[int, int]:
+    """Left and top of a block in the frame: `bottom` begins at 0.8 of the height or ends at 0.97, `center`, `top` begins at
+    0.06.
+    """
     width, height = frame
-    left = (width - picture.width) // 2
     top = {
-        "bottom": min(round(height * 0.8), round(height * 0.97) - picture.height),
-        "center": (height - picture.height) // 2,
+        "bottom": min(round(height * 0.8), round(height * 0.97) - size[1]),
+        "center": (height - size[1]) // 2,
         "top": round(height * 0.06),
     }[position]
-    return sprite(picture, left, top, frame)
+    return (width - size[0]) // 2, top
 
 
 def scaled(size: int, frame: tuple[int, int]) -> int:
