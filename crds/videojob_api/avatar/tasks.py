@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from ..story.params import StoryFallback, Voice
+from ..story.scenes import Word
 from ..v1alpha1.avatar import AvatarSpec, Consent, Detection, Matting
 from ..v1alpha1.base import StatusModel
 from ..v1alpha1.sources import StoredFile
+from ..v1alpha1.story_looks import Captions
 from .params import Animator
 
 SPEECH_FILE, PORTRAIT_FILE, CUTOUT_FILE = "speech.wav", "portrait.png", "cutout.png"
@@ -14,8 +20,30 @@ SCENE_FILE, VIDEO_FILE = "scene.png", "raw.mp4"
 background, and the provider's video."""
 IMAGE_BYTES, AUDIO_BYTES = 20 << 20, 30 << 20
 """Largest portrait or background, and largest voice."""
+SAID_FILE = "said.json"
+"""What the voice says when, of a speech that was made of words."""
 PAID = "paid"
 """Folder of the job that holds what was asked of providers who are paid; it outlives attempts."""
+
+
+class Sentence(StatusModel):
+    """One sentence of the speech."""
+
+    text: str
+    """As it is shown; words point into it."""
+    start_ms: Annotated[int, Field(ge=0)]
+    """When it begins."""
+    end_ms: Annotated[int, Field(ge=1)]
+    """When the next one begins, or the speech ends."""
+    words: tuple[Word, ...] = ()
+    """Its words, in the sentence's own time."""
+
+
+class Said(StatusModel):
+    """What the voice says when, for captions; the record of `speak` beside its sound."""
+
+    sentences: tuple[Sentence, ...]
+    """In order."""
 
 
 class SpeakParams(StatusModel):
@@ -71,7 +99,12 @@ class WithdrawParams(StatusModel):
 
 
 class FinishParams(StatusModel):
-    """Check the provider's video, compress it, mark it, and take a still picture from it."""
+    """Check the provider's video, compress it, caption it, mark it, and take a still picture from it."""
+
+    captions: Captions | None = None
+    """How its words are shown; None: not at all."""
+    language: str | None = None
+    """Of the words, where they are shown."""
 
 
 class DeliverParams(StatusModel):

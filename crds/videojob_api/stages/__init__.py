@@ -83,7 +83,7 @@ LAYOUT = StageKind(
 COMPOSE = StageKind(
     "compose", "VideoComposition", tasks.ComposeParams, "decode", "cpu", (30, 80), 120, 500, 512, 1024, version=2
 )
-JOIN = StageKind("join", "VideoJoin", tasks.JoinParams, "decode", "cpu", (80, 80), 120, 250, 256, 1024, version=2)
+JOIN = StageKind("join", "VideoJoin", tasks.JoinParams, "decode", "cpu", (80, 80), 120, 250, 256, 1024)
 THUMBNAIL = StageKind(
     "thumbnail", "ThumbnailGeneration", tasks.StillParams, "decode", "cpu", (80, 95), 60, 200, 256, 1024, version=2
 )

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from .base import ApiModel, Rule
 from .sources import STORED
+from .story_looks import Captions
 from .story_parts import SecretName
 from .story_providers import StoryVoice
 
@@ -200,6 +201,8 @@ class AvatarSpec(ApiModel):
     """Cutting the person out, and the background."""
     provider: AvatarProvider = AvatarProvider()
     """Who makes the portrait speak."""
+    captions: Captions | None = None
+    """The words of `speech`, in the picture and in files beside the video; without it nothing is shown."""
     consent: Consent | None = None
     """That the person agreed."""
 
@@ -207,4 +210,8 @@ class AvatarSpec(ApiModel):
     def _one_voice(self) -> Self:
         if (self.audio is None) == (self.speech is None):
             raise ValueError("an avatar has one voice: set one of avatar.audio and avatar.speech")
+        if self.captions is not None and self.speech is None:
+            raise ValueError(
+                "avatar.captions shows the words of avatar.speech; a recording has none: remove avatar.captions"
+            )
         return self

@@ -39,6 +39,14 @@ def test_models_and_their_weights_go_together(part: dict[str, Any], says: str) -
     assert says in str(found.value)
 
 
+def test_captions_go_with_words() -> None:
+    """Of a recording nobody knows the words."""
+    recorded = {**FACE, "speech": None, "audio": {"uri": "store://stock/voice.wav"}, "captions": {}}
+    with pytest.raises(ValidationError, match=r"avatar\.captions shows the words of avatar\.speech"):
+        AvatarSpec.model_validate(recorded)
+    assert AvatarSpec.model_validate({**FACE, "captions": {"style": "karaoke"}}).captions is not None
+
+
 def test_weights_that_fit_are_taken() -> None:
     asked = AvatarSpec.model_validate(
         {**FACE, "detection": {"detector": "yolo", "weights": WEIGHTS, "precision": "int8"},

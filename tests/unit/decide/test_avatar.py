@@ -90,6 +90,18 @@ def test_what_changed_is_made_again_and_nothing_else() -> None:
     assert [kind for kind, key in keys_of(speech={"text": "Bye."}).items() if key == first[kind]] == []
 
 
+def test_captions_renew_the_finished_video_alone_and_are_published_as_files() -> None:
+    """Another style makes nobody speak again; `finish` reads what the voice says when."""
+    shown = {"captions": {"style": "word", "sidecars": ["srt"]}}
+    first, words = keys_of(), keys_of(**shown)
+    assert [kind for kind, key in words.items() if key != first[kind]] == ["finish", "deliver"]
+    reads = {step.kind.kind: step.reads for step in steps_of(**shown)}
+    assert "speak" in reads["finish"]
+    asked = spec_of(**shown, detection={"select": "All"}).avatar
+    assert asked is not None
+    assert published(asked, 5) == ("video-1", "thumbnail-1", "video-2", "thumbnail-2", "captions-srt")
+
+
 def test_a_039_everybody_has_a_video_of_their_own() -> None:
     """A pair of outputs for each person, at most eight; of one person the names have no number."""
     one, every = spec_of().avatar, spec_of(detection={"select": "All"}).avatar

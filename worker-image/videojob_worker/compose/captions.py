@@ -19,6 +19,8 @@ from . import cues
 from .text import Span, Sprite, Style, Typesetter, place, scaled
 
 Form = Literal["srt", "vtt"]
+CAPTION_TYPES: dict[str, str] = {"srt": "application/x-subrip", "vtt": "text/vtt"}
+"""Media types of captions' files."""
 WIDTH_SHARE = 0.86
 """Part of the frame's width that a line may take."""
 LINGER_MS = 250

@@ -33,7 +33,8 @@ def run(context: Context) -> StageResult:
         if not made.files:
             raise Recoverable("ResultInvalid", "finish recorded no video", hint="a retry makes it anew")
         for file in made.files:
-            marked(plain_file(folder, file.path), file.name)
+            if file.media_type.partition("/")[0] in {"video", "image"}:  # files of text bear no mark
+                marked(plain_file(folder, file.path), file.name)
         known = _known(context, params)
         published = tuple((file, folder) for file in made.files)
         there = publish(context, stages, Publication(published, tools=made.tools, avatar=known))

@@ -34,7 +34,6 @@ from .studio import Studio, film
 SOUND_FILE = "sound.m4a"
 TELLING_MS = 3000
 """So much speech has a loudness of its own: one that is measured in blocks of 400 ms."""
-MEDIA_TYPES = {"srt": "application/x-subrip", "vtt": "text/vtt"}
 
 
 def run(context: Context) -> StageResult:
@@ -146,7 +145,7 @@ def _captions(context: Context, manifest: SceneManifest, take: str) -> list[Outp
             output(
                 context,
                 named(f"captions-{form}", take),
-                MEDIA_TYPES[form],
+                captions.CAPTION_TYPES[form],
                 stored(path),
                 duration_ms=manifest.duration_ms,
             )

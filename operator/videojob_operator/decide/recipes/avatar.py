@@ -23,10 +23,11 @@ def published(asked: AvatarSpec, count: int) -> tuple[str, ...]:
     """What an avatar publishes that has so many outputs: with `select: All` a pair for each person (A-039), and how many there
     are is known from the picture alone.
     """
+    words = tuple(f"captions-{form}" for form in asked.captions.sidecars) if asked.captions is not None else ()
     if asked.detection.select != "All":
-        return OUTPUTS
-    persons = range(1, 1 + max(1, min(MOST_PERSONS, count // len(OUTPUTS))))
-    return tuple(tasks.of(name, number) for number in persons for name in OUTPUTS)
+        return (*OUTPUTS, *words)
+    persons = range(1, 1 + max(1, min(MOST_PERSONS, (count - len(words)) // len(OUTPUTS))))
+    return (*(tasks.of(name, number) for number in persons for name in OUTPUTS), *words)
 
 
 def avatar(spec: VideoJobSpec, _plan: PlanStatus) -> tuple[Step, ...]:
@@ -42,6 +43,7 @@ def avatar(spec: VideoJobSpec, _plan: PlanStatus) -> tuple[Step, ...]:
         first = (Step(stages.SPEAK, said, online=story.online(voice), accelerated=False),)
     given = tasks.UploadParams(image=_file(asked.image), audio=_file(asked.audio) if asked.audio is not None else None)
     animator = tasks.animator(asked)
+    said_by = ("speak",) if asked.captions is not None else ()
     return (
         *first,
         Step(stages.UPLOAD, given, tuple(step.kind.kind for step in first), accelerated=False),
@@ -58,9 +60,15 @@ def avatar(spec: VideoJobSpec, _plan: PlanStatus) -> tuple[Step, ...]:
             online=params.online(animator),
             accelerated=None if animator.name == "command" else False,  # a program of one's own may want the class's GPU (A-046)
         ),
-        Step(stages.FINISH, tasks.FinishParams(), ("upload", "detect", "animate"), accelerated=False),
+        Step(stages.FINISH, _finish(asked), (*said_by, "upload", "detect", "animate"), accelerated=False),
         Step(stages.DELIVER, tasks.DeliverParams(consent=asked.consent), ("upload", "detect", "animate", "finish")),
     )  # fmt: skip
+
+
+def _finish(asked: AvatarSpec) -> tasks.FinishParams:
+    if asked.captions is None or asked.speech is None:
+        return tasks.FinishParams()
+    return tasks.FinishParams(captions=asked.captions, language=asked.speech.language)
 
 
 def _file(given: AvatarFile) -> StoredFile:
