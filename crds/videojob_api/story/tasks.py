@@ -11,18 +11,6 @@ from .looks import Encoding, ThumbnailParams
 from .params import Images, Name, OwnMetadata, SceneInput, Splitting, StoryFallback, StoryParams, Voice
 from .variants import MAIN, stills, takes
 
-VOICE_PARTS, PICTURE_PARTS, PIECE_PARTS, SOUND_PARTS, SCRIPT_PARTS = "voice", "picture", "piece", "sound", "script"
-"""Kinds of the cache whose entries are single sentences, pictures and pieces of video, and the laid sounds of whole films."""
-KEPT_SECONDS: dict[str, int] = {
-    VOICE_PARTS: 30 * 86_400,
-    PICTURE_PARTS: 7 * 86_400,
-    PIECE_PARTS: 7 * 86_400,
-    SOUND_PARTS: 7 * 86_400,
-    SCRIPT_PARTS: 30 * 86_400,
-}
-"""How long these are kept at least after their last use (S-034, S-035, S-056)."""
-
-
 VOICE_KEYS: dict[str, tuple[str, ...]] = {
     "openai": ("key",),
     "elevenlabs": ("key",),

@@ -133,3 +133,11 @@ def test_a_window_shows_the_middle_and_fills_itself() -> None:
 def test_a_gradient_runs_from_its_first_colour_to_its_last() -> None:
     made = picture.gradient(4, 9, "#000000", "#0000FF")
     assert [made.getpixel((0, y)) for y in (0, 4, 8)] == [(0, 0, 0), (0, 0, 128), (0, 0, 255)]
+
+
+def test_what_is_read_is_pixels_alone(tmp_path: Path) -> None:
+    """A profile says when it was made: written again, the same picture would be other bytes."""
+    path = tmp_path / "profiled.png"
+    _profiled(path)
+    assert picture.read(path).info == {}
+    assert picture.read(path, ground=None).info == {}

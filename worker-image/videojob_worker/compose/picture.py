@@ -79,6 +79,7 @@ def _plain(opened: ImageFile, ground: str | None) -> Image.Image:
         below = Image.new("RGB", picture.size, ground)
         below.paste(picture, mask=alpha)
         picture = below
+    picture.info = {}  # the profile that it has now names the moment it was made: the same pixels would be other bytes
     return picture
 
 

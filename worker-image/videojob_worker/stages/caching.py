@@ -9,8 +9,8 @@ from pathlib import Path
 
 from videojob_api import contract
 from videojob_api.contract import StageResult
+from videojob_api.keeping import KEPT_SECONDS, PIECE_PARTS
 from videojob_api.stages import KINDS
-from videojob_api.story.tasks import KEPT_SECONDS, PIECE_PARTS
 from videojob_api.v1alpha1.sources import stored_digest
 
 from ..base.errors import NotCached, WorkerError

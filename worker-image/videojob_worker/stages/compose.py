@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from videojob_api.contract import Measured, StageFile, StageResult, canonical_json
-from videojob_api.story.tasks import PIECE_PARTS, ComposeParams
+from videojob_api.keeping import PIECE_PARTS
+from videojob_api.story.tasks import ComposeParams
 from videojob_api.v1alpha1.story_status import StoryStatus
 
 from ..base.errors import BadConfig

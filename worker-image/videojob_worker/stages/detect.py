@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from videojob_api.avatar.tasks import PORTRAIT_FILE, DetectParams
-from videojob_api.contract import StageResult, canonical_json
+from videojob_api.contract import StageResult, canonical_json, content_key
+from videojob_api.keeping import PERSON_PARTS
 from videojob_api.v1alpha1 import AvatarStatus, PersonDetection
 from videojob_api.v1alpha1.avatar import MOST_PERSONS, USUAL_CONFIDENCE, Detection
 
@@ -13,8 +14,12 @@ from ..vision.boxes import Box
 from ..vision.detectors import open_detector
 from ..vision.models import confidence
 from .context import Context
+from .kept import once
 from .scenes import written
-from .sitting import FOUND_FILE, Sitter, Sitters, mounted, named, picture
+from .sitting import FOUND_FILE, Sitter, Sitters, mounted, named, picture, portrait_of
+
+VERSION = 1
+"""Raise it when the same key would find others."""
 
 
 def run(context: Context) -> StageResult:
@@ -22,7 +27,16 @@ def run(context: Context) -> StageResult:
     params = context.params
     if not isinstance(params, DetectParams):
         raise BadConfig("BadDocument", "stage detect got another stage's params")
-    asked = params.detection
+    looked = {
+        "detection": params.detection.dump(),
+        "portrait": portrait_of(context),
+        "confidence": _sure(params.detection),
+    }
+    seen = content_key(PERSON_PARTS, VERSION, looked, ())
+    return once(context, PERSON_PARTS, seen, lambda: _found(context, params.detection))
+
+
+def _found(context: Context, asked: Detection) -> StageResult:
     portrait = picture(context, "upload", PORTRAIT_FILE)
     size = (portrait.shape[1], portrait.shape[0])
     context.progress(10, "Looking for people")

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from videojob_api.contract import Measured, StageResult, canonical_json
+from videojob_api.keeping import SOUND_PARTS
 from videojob_api.manifest import ManifestPiece
 from videojob_api.story import looks
 from videojob_api.story.scenes import SceneManifest, Speech
-from videojob_api.story.tasks import SOUND_PARTS, JoinParams
+from videojob_api.story.tasks import JoinParams
 from videojob_api.story.variants import MAIN, named
 from videojob_api.v1alpha1.status import OutputStatus
 from videojob_api.v1alpha1.story_status import StoryStatus

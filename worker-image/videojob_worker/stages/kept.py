@@ -6,10 +6,13 @@ VideoJobs take it. Like the whole cache it only ever saves work: whatever is wro
 
 from __future__ import annotations
 
+import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from videojob_api.contract import StageResult, content_key
+from videojob_api.keeping import KEPT_SECONDS
 
 from ..base.errors import disk_full
 from ..storage import files
@@ -97,3 +100,26 @@ class Kept:
         kept = self._own.keep(self._kind, self._name(key), record, sources, self._context.staging.name.lstrip("."))
         files.remove(folder)
         return kept
+
+
+def once(context: Context, kind: str, key: str, work: Callable[[], StageResult]) -> StageResult:
+    """A stage's files and result by the content they follow from: as another VideoJob of the namespace has made them, else by
+    doing the work. What came out lesser than was asked for is not kept: with more memory it may come out better.
+    """
+    if context.document.cache is None:
+        return work()
+    shelf = Kept(context, kind, KEPT_SECONDS[kind])
+    there = shelf.find(key)
+    known = shelf.record(key) if there is not None else None
+    if there is not None and known is not None:
+        for part in known.parts:
+            shutil.copyfile(there / part.path, context.staging / part.path)
+        return known.model_copy(update={"kind": context.kind.kind, "cached": True})
+    made = work()
+    if not made.degraded:
+        folder = shelf.folder(key)
+        for part in made.parts:
+            shutil.copyfile(context.staging / part.path, folder / part.path)
+        # what it was computed on, and when, is not true of who takes it
+        shelf.keep(key, made.model_copy(update={"kind": kind, "accelerator": None}), folder)
+    return made

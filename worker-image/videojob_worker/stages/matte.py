@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from videojob_api.avatar.tasks import CUTOUT_FILE, PORTRAIT_FILE, SCENE_FILE, MatteParams, of
-from videojob_api.contract import StageResult
-from videojob_api.v1alpha1.avatar import Matting
+from videojob_api.contract import StageResult, content_key
+from videojob_api.keeping import MASK_PARTS
+from videojob_api.v1alpha1.avatar import AvatarFile, Matting
 
 from ..base.errors import BadConfig, Permanent, out_of_memory
 from ..compose import picture as strangers
+from ..storage import files
 from ..storage.records import stored
 from ..vision import backgrounds, matting, models
 from ..vision.boxes import Picture
 from ..vision.matting import CutOut
 from .context import Context
-from .sitting import Sitter, mounted, named, picture, save, sitters
+from .kept import once
+from .sitting import Sitter, mounted, named, picture, portrait_of, save, sitters
 
+VERSION = 1
+"""Raise it when the same key would give another mask."""
 WHITE = "#FFFFFF"
 BACKGROUND_FILE = "background.png"
 HELD, EDGE = 0.5, 15
@@ -34,7 +41,29 @@ def run(context: Context) -> StageResult:
     params = context.params
     if not isinstance(params, MatteParams):
         raise BadConfig("BadDocument", "stage matte got another stage's params")
-    asked, found = params.matting, sitters(context)
+    return once(context, MASK_PARTS, _key(context, params.matting), lambda: _cut(context, params, params.matting))
+
+
+def _key(context: Context, asked: Matting) -> str:
+    """All that shapes what comes out, by its content (A-037)."""
+    follows = {
+        "matting": asked.dump(), "precision": asked.precision or models.precision(), "side": context.task.working_size,
+        "portrait": portrait_of(context), "sitters": [one.dump() for one in sitters(context)], "company": _company(context),
+        "background": files.sha256_file(_image(context, asked.image)) if asked.image is not None else None,
+    }  # fmt: skip
+    return content_key(MASK_PARTS, VERSION, follows, ())
+
+
+def _image(context: Context, given: AvatarFile) -> Path:
+    """The background's file. Raises Permanent: what finding a file of the store raises, with its field."""
+    try:
+        return context.store.source(given.uri, given.filename)
+    except Permanent as error:
+        raise Permanent(error.code, f"avatar.matting.image: {error.message}", hint=error.hint) from None
+
+
+def _cut(context: Context, params: MatteParams, asked: Matting) -> StageResult:
+    found = sitters(context)
     portrait = picture(context, "upload", PORTRAIT_FILE)
     matter: matting.Matter | None = None
     small: str | None = None
@@ -118,8 +147,9 @@ def _behind(context: Context, asked: Matting, portrait: Picture, alpha: NDArray[
     """The background, as large as the portrait."""
     size = (portrait.shape[1], portrait.shape[0])
     if asked.image is not None:
+        path = _image(context, asked.image)
         try:
-            given = strangers.read(context.store.source(asked.image.uri, asked.image.filename))
+            given = strangers.read(path)
         except Permanent as error:
             raise Permanent(error.code, f"avatar.matting.image: {error.message}", hint=error.hint) from None
         return backgrounds.covering(np.asarray(given), size)

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 from videojob_api.contract import FetchPolicy, StageResult, canonical_json, content_key
+from videojob_api.keeping import VOICE_PARTS
 from videojob_api.story.params import Provider
 from videojob_api.story.scenes import Phoneme, Word
-from videojob_api.story.tasks import VOICE_PARTS, Speaking
+from videojob_api.story.tasks import Speaking
 from videojob_api.v1alpha1.base import StatusModel
 
 from ..base.errors import External, Permanent, Recoverable, WorkerError

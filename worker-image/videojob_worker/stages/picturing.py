@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from videojob_api.contract import StageFile, StageResult, canonical_json
+from videojob_api.keeping import PICTURE_PARTS
 from videojob_api.story.scenes import AssetRef, Background
-from videojob_api.story.tasks import PICTURE_PARTS
 
 from ..base.errors import Permanent
 from ..media import sniff as sniffing

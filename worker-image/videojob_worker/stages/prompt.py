@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from videojob_api.contract import FetchPolicy, StageResult
-from videojob_api.story.tasks import KEPT_SECONDS, SCRIPT_PARTS, PromptParams
+from videojob_api.keeping import KEPT_SECONDS, SCRIPT_PARTS
+from videojob_api.story.tasks import PromptParams
 from videojob_api.v1alpha1.sources import UPLOADS
 from videojob_api.v1alpha1.status import FetchedStatus
 

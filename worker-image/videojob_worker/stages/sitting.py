@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 
-from videojob_api.avatar.tasks import SPEECH_FILE
+from videojob_api.avatar.tasks import PORTRAIT_FILE, SPEECH_FILE
 from videojob_api.v1alpha1.avatar import MOST_PERSONS, Weights
 from videojob_api.v1alpha1.base import StatusModel
 
 from ..base.errors import BadConfig, Recoverable
+from ..storage import files
 from ..vision.boxes import Box, Picture
 from .context import Context, plain_file
 
@@ -93,6 +94,12 @@ def sitters(context: Context) -> tuple[Sitter, ...]:
     """Who was found, and is to speak."""
     context.earlier("detect")
     return Sitters.model_validate_json(plain_file(context.folder("detect"), FOUND_FILE).read_bytes()).sitters
+
+
+def portrait_of(context: Context) -> str:
+    """Digest of the portrait's own pixels, by which what was seen in it is kept (A-037)."""
+    context.earlier("upload")
+    return files.sha256_file(plain_file(context.folder("upload"), PORTRAIT_FILE))
 
 
 def save(path: Path, pixels: NDArray[np.uint8]) -> None:

@@ -18,7 +18,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from videojob_api import contract
-from videojob_api.story.tasks import KEPT_SECONDS
+from videojob_api.keeping import KEPT_SECONDS
 from videojob_api.sweeping import (
     GONE_SECONDS,
     MAX_ASKED,

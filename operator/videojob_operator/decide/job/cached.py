@@ -23,7 +23,9 @@ from ..recipes import Step
 from ..world import Observed
 from .draft import Group
 
-KEEPING = frozenset({"commit", "prompt", "audio", "images", "layout", "compose", "join", "finalize"})
+KEEPING = frozenset({
+    "commit", "prompt", "audio", "images", "layout", "compose", "join", "finalize", "speak", "detect", "matte", "deliver",
+})  # fmt: skip
 """Stages that put into the cache, or take from it, what no stage is as a whole."""
 
 
@@ -54,8 +56,8 @@ def order(
     seen: Observed, spec: VideoJobSpec, steps: Sequence[Step], tasks: Sequence[contract.StageTask], *, only: bool
 ) -> CacheOrder | None:
     """What an attempt of these tasks is told about the cache."""
-    # What a story keeps are sentences, pictures and pieces, by keys of their own: there is no one source.
-    source = "" if spec.story is not None else _source(steps)
+    # What stories and avatars keep are sentences, pictures, masks, by keys of their own: there is no one source.
+    source = _source(steps) if spec.transcode is not None else ""
     concerned = any(KINDS[task.kind].cacheable or task.kind in KEEPING for task in tasks)
     if spec.cache.mode == "Off" or not seen.config.cache or source is None or not concerned:
         return None
