@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from videojob_api.avatar.tasks import AUDIO_BYTES, IMAGE_BYTES
+from videojob_api.avatar.tasks import AUDIO_BYTES, FILM_BYTES, IMAGE_BYTES
 from videojob_api.names import API_VERSION
 from videojob_api.story import templates
 from videojob_api.v1alpha1 import VideoJobSpec, VideoProfileSpec
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 OURS = ("VideoJob", "VideoProfile")
 DEFAULT_LIMIT = "500Mi"
 """Largest upload unless the VideoJob's limits say otherwise (T-014)."""
-AVATAR_LIMITS = {"avatar.image": IMAGE_BYTES, "avatar.matting.image": IMAGE_BYTES, "avatar.audio": AUDIO_BYTES}
+AVATAR_LIMITS = {"avatar.image": FILM_BYTES, "avatar.matting.image": IMAGE_BYTES, "avatar.audio": AUDIO_BYTES}
 """Bytes of an avatar's files, by the field that names them."""
 
 
@@ -178,6 +178,14 @@ def _script(document: Json) -> Json:
 
 def limit_of(spec: VideoJobSpec, file: LocalFile) -> str:
     """How large this file of the VideoJob may be: its input, its script, its portrait or its voice."""
+    asked = spec.avatar
+    if (
+        file.field == "avatar.audio"
+        and asked is not None
+        and asked.audio is not None
+        and asked.audio.uri == asked.image.uri
+    ):
+        return f"{FILM_BYTES >> 20}Mi"  # a video's own sound
     if file.field in AVATAR_LIMITS:
         return f"{AVATAR_LIMITS[file.field] >> 20}Mi"
     return spec.transcode.limits.max_input_size if spec.transcode is not None else SCRIPT_LIMIT

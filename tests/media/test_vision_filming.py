@@ -11,12 +11,10 @@ import numpy as np
 import pytest
 
 from photographs import outlined, photograph
-from videojob_worker.base.errors import Permanent
 from videojob_worker.vision.boxes import Picture
 from videojob_worker.vision.detectors import open_detector
-from videojob_worker.vision.filming import Follower, cut_film
+from videojob_worker.vision.filming import best, cut_film, follow, looked, meet
 from videojob_worker.vision.matting import Alpha, open_matter, refine
-from videojob_worker.vision.people import find
 
 FRAMES = 16
 ABOVE = 335
@@ -44,16 +42,19 @@ def flicker(masks: list[Alpha]) -> float:
 def test_a_film_is_cut_out_frame_by_frame_with_less_flicker(capsys: pytest.CaptureFixture[str]) -> None:
     pairs = list(filmed())
     detector, matter = open_detector(), open_matter()
-    person = find(detector, pairs[0][0]).persons[0]
     start = time.perf_counter()
-    made = list(cut_film(Follower(detector, matter, person), (frame for frame, _ in pairs)))
+    looks = list(looked(detector, (frame for frame, _ in pairs), confidence=0.3, overlap=0.45))
+    first, found = meet(looks)
+    person = found.persons[0]
+    (way,) = follow(looks, first, [person], 25)
+    made = list(cut_film(matter, (frame for frame, _ in pairs), way))
     took = (time.perf_counter() - start) / FRAMES
     overlaps = [
         float(np.minimum(alpha, truth)[:ABOVE].sum() / np.maximum(alpha, truth)[:ABOVE].sum())
-        for (_, _, alpha), (_, truth) in zip(made, pairs, strict=True)
+        for (_, alpha), (_, truth) in zip(made, pairs, strict=True)
     ]
     alone = [refine(frame, matter.matte(frame, person.box), doubts=False) for frame, _ in pairs]
-    calm, single = flicker([alpha for _, _, alpha in made]), flicker(alone)
+    calm, single = flicker([alpha for _, alpha in made]), flicker(alone)
     with capsys.disabled():
         told = f"IoU mean {np.mean(overlaps):.3f}, least {min(overlaps):.3f}, flicker {calm / single:.2f} of single frames'"
         sys.stdout.write(f"\nfilm: {told}, {took * 1000:.0f} ms a frame of 512x512\n")
@@ -61,10 +62,11 @@ def test_a_film_is_cut_out_frame_by_frame_with_less_flicker(capsys: pytest.Captu
     assert calm < 0.85 * single
 
 
-def test_a_film_whose_person_leaves_is_refused() -> None:
-    detector, matter = open_detector(), open_matter()
-    picture = photograph("astronaut.png")
-    person = find(detector, picture).persons[0]
-    empty = np.full_like(picture, 128)
-    with pytest.raises(Permanent, match="lost in 3 of 3 looks"):
-        list(cut_film(Follower(detector, matter, person), [picture, *[empty] * 15]))
+def test_the_best_frame_is_a_sharp_one_with_a_face() -> None:
+    """Before sharper ones that show none, and before one of which the face is out of focus."""
+    face, cat = photograph("astronaut.png"), photograph("chelsea.png")
+    blurred = cv2.GaussianBlur(face, (0, 0), 5)
+    chosen = best([cat, blurred, face, cat])
+    assert chosen is not None
+    assert np.array_equal(chosen, face)
+    assert best([]) is None

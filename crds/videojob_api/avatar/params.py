@@ -8,6 +8,9 @@ from ..v1alpha1.base import StatusModel
 AVATAR_KEYS: dict[str, tuple[str, ...]] = {"did": ("D_ID_API_KEY",), "http": ("key",)}
 """Providers of avatars that need the network, each with the keys that its Secret may hold (A-021); every other one is local."""
 
+BUILTIN = "builtin"
+"""The provider that every worker image has."""
+
 GPU_MODELS = frozenset({"onnx", "yolo", "birefnet"})
 """Models of avatars that compute on a GPU where they have one; all others are as fast on the CPU (A-032)."""
 

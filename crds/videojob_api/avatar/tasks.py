@@ -18,8 +18,12 @@ SPEECH_FILE, PORTRAIT_FILE, CUTOUT_FILE = "speech.wav", "portrait.png", "cutout.
 SCENE_FILE, VIDEO_FILE = "scene.png", "raw.mp4"
 """Files that stages leave each other: the voice, the picture as people see it, the person alone, the person before the
 background, and the provider's video."""
+FILM_FILE, SCENES_FILE = "film.mp4", "scenes.mp4"
+"""The same where a video was given: as people see it, and the person before the background, frame by frame."""
 IMAGE_BYTES, AUDIO_BYTES = 20 << 20, 30 << 20
 """Largest portrait or background, and largest voice."""
+FILM_BYTES = 200 << 20
+"""Largest video of a person."""
 SAID_FILE = "said.json"
 """What the voice says when, of a speech that was made of words."""
 PAID = "paid"
@@ -66,6 +70,9 @@ class UploadParams(StatusModel):
     """The portrait."""
     audio: StoredFile | None = None
     """The recorded voice; None: that of the stage `speak`."""
+    moving: bool | None = None
+    """Whether a video in the portrait's place stays a video; None: its best frame is the portrait, for the provider takes
+    pictures alone (A-041)."""
 
 
 class DetectParams(StatusModel):

@@ -1,4 +1,4 @@
-"""spec.avatar: a portrait and a voice become a talking person (A-001 to A-046)."""
+"""spec.avatar: a portrait, or a video of somebody, and a voice become a talking person (A-001 to A-046)."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Detection(ApiModel):
     index: Annotated[int, Field(ge=1, le=100)] = 1
     """With `select: Index`: the person's number, counted from the left."""
     crop: Literal["None", "UpperBody"] = "None"
-    """`UpperBody` cuts the picture to head and shoulders."""
+    """`UpperBody` cuts the picture to head and shoulders; in a video to where these are when the person is first seen."""
 
     @model_validator(mode="after")
     def _as_the_rules_say(self) -> Self:
@@ -163,8 +163,8 @@ class AvatarProvider(AvatarWays):
     """Who makes the portrait speak (A-021, A-046)."""
 
     name: AvatarName = "builtin"
-    """`builtin` moves the mouth by the voice, offline and without a GPU; `command` runs a program of the worker class's image;
-    `http` asks a server of one's own; `did` asks D-ID, which costs credits."""
+    """`builtin` moves a picture's mouth by the voice, offline and without a GPU; `command` runs a program of the worker class's
+    image; `http` asks a server of one's own; `did` asks D-ID, which costs credits."""
 
     @model_validator(mode="after")
     def _as_the_rules_say(self) -> Self:
@@ -190,9 +190,14 @@ class AvatarSpec(ApiModel):
     cel = (Rule("self == oldSelf", "spec.avatar is immutable: create another VideoJob"),)
 
     image: AvatarFile
-    """The portrait: JPEG, PNG or WebP with one person or several."""
+    """The portrait: JPEG, PNG or WebP with one person or several, or a video of them (MP4, MOV, AVI, MKV, WebM; by content, not
+    by name) of at most 60 s and 200 MiB. In a video the person is followed and cut out frame by frame, and `builtin` keeps
+    their own motion: no mouth is moved, the voice (the video's own, if `audio` names the same file) lies under it, and what is
+    made lasts as long as the video, with at most 1280 pixels a side and 30 frames a second. A frame of that size takes about half
+    a second of a core: set `timeoutSeconds` for long ones. All other providers get the frame that shows a face best."""
     audio: AvatarFile | None = None
-    """What the person says, recorded."""
+    """What the person says, recorded: MP3, M4A, Ogg, FLAC, WAV, or a video's sound. It may not last longer than a video in
+    `image`."""
     speech: AvatarSpeech | None = None
     """What the person says, as words."""
     detection: Detection = Detection()

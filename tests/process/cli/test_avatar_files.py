@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from cli_api import ACCOUNT, STORE, HandApi
-from videojob_api.avatar.tasks import AUDIO_BYTES, IMAGE_BYTES
+from videojob_api.avatar.tasks import AUDIO_BYTES, FILM_BYTES
 from videojob_cli.client import VideoJobs
 from videojob_cli.collecting import collect
 from videojob_cli.errors import CliError
@@ -86,7 +86,7 @@ def test_what_is_not_meant_is_found_before_anything_moves(
 
 
 @pytest.mark.parametrize(
-    ("name", "field", "most"), [("face.jpg", "image", IMAGE_BYTES), ("voice.wav", "audio", AUDIO_BYTES)]
+    ("name", "field", "most"), [("face.jpg", "image", FILM_BYTES), ("voice.wav", "audio", AUDIO_BYTES)]
 )
 def test_a_file_beyond_its_limit_is_refused_by_name(tmp_path: Path, name: str, field: str, most: int) -> None:
     """A-044: the worker's limits, before an upload."""

@@ -148,3 +148,12 @@ def test_a_queue_may_demand_that_somebody_has_agreed() -> None:
 def test_what_was_accepted_before_the_queue_demanded_consent_goes_on() -> None:
     given = Scene.of(transcode=None, avatar=FACE).settle().set(consent_required=True).settle()
     assert given.status.phase == "Running"
+
+
+def test_a_041_a_video_stays_one_for_the_provider_that_is_built_in_and_is_a_picture_for_all_others() -> None:
+    """Keys of those who pay for a talk are what they were."""
+    given = {step.kind.kind: step.params.dump() for step in steps_of()}["upload"]
+    assert given["moving"] is True
+    for provider in ({"name": "command"}, ONLINE):
+        steps = {step.kind.kind: step.params.dump() for step in steps_of(provider=provider)}
+        assert "moving" not in steps["upload"]

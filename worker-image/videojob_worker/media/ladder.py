@@ -142,7 +142,7 @@ def _cascade(stream: Any, films: Sequence[Rung], all_shapes: Sequence[tuple[int,
     for place, (width, height) in enumerate(shapes):
         stream = stream.filter("scale", width, height, flags=SCALER, out_range="tv")
         if place == 0 and probe.video.hdr:
-            stream = _tone_map(stream, probe)
+            stream = tone_map(stream, probe)
         stream = stream.filter("setsar", "1").filter("format", "yuv420p")
         users = [rung for rung in films if (rung.width, rung.height) == (width, height)]
         last = place == len(shapes) - 1
@@ -156,7 +156,7 @@ def _cascade(stream: Any, films: Sequence[Rung], all_shapes: Sequence[tuple[int,
     return made
 
 
-def _tone_map(stream: Any, probe: Probe) -> Any:
+def tone_map(stream: Any, probe: Probe) -> Any:
     """HDR light to the range of ordinary screens, after scaling, where there are fewer pixels to convert.
 
     Many recorders mark the light only: zscale refuses a conversion from colours that are not named, so those of HDR are.
@@ -188,7 +188,7 @@ def _still(stream: Any, rung: Rung, probe: Probe) -> Any:
     )
     stream = stream.filter("crop", rung.width, rung.height)
     if probe.video.hdr:
-        stream = _tone_map(stream, probe)
+        stream = tone_map(stream, probe)
     return (
         stream.filter("setsar", "1")
         .filter("scale", rung.width, rung.height, flags=SCALER, out_range="pc")

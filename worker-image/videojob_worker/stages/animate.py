@@ -1,4 +1,5 @@
-"""AvatarGeneration: the portrait speaks, by a provider or by the talking face that is built in (A-021, A-029, A-046).
+"""AvatarGeneration: the portrait speaks, by a provider or by the talking face that is built in (A-021, A-029, A-046). The person
+of a video moves already: there the voice is laid under it (A-041).
 
 What was asked of a provider who is paid stands in `paid/` of the job's folder, by the stage's key: every attempt of the same work
 goes on there, and work that is wanted anew has another key.
@@ -14,8 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
-from videojob_api.avatar.params import Animator, online
-from videojob_api.avatar.tasks import CUTOUT_FILE, PAID, SCENE_FILE, SPEECH_FILE, VIDEO_FILE, AnimateParams, of
+from videojob_api.avatar.params import BUILTIN, Animator, online
+from videojob_api.avatar.tasks import (
+    CUTOUT_FILE,
+    PAID,
+    SCENE_FILE,
+    SCENES_FILE,
+    SPEECH_FILE,
+    VIDEO_FILE,
+    AnimateParams,
+    of,
+)
 from videojob_api.contract import FetchPolicy, StageResult
 from videojob_api.v1alpha1 import AvatarStatus
 
@@ -29,9 +39,9 @@ from ..providers.calling import Means
 from ..storage.ledger import Ledger
 from ..storage.records import stored
 from .context import Context, plain_file
+from .footage import Footage, film_of
 from .sitting import Sitter, picture, samples, sitters
 
-BUILTIN = "builtin"
 FPS = 25
 RETRIES = 3
 """Further tries of one request within an attempt."""
@@ -49,9 +59,14 @@ def run(context: Context) -> StageResult:
     choice, targets = params.animator, []
     context.earlier("matte")
     ids, notes = list[str](), list[str]()
-    found = sitters(context)
+    found, film = sitters(context), film_of(context)
+    if film is not None:
+        notes.append("the person moves as in the video: the voice is laid under it and moves no mouth")
     for place, one in enumerate(found):
         targets.append(context.staging / of(VIDEO_FILE, one.number))
+        if film is not None:
+            _voiced(context, film, one, targets[-1])
+            continue
         if choice.name == BUILTIN:
             _talk(context, one, (place, len(found)), targets[-1])
             continue
@@ -118,6 +133,22 @@ def means(context: Context, *, local: bool) -> Means:
 
 
 # ---------------------------------------------------------------- built in
+
+
+def _voiced(context: Context, film: Footage, one: Sitter, target: Path) -> None:
+    """The person's own motion with the voice under it, silence behind the voice, as long as the video."""
+    scenes = plain_file(context.folder("matte"), of(SCENES_FILE, one.number))
+    voice, seconds = plain_file(context.folder("upload"), SPEECH_FILE), f"{film.duration_ms / 1000:.3f}"
+    argv = [
+        tools.ffmpeg(), "-hide_banner", "-nostdin", "-v", "warning", "-nostats", "-f", "mov", "-protocol_whitelist", "file", "-i",
+        tools.file_url(scenes), "-f", "wav", "-protocol_whitelist", "file", "-i", tools.file_url(voice), "-map", "0:v:0", "-map",
+        "1:a:0", "-af", f"apad=whole_dur={seconds}", "-t", seconds, "-c:v", "copy", "-c:a", "aac", "-b:a", "192k", "-movflags",
+        "+faststart", "-f", "mp4", tools.file_url(target),
+    ]  # fmt: skip
+    finished = context.run(argv, fences=FENCES, watchdog=context.watchdog())
+    if finished.code != 0:
+        text = f"FFmpeg failed with code {finished.code} while laying the voice under the video"
+        raise Recoverable("CompositionError", text, hint="see debug/ for its last words", log_tail=finished.stderr)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
-"""Detection: who is in the picture, and whose portrait it is (A-001, A-002, A-014)."""
+"""Detection: who is in the picture or the video, and whose portrait it is (A-001, A-002, A-014, A-041)."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from videojob_api.avatar.tasks import PORTRAIT_FILE, DetectParams
 from videojob_api.contract import StageResult, canonical_json, content_key
@@ -9,11 +11,12 @@ from videojob_api.v1alpha1 import AvatarStatus, PersonDetection
 from videojob_api.v1alpha1.avatar import MOST_PERSONS, USUAL_CONFIDENCE, Detection
 
 from ..base.errors import BadConfig, Permanent
-from ..vision import people
-from ..vision.boxes import Box
+from ..vision import filming, people
+from ..vision.boxes import Box, Picture
 from ..vision.detectors import open_detector
 from ..vision.models import confidence
 from .context import Context
+from .footage import Footage, film_of, frames
 from .kept import once
 from .scenes import written
 from .sitting import FOUND_FILE, Sitter, Sitters, mounted, named, picture, portrait_of
@@ -37,14 +40,25 @@ def run(context: Context) -> StageResult:
 
 
 def _found(context: Context, asked: Detection) -> StageResult:
-    portrait = picture(context, "upload", PORTRAIT_FILE)
-    size = (portrait.shape[1], portrait.shape[0])
+    film = film_of(context)
     context.progress(10, "Looking for people")
     with named("avatar.detection.weights"):
         detector = open_detector(asked.detector, **mounted(context, asked.weights, asked.precision))
-    found = people.find(
-        detector, portrait, confidence=_sure(asked), overlap=asked.iou_percent / 100, second=asked.second_pass_percent / 100
-    )  # fmt: skip
+    bounds = {"confidence": _sure(asked), "second": asked.second_pass_percent / 100}
+    looks: tuple[filming.Look, ...] = ()
+    start = 0
+    if film is None:
+        portrait = picture(context, "upload", PORTRAIT_FILE)
+        size = (portrait.shape[1], portrait.shape[0])
+        found = people.find(detector, portrait, overlap=asked.iou_percent / 100, **bounds)
+    else:
+        size = (film.width, film.height)
+        looks = tuple(
+            filming.looked(
+                detector, _watched(context, film), confidence=min(bounds.values()), overlap=asked.iou_percent / 100
+            )
+        )
+        start, found = filming.meet(looks, **bounds)
     chosen = people.choose(found, asked.select, size, asked.index)
     every = asked.select == "All"
     if len(chosen) > MOST_PERSONS:
@@ -56,9 +70,20 @@ def _found(context: Context, asked: Detection) -> StageResult:
     sitting = tuple(
         _sitter(found.persons[number - 1], size, asked.crop, number if every else None) for number in chosen
     )
-    record = written(context.staging, FOUND_FILE, canonical_json(Sitters(sitters=sitting).dump()))
+    followed: str | None = None
+    company: bool | None = None
+    if film is not None:
+        ways = filming.follow(looks, start, [found.persons[number - 1] for number in chosen], float(film.rate))
+        sitting = tuple(
+            one.model_copy(update={"followed": tuple(map(_edges, way.boxes))})
+            for one, way in zip(sitting, ways, strict=True)
+        )
+        company = any(len(look) > 1 for look in looks)
+        followed = f"seen in {len(looks) - max(way.lost for way in ways)} of {len(looks)} looks at {film.count} frames"
+    everybody = Sitters(sitters=sitting, company=company)
+    record = written(context.staging, FOUND_FILE, canonical_json(everybody.dump()))
     again = f"it took a second look, at {found.confidence:g}, to find anybody" if found.again else None
-    notes = tuple(note for note in (again, detector.note) if note is not None)
+    notes = tuple(note for note in (again, followed, detector.note) if note is not None)
     return StageResult(
         kind=context.kind.kind, message=people.message(found, chosen)[:200], parts=(record,), notes=notes,
         accelerator=detector.accelerator, degraded=(detector.degraded,) if detector.degraded is not None else (),
@@ -78,6 +103,16 @@ def _sure(asked: Detection) -> float:
         return asked.confidence_percent / 100
     given = confidence()
     return given if given is not None else USUAL_CONFIDENCE / 100
+
+
+def _watched(context: Context, film: Footage) -> Iterator[Picture]:
+    """The frames, while the percent grows with them."""
+    for number, frame in enumerate(frames(film)):
+        context.check()
+        context.progress(
+            min(99, 10 + 90 * number // film.count), f"Looking for people in frame {number} of {film.count}"
+        )
+        yield frame
 
 
 def _sitter(person: people.Person, size: tuple[int, int], crop: str, number: int | None) -> Sitter:

@@ -1,15 +1,15 @@
-"""BackgroundRemoval: the person is cut out and put before the background that was asked for (A-001, A-040)."""
+"""BackgroundRemoval: the person is cut out and put before the background that was asked for (A-001, A-040, A-041)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from videojob_api.avatar.tasks import CUTOUT_FILE, PORTRAIT_FILE, SCENE_FILE, MatteParams, of
-from videojob_api.contract import StageResult, content_key
+from videojob_api.avatar.tasks import CUTOUT_FILE, PORTRAIT_FILE, SCENE_FILE, SCENES_FILE, MatteParams, of
+from videojob_api.contract import StageFile, StageResult, content_key
 from videojob_api.keeping import MASK_PARTS
 from videojob_api.v1alpha1.avatar import AvatarFile, Matting
 
@@ -17,23 +17,22 @@ from ..base.errors import BadConfig, Permanent, out_of_memory
 from ..compose import picture as strangers
 from ..storage import files
 from ..storage.records import stored
-from ..vision import backgrounds, matting, models
+from ..vision import backgrounds, filming, matting, models
 from ..vision.boxes import Picture
 from ..vision.matting import CutOut
 from .context import Context
+from .footage import Footage, drawn, film_of, frames
 from .kept import once
-from .sitting import Sitter, mounted, named, picture, portrait_of, save, sitters
+from .sitting import Sitter, everybody, mounted, named, picture, portrait_of, save, sitters
 
 VERSION = 1
 """Raise it when the same key would give another mask."""
 WHITE = "#FFFFFF"
 BACKGROUND_FILE = "background.png"
-HELD, EDGE = 0.5, 15
-"""From this share on a pixel holds a person together; so many pixels round it belong to the edge."""
 
 
 def run(context: Context) -> StageResult:
-    """Write each person alone, the background, and both together; all of the same even size.
+    """Write each person alone, the background, and both together; all of the same even size. Of a video, both together.
 
     Raises Permanent: what reading avatar.matting.image raises; with `fallback: Deny` also MattingDegraded. Raises Resource when
     memory does not suffice, or suffices for lesser means only and `fallback` is Deny.
@@ -64,7 +63,8 @@ def _image(context: Context, given: AvatarFile) -> Path:
 
 def _cut(context: Context, params: MatteParams, asked: Matting) -> StageResult:
     found = sitters(context)
-    portrait = picture(context, "upload", PORTRAIT_FILE)
+    film = film_of(context)
+    portrait = picture(context, "upload", PORTRAIT_FILE) if film is None else None
     matter: matting.Matter | None = None
     small: str | None = None
     context.progress(10, "Cutting the person out")
@@ -79,24 +79,20 @@ def _cut(context: Context, params: MatteParams, asked: Matting) -> StageResult:
             raise Permanent(
                 "MattingDegraded", text, hint="set avatar.matting.matter to mediapipe, or fallback.policy to Allow"
             )
-    told, parts = [], []
+    told, parts = list[str](), list[StageFile]()
     for place, one in enumerate(found):
         context.check()
         if place:
             context.progress(10 + 90 * place // len(found), f"Cutting out person #{one.number}")
-        person, behind = _seated(context, asked, portrait, one, matter)
+        who = "the person" if one.number is None else f"person #{one.number}"
+        if portrait is not None:
+            fills, made = _photographed(context, asked, portrait, one, matter)
+        elif film is not None:
+            fills, made = _filmed(context, asked, film, one, turn=(place, len(found)), matter=matter)
+        parts += made
+        told.append(f"{who} {fills}")
         if matter is not None and matter.degraded is not None and params.fallback.policy == "Deny":
             raise out_of_memory(f"avatar.matting ({matter.name}), which is to do no less than asked for,")
-        for name, pixels in (
-            (CUTOUT_FILE, person),
-            (BACKGROUND_FILE, behind),
-            (SCENE_FILE, backgrounds.place(person, behind)),
-        ):
-            target = context.staging / of(name, one.number)
-            save(target, pixels)
-            parts.append(stored(target))
-        who = "the person" if one.number is None else f"person #{one.number}"
-        told.append(f"{who} fills {float((person[..., 3] > 127).mean()):.0%} of {person.shape[1]}x{person.shape[0]}")
     degraded = (matter.degraded,) if matter is not None and matter.degraded is not None else ()
     if small is not None:
         degraded = (f"the mask was made at {small} pixels, for earlier attempts ran out of memory", *degraded)
@@ -104,6 +100,65 @@ def _cut(context: Context, params: MatteParams, asked: Matting) -> StageResult:
         kind=context.kind.kind, message="; ".join(told)[:200], parts=tuple(parts), degraded=degraded,
         notes=(matter.note,) if matter is not None and matter.note is not None else (),
         accelerator=matter.accelerator if matter is not None else None,
+    )  # fmt: skip
+
+
+def _photographed(
+    context: Context, asked: Matting, portrait: Picture, one: Sitter, matter: matting.Matter | None
+) -> tuple[str, list[StageFile]]:
+    """One person's pictures, and how much of them the person fills."""
+    person, behind = _seated(context, asked, portrait, one, matter)
+    parts = []
+    for name, pixels in (
+        (CUTOUT_FILE, person),
+        (BACKGROUND_FILE, behind),
+        (SCENE_FILE, backgrounds.place(person, behind)),
+    ):
+        target = context.staging / of(name, one.number)
+        save(target, pixels)
+        parts.append(stored(target))
+    return f"fills {float((person[..., 3] > 127).mean()):.0%} of {person.shape[1]}x{person.shape[0]}", parts
+
+
+def _filmed(
+    context: Context, asked: Matting, film: Footage, one: Sitter, *, turn: tuple[int, int], matter: matting.Matter | None
+) -> tuple[str, list[StageFile]]:  # fmt: skip
+    """One person's video before the background, and how much of it the person fills; `turn` is the person's place among how
+    many.
+    """
+    part, size = _even(one.shown((film.width, film.height))), (film.height, film.width)
+    shares = list[float]()
+
+    def scenes() -> Iterator[Picture]:
+        behind: Picture | None = None
+        for number, (frame, alpha) in enumerate(_masks(context, asked, film, one, matter)):
+            if number % 10 == 0:
+                done = (turn[0] * film.count + number) * 90 // (turn[1] * film.count)
+                context.progress(min(99, 10 + done), f"Cutting out frame {number} of {film.count}")
+            shares.append(float((alpha[part] > 0.5).mean()))
+            if matter is None:
+                yield np.ascontiguousarray(frame[part])
+                continue
+            if behind is None or asked.blur is not None:
+                behind = _behind(context, asked, frame, alpha)
+            person = matting.cut_out(frame, alpha)
+            yield backgrounds.place(np.ascontiguousarray(person[part]), np.ascontiguousarray(behind[part]))
+
+    target = context.staging / of(SCENES_FILE, one.number)
+    height, width = np.empty(size, np.uint8)[part].shape
+    drawn(context, film, scenes(), (width, height), target)
+    return f"fills {np.mean(shares):.0%} of {width}x{height} in {len(shares)} frames", [stored(target)]
+
+
+def _masks(
+    context: Context, asked: Matting, film: Footage, one: Sitter, matter: matting.Matter | None
+) -> Iterator[tuple[Picture, matting.Alpha]]:  # fmt: skip
+    if matter is None:
+        whole = np.ones((film.height, film.width), np.float32)
+        return ((frame, whole) for frame in frames(film))
+    return filming.cut_film(
+        matter, frames(film), one.way(), smoothing=asked.smoothing, padding=asked.padding,
+        alone=not everybody(context).company,
     )  # fmt: skip
 
 
@@ -116,7 +171,7 @@ def _seated(
     else:
         raw = matter.matte(portrait, one.box())
         if _company(context):
-            raw = _own(raw, one)
+            raw = matting.own(raw, one.box())
         alpha = matting.refine(portrait, raw, smoothing=asked.smoothing, padding=asked.padding)
         person = matting.cut_out(portrait, alpha)
     part = _even(one.shown((portrait.shape[1], portrait.shape[0])))
@@ -128,19 +183,6 @@ def _company(context: Context) -> bool:
     """Whether there are others in the picture."""
     known = context.earlier("detect").avatar
     return known is not None and known.person_detection is not None and known.person_detection.total_persons > 1
-
-
-def _own(alpha: NDArray[np.float32], one: Sitter) -> NDArray[np.float32]:
-    """A mask without the others: of what hangs together, that which fills most of the middle of the person's box stays."""
-    count, labels = cv2.connectedComponents((alpha > HELD).astype(np.uint8))
-    left, top, right, bottom = one.box().whole()
-    third = (right - left) // 3
-    middle = labels[max(0, top) : bottom, max(0, left) + third : max(1, right - third)]
-    shares = np.bincount(middle[middle > 0], minlength=count)
-    if shares.max(initial=0) == 0:
-        return alpha
-    near = cv2.dilate((labels == int(shares.argmax())).astype(np.uint8), np.ones((EDGE, EDGE), np.uint8))
-    return np.where(near > 0, alpha, np.float32(0))
 
 
 def _behind(context: Context, asked: Matting, portrait: Picture, alpha: NDArray[np.float32]) -> Picture:

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 
-from videojob_api.avatar.tasks import PORTRAIT_FILE, SPEECH_FILE
+from videojob_api.avatar.tasks import FILM_FILE, PORTRAIT_FILE, SPEECH_FILE
 from videojob_api.v1alpha1.avatar import MOST_PERSONS, Weights
 from videojob_api.v1alpha1.base import StatusModel
 
 from ..base.errors import BadConfig, Recoverable
 from ..storage import files
 from ..vision.boxes import Box, Picture
+from ..vision.filming import Way
 from .context import Context, plain_file
 
 FOUND_FILE = "persons.json"
@@ -34,10 +35,16 @@ class Sitter(StatusModel):
     """The part of the picture that is shown; None: all of it."""
     number: int | None = None
     """Which one it is, counted from the left, where each of several has a portrait."""
+    followed: tuple[tuple[float, float, float, float], ...] | None = None
+    """In a video: where the person is in each look, from its first frame on."""
 
     def box(self) -> Box:
         """The person's box."""
         return Box(*self.person)
+
+    def way(self) -> Way:
+        """Where the person is in each frame of a video; in a picture, and where nobody was followed, always the same."""
+        return Way(tuple(Box(*sides) for sides in self.followed or (self.person,)), 0)
 
     def shown(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         """Edges of what is shown of a portrait of this width and height, in whole pixels."""
@@ -55,6 +62,8 @@ class Sitters(StatusModel):
 
     sitters: Annotated[tuple[Sitter, ...], Field(min_length=1, max_length=MOST_PERSONS)]
     """From left to right."""
+    company: bool | None = None
+    """In a video: whether there were others."""
 
 
 def picture(context: Context, kind: str, name: str) -> Picture:
@@ -92,14 +101,19 @@ def named(field: str) -> Iterator[None]:
 
 def sitters(context: Context) -> tuple[Sitter, ...]:
     """Who was found, and is to speak."""
+    return everybody(context).sitters
+
+
+def everybody(context: Context) -> Sitters:
+    """All that Detection has left."""
     context.earlier("detect")
-    return Sitters.model_validate_json(plain_file(context.folder("detect"), FOUND_FILE).read_bytes()).sitters
+    return Sitters.model_validate_json(plain_file(context.folder("detect"), FOUND_FILE).read_bytes())
 
 
 def portrait_of(context: Context) -> str:
-    """Digest of the portrait's own pixels, by which what was seen in it is kept (A-037)."""
-    context.earlier("upload")
-    return files.sha256_file(plain_file(context.folder("upload"), PORTRAIT_FILE))
+    """Digest of the portrait, or of the video in its place, by which what was seen in it is kept (A-037)."""
+    there = {part.path for part in context.earlier("upload").parts}
+    return files.sha256_file(plain_file(context.folder("upload"), FILM_FILE if FILM_FILE in there else PORTRAIT_FILE))
 
 
 def save(path: Path, pixels: NDArray[np.uint8]) -> None:

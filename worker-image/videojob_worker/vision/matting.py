@@ -25,6 +25,9 @@ _SURE, _DECIDED_AT, _LEARNT = 0.9, 400, 50
 """From which a model's word is taken; pixels of the longer side at which colours decide about the rest; how many pixels must be
 sure for their colours to be learnt."""
 
+_HELD, _EDGE = 0.5, 15
+"""From this share on a pixel holds a person together; so many pixels round it belong to the edge."""
+
 
 class Matter(Protocol):
     """Tells a person from what is behind."""
@@ -189,6 +192,19 @@ def _band(alpha: Alpha, reach: int) -> NDArray[np.bool_]:
     sure = cv2.erode((alpha > 0.95).astype(np.uint8), kernel)
     never = cv2.erode((alpha < 0.05).astype(np.uint8), kernel)
     return cast("NDArray[np.bool_]", (sure == 0) & (never == 0))
+
+
+def own(alpha: Alpha, box: Box) -> Alpha:
+    """A mask without the others: of what hangs together, that which fills most of the middle of the person's box stays."""
+    count, labels = cv2.connectedComponents((alpha > _HELD).astype(np.uint8))
+    left, top, right, bottom = box.whole()
+    third = (right - left) // 3
+    middle = labels[max(0, top) : bottom, max(0, left) + third : max(1, right - third)]
+    shares = np.bincount(middle[middle > 0], minlength=count)
+    if shares.max(initial=0) == 0:
+        return alpha
+    near = cv2.dilate((labels == int(shares.argmax())).astype(np.uint8), np.ones((_EDGE, _EDGE), np.uint8))
+    return np.where(near > 0, alpha, np.float32(0))
 
 
 class Steady:

@@ -41,8 +41,11 @@ def avatar(spec: VideoJobSpec, _plan: PlanStatus) -> tuple[Step, ...]:
         voice = Voice.model_validate(asked.speech.voice.model_dump())
         said = tasks.SpeakParams(text=asked.speech.text, language=asked.speech.language, voice=voice, fallback=fallback)
         first = (Step(stages.SPEAK, said, online=story.online(voice), accelerated=False),)
-    given = tasks.UploadParams(image=_file(asked.image), audio=_file(asked.audio) if asked.audio is not None else None)
     animator = tasks.animator(asked)
+    given = tasks.UploadParams(
+        image=_file(asked.image), audio=_file(asked.audio) if asked.audio is not None else None,
+        moving=animator.name == params.BUILTIN or None,
+    )  # fmt: skip
     said_by = ("speak",) if asked.captions is not None else ()
     return (
         *first,
