@@ -106,8 +106,9 @@ def _sure(asked: Detection) -> float:
 
 
 def _watched(context: Context, film: Footage) -> Iterator[Picture]:
-    """The frames, while the percent grows with them."""
-    for number, frame in enumerate(frames(film)):
+    """The frames that are looked at, while the percent grows with them."""
+    for place, frame in enumerate(frames(film, filming.LOOK_EVERY)):
+        number = place * filming.LOOK_EVERY
         context.check()
         context.progress(
             min(99, 10 + 90 * number // film.count), f"Looking for people in frame {number} of {film.count}"

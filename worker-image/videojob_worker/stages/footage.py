@@ -169,7 +169,7 @@ def _arguments(
         stream = ladder.tone_map(stream, found)
     stream = stream.filter("setsar", "1").filter("format", "gbrp")
     made = ffmpeg.output(
-        stream, tools.file_url(target), vcodec="libx264rgb", preset="veryfast", crf=10, threads=threads, t=MOST_SECONDS + 1,
+        stream, tools.file_url(target), vcodec="libx264rgb", preset="veryfast", crf=14, threads=threads, t=MOST_SECONDS + 1,
         map_metadata=-1, map_chapters=-1, fflags="+bitexact", format="mp4",
     )  # fmt: skip
     return list(
