@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,16 +18,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[0] = str(ROOT / "hack")
 
-import install as chart  # noqa: E402 - found by the line above
-from bench import storyjob  # noqa: E402 - as above
+from bench import oncluster, storyjob  # noqa: E402 - found by the line above
 from bench.storyfilm import photograph  # noqa: E402 - as above
-from videojob_cli.client import VideoJobs, is_finished  # noqa: E402 - as above
-from videojob_cli.connection import connect  # noqa: E402 - as above
+from videojob_cli.client import VideoJobs  # noqa: E402 - as above
 from videojob_cli.errors import CliError  # noqa: E402 - as above
-from videojob_cli.kube import objects  # noqa: E402 - as above
 from videojob_cli.sources import local_file  # noqa: E402 - as above
 
-NAMESPACE = "figures"
 SAID = "Scene {} of story {} in many pictures."
 PATIENCE_SECONDS = 1200
 
@@ -51,14 +46,7 @@ def made(jobs: VideoJobs, name: str, story: dict[str, Any]) -> tuple[str, str]:
 
 def measure(scenes: int, quality: str) -> None:
     """Measure on the cluster that $KUBECONFIG names, and print."""
-    api = connect()
-    cli = [sys.executable, "-m", "videojob_cli.main"]
-    subprocess.run([*cli, "init", "-n", NAMESPACE, "--create-namespace"], check=True, stdout=sys.stderr)
-    jobs = VideoJobs(api, NAMESPACE)
-    for old in jobs.list():
-        api.request("DELETE", objects(NAMESPACE, "videojobs", old["metadata"]["name"]))
-    while any(not is_finished(each) for each in jobs.list()):
-        time.sleep(1)
+    _, jobs = oncluster.emptied()
     run = secrets.token_hex(3)
     with tempfile.TemporaryDirectory(prefix="videojob-figures-") as folder:
         pictures = [Path(folder, f"p{number}.jpg") for number in range(scenes + 1)]
@@ -82,17 +70,9 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=36, help="scenes of 5 s")
     parser.add_argument("--quality", default="Standard", help="the film's quality")
     options = parser.parse_args()
-    chart.install()
-    os.environ["KUBECONFIG"] = chart.hack("kubeconfig")
+    oncluster.installed()
     measure(options.scenes, options.quality)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except CliError as error:
-        sys.exit(f"figures-story: {error.message}")
-    except subprocess.CalledProcessError as error:
-        sys.exit(
-            f"figures-story: {' '.join(map(str, error.cmd))} ended with exit code {error.returncode}; its reason stands above"
-        )
+    oncluster.told("figures-story", main)

@@ -7,7 +7,6 @@ pods with a clock of its own, and reads the API server's audit log: nothing is t
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -24,14 +23,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[0] = str(ROOT / "hack")
 
-import install as chart  # noqa: E402 - found by the line above
-from videojob_cli.client import VideoJobs, is_finished  # noqa: E402
-from videojob_cli.connection import Kube, connect  # noqa: E402
+from bench import oncluster  # noqa: E402 - found by the line above
+from bench.oncluster import NAMESPACE  # noqa: E402
+from videojob_cli.client import VideoJobs  # noqa: E402
+from videojob_cli.connection import Kube  # noqa: E402
 from videojob_cli.errors import CliError  # noqa: E402
 from videojob_cli.kube import objects  # noqa: E402
 from videojob_cli.sources import local_file  # noqa: E402
 
-NAMESPACE = "figures"
 CLIP = ROOT / "crds/examples/media/clip.mp4"
 RUNS = 5
 SETTLE_SECONDS = 6.0
@@ -200,8 +199,7 @@ def show(mode: str, found: Measured) -> None:
 
 def main() -> None:
     """Measure and print."""
-    chart.install()
-    os.environ["KUBECONFIG"] = chart.hack("kubeconfig")
+    oncluster.installed()
     status = subprocess.run(
         [sys.executable, "hack/cluster", "status"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout
@@ -211,14 +209,7 @@ def main() -> None:
 
 def measure(log: Path, runs: int = RUNS) -> None:
     """Measure on the cluster that $KUBECONFIG names."""
-    api = connect()
-    cli = [sys.executable, "-m", "videojob_cli.main"]
-    subprocess.run([*cli, "init", "-n", NAMESPACE, "--create-namespace"], check=True, stdout=sys.stderr)
-    jobs = VideoJobs(api, NAMESPACE)
-    for old in jobs.list():
-        api.request("DELETE", objects(NAMESPACE, "videojobs", old["metadata"]["name"]))
-    while any(not is_finished(each) for each in jobs.list()):
-        time.sleep(1)
+    api, jobs = oncluster.emptied()
     jobs.upload([local_file(CLIP)])
     watch = PodWatch(api)
     for mode in ("Spread", "Compact"):
@@ -230,11 +221,4 @@ def measure(log: Path, runs: int = RUNS) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except CliError as error:
-        sys.exit(f"figures: {error.message}")
-    except subprocess.CalledProcessError as error:
-        sys.exit(
-            f"figures: {' '.join(map(str, error.cmd))} ended with exit code {error.returncode}; its reason stands above"
-        )
+    oncluster.told("figures", main)
