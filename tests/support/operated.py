@@ -77,16 +77,16 @@ class OperatorProcess:
             self.process = subprocess.Popen(list(self.argv), env=env, stdout=out, stderr=out, cwd=ROOT)
         return self
 
-    async def ready(self, seconds: float = 60) -> OperatorProcess:
+    async def ready(self, seconds: float = 30) -> OperatorProcess:
         """Wait until `/readyz` says so."""
         await self._probe("readyz", seconds)
         return self
 
-    async def waits_for(self, reason: str, seconds: float = 60) -> None:
+    async def waits_for(self, reason: str, seconds: float = 30) -> None:
         """Wait until `/readyz` gives that reason for not being ready."""
         await self._probe("readyz", seconds, lambda status, text: status == 503 and reason in text)
 
-    async def exports(self, text: str, seconds: float = 60) -> None:
+    async def exports(self, text: str, seconds: float = 10) -> None:
         """Wait until `/metrics` holds that text: a count follows the answer to the write, which a watch may overtake."""
         await self._probe("metrics", seconds, lambda _, body: text in body)
 
@@ -129,7 +129,7 @@ class OperatorProcess:
         self.process.kill()
         self.process.wait()
 
-    def stop(self, seconds: float = 30) -> int:
+    def stop(self, seconds: float = 10) -> int:
         """SIGTERM; returns the exit status. Fails when it takes longer."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
@@ -168,7 +168,7 @@ class Cluster:
         wanted: Callable[[Raw], bool],
         *,
         name: str | None = None,
-        seconds: float = 60,
+        seconds: float = 20,
         because: Callable[[], str] = lambda: "",
     ) -> Raw:
         """Watch until an object (of that name) is as wanted; returns it."""
@@ -210,7 +210,7 @@ class Cluster:
             if event["type"] in {"ADDED", "MODIFIED", "DELETED"}:
                 yield event["type"], event["object"]
 
-    async def gone(self, resource: Resource, namespace: str, name: str, seconds: float = 60) -> None:
+    async def gone(self, resource: Resource, namespace: str, name: str, seconds: float = 30) -> None:
         """Wait until the API server reports that object deleted."""
         query = {"watch": "true", "fieldSelector": f"metadata.name={name}", "timeoutSeconds": str(int(seconds) + 5)}
         present = [raw for raw in await self.all(resource, namespace) if raw["metadata"]["name"] == name]

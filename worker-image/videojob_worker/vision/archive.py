@@ -52,8 +52,8 @@ def harmless(content: bytes) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as given:
             return _copied(given)
-    # NotImplementedError is zipfile's word for a compression that it cannot undo
-    except (zipfile.BadZipFile, KeyError, UnicodeDecodeError, NotImplementedError) as error:
+    # RuntimeError: what zipfile raises for an entry that is encrypted, or compressed in a way that it cannot undo
+    except (zipfile.BadZipFile, KeyError, UnicodeDecodeError, RuntimeError) as error:
         raise ValueError(f"it is no archive of torch.export: {error}") from None
 
 
