@@ -21,7 +21,7 @@ from .kept import once
 from .scenes import written
 from .sitting import FOUND_FILE, Sitter, Sitters, mounted, named, picture, portrait_of
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same key would find others."""
 
 

@@ -14,6 +14,7 @@ from videojob_api.keeping import MASK_PARTS
 from videojob_api.v1alpha1.avatar import AvatarFile, Matting
 
 from ..base.errors import BadConfig, Permanent, out_of_memory
+from ..base.lanes import behind
 from ..compose import picture as strangers
 from ..storage import files
 from ..storage.records import stored
@@ -25,7 +26,7 @@ from .footage import Footage, drawn, film_of, frames
 from .kept import once
 from .sitting import Sitter, everybody, mounted, named, picture, portrait_of, save, sitters
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same key would give another mask."""
 WHITE = "#FFFFFF"
 BACKGROUND_FILE = "background.png"
@@ -80,19 +81,30 @@ def _cut(context: Context, params: MatteParams, asked: Matting) -> StageResult:
                 "MattingDegraded", text, hint="set avatar.matting.matter to mediapipe, or fallback.policy to Allow"
             )
     told, parts = list[str](), list[StageFile]()
-    for place, one in enumerate(found):
-        context.check()
-        if place:
-            context.progress(10 + 90 * place // len(found), f"Cutting out person #{one.number}")
-        who = "the person" if one.number is None else f"person #{one.number}"
+
+    def masked() -> Iterator[tuple[int, Sitter, matting.Alpha | None]]:
+        """Each person with what the model says; in the stage's own thread, as a model is used by one at a time."""
+        for place, one in enumerate(found):
+            context.check()
+            if place:
+                context.progress(10 + 90 * place // len(found), f"Cutting out person #{one.number}")
+            raw = None
+            if portrait is not None and matter is not None:
+                raw = matter.matte(portrait, one.box())
+            yield place, one, raw
+            if matter is not None and matter.degraded is not None and params.fallback.policy == "Deny":
+                raise out_of_memory(f"avatar.matting ({matter.name}), which is to do no less than asked for,")
+
+    def finished(given: tuple[int, Sitter, matting.Alpha | None]) -> tuple[Sitter, str, list[StageFile]]:
+        place, one, raw = given
         if portrait is not None:
-            fills, made = _photographed(context, asked, portrait, one, matter)
-        elif film is not None:
-            fills, made = _filmed(context, asked, film, one, turn=(place, len(found)), matter=matter)
+            return one, *_photographed(context, asked, portrait, one, raw)
+        assert film is not None  # noqa: S101 - the one or the other
+        return one, *_filmed(context, asked, film, one, turn=(place, len(found)), matter=matter)
+
+    for one, fills, made in behind(masked(), finished) if film is None else map(finished, masked()):
         parts += made
-        told.append(f"{who} {fills}")
-        if matter is not None and matter.degraded is not None and params.fallback.policy == "Deny":
-            raise out_of_memory(f"avatar.matting ({matter.name}), which is to do no less than asked for,")
+        told.append(f"{'the person' if one.number is None else f'person #{one.number}'} {fills}")
     degraded = (matter.degraded,) if matter is not None and matter.degraded is not None else ()
     if small is not None:
         degraded = (f"the mask was made at {small} pixels, for earlier attempts ran out of memory", *degraded)
@@ -104,19 +116,19 @@ def _cut(context: Context, params: MatteParams, asked: Matting) -> StageResult:
 
 
 def _photographed(
-    context: Context, asked: Matting, portrait: Picture, one: Sitter, matter: matting.Matter | None
+    context: Context, asked: Matting, portrait: Picture, one: Sitter, raw: matting.Alpha | None
 ) -> tuple[str, list[StageFile]]:
     """One person's pictures, and how much of them the person fills."""
-    person, behind = _seated(context, asked, portrait, one, matter)
-    parts = []
-    for name, pixels in (
-        (CUTOUT_FILE, person),
-        (BACKGROUND_FILE, behind),
-        (SCENE_FILE, backgrounds.place(person, behind)),
-    ):
-        target = context.staging / of(name, one.number)
-        save(target, pixels)
-        parts.append(stored(target))
+    person, background = _seated(context, asked, portrait, one, raw)
+    scene = backgrounds.place(person, background)
+
+    def written(given: tuple[str, NDArray[np.uint8]]) -> StageFile:
+        target = context.staging / of(given[0], one.number)
+        save(target, given[1])
+        return stored(target)
+
+    pictures = ((CUTOUT_FILE, person), (BACKGROUND_FILE, background), (SCENE_FILE, scene))
+    parts = list(behind(pictures, written))
     return f"fills {float((person[..., 3] > 127).mean()):.0%} of {person.shape[1]}x{person.shape[0]}", parts
 
 
@@ -129,24 +141,28 @@ def _filmed(
     part, size = _even(one.shown((film.width, film.height))), (film.height, film.width)
     shares = list[float]()
 
-    def scenes() -> Iterator[Picture]:
-        behind: Picture | None = None
+    def cut() -> Iterator[tuple[Picture, matting.Alpha, Picture | None]]:
+        plain: Picture | None = None
         for number, (frame, alpha) in enumerate(_masks(context, asked, film, one, matter)):
             if number % 10 == 0:
                 done = (turn[0] * film.count + number) * 90 // (turn[1] * film.count)
                 context.progress(min(99, 10 + done), f"Cutting out frame {number} of {film.count}")
             shares.append(float((alpha[part] > 0.5).mean()))
-            if matter is None:
-                yield np.ascontiguousarray(frame[part])
-                continue
-            if behind is None or asked.blur is not None:
-                behind = _behind(context, asked, frame, alpha)
-            person = matting.cut_out(frame, alpha)
-            yield backgrounds.place(np.ascontiguousarray(person[part]), np.ascontiguousarray(behind[part]))
+            if plain is None and matter is not None and asked.blur is None:
+                plain = _behind(context, asked, frame, alpha)
+            yield frame, alpha, plain
+
+    def scene(given: tuple[Picture, matting.Alpha, Picture | None]) -> Picture:
+        frame, alpha, plain = given
+        if matter is None:
+            return np.ascontiguousarray(frame[part])
+        seen = plain if plain is not None else _behind(context, asked, frame, alpha)
+        person = matting.cut_out(frame, alpha)
+        return backgrounds.place(np.ascontiguousarray(person[part]), np.ascontiguousarray(seen[part]))
 
     target = context.staging / of(SCENES_FILE, one.number)
     height, width = np.empty(size, np.uint8)[part].shape
-    drawn(context, film, scenes(), (width, height), target)
+    drawn(context, film, behind(cut(), scene), (width, height), target)
     return f"fills {np.mean(shares):.0%} of {width}x{height} in {len(shares)} frames", [stored(target)]
 
 
@@ -163,20 +179,19 @@ def _masks(
 
 
 def _seated(
-    context: Context, asked: Matting, portrait: Picture, one: Sitter, matter: matting.Matter | None
+    context: Context, asked: Matting, portrait: Picture, one: Sitter, raw: matting.Alpha | None
 ) -> tuple[CutOut, Picture]:
     """One person alone, and what is seen behind, both as large as what is shown of the portrait."""
-    if matter is None:
+    if raw is None:
         alpha, person = np.ones(portrait.shape[:2], np.float32), _whole(portrait)
     else:
-        raw = matter.matte(portrait, one.box())
         if _company(context):
             raw = matting.own(raw, one.box())
         alpha = matting.refine(portrait, raw, smoothing=asked.smoothing, padding=asked.padding)
         person = matting.cut_out(portrait, alpha)
     part = _even(one.shown((portrait.shape[1], portrait.shape[0])))
-    behind = _behind(context, asked, portrait, alpha)
-    return np.ascontiguousarray(person[part]), np.ascontiguousarray(behind[part])
+    background = _behind(context, asked, portrait, alpha)
+    return np.ascontiguousarray(person[part]), np.ascontiguousarray(background[part])
 
 
 def _company(context: Context) -> bool:

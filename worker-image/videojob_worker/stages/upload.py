@@ -120,7 +120,7 @@ def _portrait(context: Context, source: Path) -> tuple[str, StageFile]:
     if min(found.size) < SHORTEST:
         text = f"avatar.image: the picture is {found.width}x{found.height}, at least {SHORTEST}x{SHORTEST} are needed"
         raise Permanent("ImageTooSmall", text, hint="give a larger picture of the person")
-    found.save(context.staging / PORTRAIT_FILE, compress_level=1)
+    save(context.staging / PORTRAIT_FILE, np.asarray(found))
     return f"a portrait of {found.width}x{found.height}", stored(context.staging / PORTRAIT_FILE)
 
 

@@ -83,7 +83,8 @@ def find_faces(picture: Picture, confidence: float = CONFIDENCE) -> tuple[Face, 
     """Everybody's face, the surest first."""
     height, width = picture.shape[:2]
     wide, near = ssd.parts(width, height)
-    seen = [one for part in (*wide, *near) for one in ssd.see(ssd.FACE, picture, part, confidence)]
+    view = ssd.View(picture)
+    seen = [one for part in (*wide, *near) for one in ssd.see(ssd.FACE, view, part, confidence)]
     kept = strongest([one.box for one in seen], [one.score for one in seen], 0.3)
     return tuple(_face(seen[place]) for place in kept)
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from ..base.errors import Permanent
+from ..base.lanes import behind
 from .boxes import Box, Picture, steady
 from .faces import find_faces
 from .matting import Alpha, Matter, Steady, own, refine
@@ -136,14 +137,24 @@ def looked(detector: Detector, frames: Iterable[Picture], *, confidence: float, 
 def cut_film(
     matter: Matter, frames: Iterable[Picture], way: Way, *, smoothing: bool = True, padding: int = 0, alone: bool = True
 ) -> Iterator[tuple[Picture, Alpha]]:  # fmt: skip
-    """Every frame with the person's mask. `alone` is whether nobody else is in the video."""
+    """Every frame with the person's mask. `alone` is whether nobody else is in the video. The model looks at the next frame while
+    the masks of the last ones are made fit to be seen.
+    """
+
+    def masks() -> Iterator[tuple[Picture, Alpha]]:
+        for number, frame in enumerate(frames):
+            raw = np.zeros(frame.shape[:2], np.float32)
+            for box, share in way.at(number):
+                seen = matter.matte(frame, box)
+                raw += np.float32(share) * (seen if alone else own(seen, box))
+            yield frame, raw
+
+    def fit(given: tuple[Picture, Alpha]) -> tuple[Picture, Alpha]:
+        return given[0], refine(*given, doubts=False, smoothing=smoothing, padding=padding)
+
     calm = Steady()
-    for number, frame in enumerate(frames):
-        raw = np.zeros(frame.shape[:2], np.float32)
-        for box, share in way.at(number):
-            seen = matter.matte(frame, box)
-            raw += np.float32(share) * (seen if alone else own(seen, box))
-        yield frame, calm.next(refine(frame, raw, doubts=False, smoothing=smoothing, padding=padding))
+    for frame, alpha in behind(masks(), fit):
+        yield frame, calm.next(alpha)
 
 
 def best(frames: Iterable[Picture]) -> Picture | None:

@@ -5,6 +5,7 @@ A mask (alpha) is a plane of float32: 1 where the person is, 0 where nobody is, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, cast
 
@@ -12,7 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from . import areas
 from .boxes import Box, Picture
+from .colours import own_colours
+from .doubts import SURE, decided
 from .weights import opened
 
 Alpha: TypeAlias = NDArray[np.float32]
@@ -21,9 +25,10 @@ CutOut: TypeAlias = NDArray[np.uint8]
 _SPECK = 0.01
 """Share of the person below which an island is dust and a hole is a mistake."""
 
-_SURE, _DECIDED_AT, _LEARNT = 0.9, 400, 50
-"""From which a model's word is taken; pixels of the longer side at which colours decide about the rest; how many pixels must be
-sure for their colours to be learnt."""
+_GUIDED_AT, _TILE = 360, 32
+"""Pixels of the shorter side at which a border's colours are learnt, at least; and of a tile in which it is drawn."""
+_HALF = 0.002
+"""Within so much of 0 or 1 a pixel is wholly the background's, or the person's."""
 
 _HELD, _EDGE = 0.5, 15
 """From this share on a pixel holds a person together; so many pixels round it belong to the edge."""
@@ -73,125 +78,121 @@ def refine(
 ) -> Alpha:
     """A mask made fit to be seen (A-001 `apply_smoothing`).
 
-    `doubts` decides by colour where the model is not sure (a tenth of a second a picture: off for frames of a video); `edges`
-    draws the border to the picture's own edges; `smoothing` removes dust, fills holes and softens steps; `padding` grows the
-    mask by so many pixels, below 0 it eats.
+    `doubts` decides by colour where the model is not sure (off for frames of a video, where it would flicker); `edges` draws the
+    border to the picture's own edges; `smoothing` removes dust, fills holes and softens steps; `padding` grows the mask by so
+    many pixels, below 0 it eats.
     """
-    made: Alpha = _sharpened(_decided(picture, alpha) if doubts else alpha)
+    short = min(alpha.shape)
+    step = max(1, short // _GUIDED_AT)
+    reach = max(2, round(short / step / 60))
+    whole = np.zeros_like(alpha)
+    there = cv2.compare(alpha, 1 - SURE, cv2.CMP_GT)
+    part = areas.around(there, 4 * reach * step + 2 * abs(padding), step)
+    if part is None:
+        return whole
+    shown, seen = picture[part], alpha[part]
+    made: Alpha = _sharpened(decided(shown, seen) if doubts else seen)
     if edges:
-        made = _guided(picture, made)
+        made = _guided(shown, made, step, reach)
     if smoothing:
-        made = _cleaned(made)
+        made = _cleaned(made, max(3, short // 60) | 1)
     if padding:
         size = 2 * abs(padding) + 1
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
         made = cv2.dilate(made, kernel) if padding > 0 else cv2.erode(made, kernel)
     if smoothing:
-        made = cv2.GaussianBlur(made, (0, 0), max(0.6, min(alpha.shape) / 1400))
-    fit: Alpha = np.clip(made, 0, 1).astype(np.float32)
-    return fit
-
-
-def _decided(picture: Picture, alpha: Alpha) -> Alpha:
-    """Doubtful pixels told apart by the colours of the sure ones (GrabCut), at a fraction of the size."""
-    height, width = alpha.shape
-    scale = min(1.0, _DECIDED_AT / max(height, width))
-    size = (max(8, round(width * scale)), max(8, round(height * scale)))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    mask = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
-    guess = np.where(mask > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
-    labels = np.where(mask > _SURE, cv2.GC_FGD, np.where(mask < 1 - _SURE, cv2.GC_BGD, guess)).astype(np.uint8)
-    known = min(int((labels == label).sum()) for label in (cv2.GC_FGD, cv2.GC_BGD))
-    if known < _LEARNT or not np.isin(labels, (cv2.GC_PR_FGD, cv2.GC_PR_BGD)).any():
-        return alpha
-    cv2.setRNGSeed(1)  # the same picture, the same mask
-    behind, front = np.zeros((1, 65), np.float64), np.zeros((1, 65), np.float64)
-    cv2.grabCut(small, labels, None, behind, front, 2, cv2.GC_INIT_WITH_MASK)
-    told = cv2.GaussianBlur(np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32), (0, 0), 0.8)
-    told = cv2.resize(told, (width, height), interpolation=cv2.INTER_LINEAR)
-    made: Alpha = np.where((alpha > _SURE) | (alpha < 1 - _SURE), alpha, told).astype(np.float32)
-    return made
+        made = cv2.GaussianBlur(made, (0, 0), max(0.6, short / 1400))
+    np.clip(made, 0, 1, out=whole[part])
+    return whole
 
 
 def _sharpened(alpha: Alpha) -> Alpha:
     """What is nearly nobody is nobody, and what is nearly the person is the person."""
-    made: Alpha = np.clip((alpha - 0.12) / 0.76, 0, 1).astype(np.float32)
-    return made
+    made: Alpha = np.subtract(alpha, np.float32(0.12))
+    made /= np.float32(0.76)
+    return np.clip(made, 0, 1, out=made)
 
 
-def _cleaned(alpha: Alpha) -> Alpha:
-    """Without islands that hang on nothing and holes that nobody has."""
+def _cleaned(alpha: Alpha, reach: int) -> Alpha:
+    """Without islands that hang on nothing and holes that nobody has. Haze so near the person stays."""
     made = alpha.copy()
     solid = (alpha > 0.5).astype(np.uint8)
-    least = _SPECK * float(solid.sum())
+    least = _SPECK * float(cv2.countNonZero(solid))
     count, labels, facts, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
     if count < 2:
         return made
-    dust = np.zeros(count, bool)
-    dust[1:] = facts[1:, cv2.CC_STAT_AREA] < least
-    if dust.any():
-        keep = (~dust[labels] & (solid > 0)).astype(np.uint8)
-        reach = max(3, min(alpha.shape) // 60) | 1
-        near = cv2.dilate(keep, np.ones((reach, reach), np.uint8))
+    keep = np.ones(count, np.uint8)
+    keep[0] = 0
+    keep[1:] = facts[1:, cv2.CC_STAT_AREA] >= least
+    if not keep[1:].all():
+        near = cv2.dilate(np.take(keep, labels), np.ones((reach, reach), np.uint8))
         made *= near  # haze round the dust goes with it, haze round the person stays
-    count, labels, facts, _ = cv2.connectedComponentsWithStats(1 - solid, connectivity=4)
+    _, labels, facts, _ = cv2.connectedComponentsWithStats(1 - solid, connectivity=4)
     height, width = alpha.shape
-    for label in range(1, count):
-        left, top, across, up, area = facts[label]
-        inside = left > 0 and top > 0 and left + across < width and top + up < height
-        if inside and area < least:
-            made[labels == label] = 1.0
+    left, top, across, up, area = facts.T
+    holes = (left > 0) & (top > 0) & (left + across < width) & (top + up < height) & (area < least)
+    for label in np.flatnonzero(holes).tolist():
+        here = (slice(top[label], top[label] + up[label]), slice(left[label], left[label] + across[label]))
+        made[here][labels[here] == label] = 1.0
     return made
 
 
-def _guided(picture: Picture, alpha: Alpha) -> Alpha:
-    """The mask as a local linear function of the picture's colours (He, Sun, Tang: Guided Image Filtering; and its fast form)."""
-    height, width = alpha.shape
-    step = max(1, min(height, width) // 360)
-    small = (max(1, width // step), max(1, height // step))
-    image = cv2.resize(picture, small, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+def _guided(picture: Picture, alpha: Alpha, step: int, reach: int) -> Alpha:
+    """The mask as a local linear function of the picture's colours (He, Sun, Tang: Guided Image Filtering; and its fast form):
+    learnt at a fraction of the size, drawn where the border is.
+    """
+    band = _band(alpha, reach * step)
+    made = alpha.copy()
+    if not cv2.countNonZero(band):
+        return made
+    slopes, offset = _line(*areas.whole_steps(picture, alpha, step), step, reach)
+    for part in areas.tiles(band, _TILE * step):
+        slope = areas.enlarged(slopes, step, part)
+        drawn = cv2.transform(cv2.multiply(slope, picture[part], scale=1 / 255, dtype=cv2.CV_32F), np.ones((1, 3)))
+        drawn += areas.enlarged(offset, step, part)
+        np.copyto(made[part], np.clip(drawn, 0, 1, out=drawn), where=band[part] != 0)
+    return made
+
+
+def _line(picture: Picture, alpha: Alpha, step: int, reach: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Slopes, one for each colour, and offset of the line from colours (0 to 1) to the mask, at a fraction of the size."""
+    small = (alpha.shape[1] // step, alpha.shape[0] // step)
+    image = cv2.resize(picture, small, interpolation=cv2.INTER_AREA).astype(np.float32)
+    image *= np.float32(1 / 255)
     mask = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)
-    reach = max(2, round(min(small) / 60))
+    size = (2 * reach + 1, 2 * reach + 1)
 
     def mean(values: NDArray[Any]) -> NDArray[Any]:
-        return cast("NDArray[Any]", cv2.blur(values, (2 * reach + 1, 2 * reach + 1)))
+        return cast("NDArray[Any]", cv2.blur(values, size))
 
-    colour, level = mean(image), mean(mask)
-    together = mean(image * mask[..., None]) - colour * level[..., None]
-    spread = np.empty((*mask.shape, 3, 3), np.float32)
-    for row in range(3):
-        for column in range(row, 3):
-            shared = mean(image[..., row] * image[..., column]) - colour[..., row] * colour[..., column]
-            spread[..., row, column] = spread[..., column, row] = shared
-    spread += np.eye(3, dtype=np.float32) * 1e-4
-    slope = _solved(spread, together)
-    offset = level - (slope * colour).sum(axis=-1)
-    slope, offset = mean(slope), mean(offset)
-    slope = cv2.resize(slope, (width, height), interpolation=cv2.INTER_LINEAR)
-    offset = cv2.resize(offset, (width, height), interpolation=cv2.INTER_LINEAR)
-    made = (slope * picture).sum(axis=-1) / 255 + offset
-    band = _band(alpha, reach * step)
-    return np.where(band, np.clip(made, 0, 1), alpha).astype(np.float32)
+    planes = cv2.split(image)
+    colours, level = [mean(plane) for plane in planes], mean(mask)
+    right = [mean(plane * mask) - colour * level for plane, colour in zip(planes, colours, strict=True)]
+    spread = [
+        mean(planes[one] * planes[other]) - colours[one] * colours[other] + np.float32(1e-4 if one == other else 0)
+        for one, other in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+    ]
+    slopes = _solved(spread, right)
+    offset = level - sum(slope * colour for slope, colour in zip(slopes, colours, strict=True))
+    return mean(cv2.merge(slopes)), mean(offset)
 
 
-def _solved(spread: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+def _solved(spread: Sequence[NDArray[Any]], right: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
     """Solutions of many symmetric systems of three by Cramer's rule: a fifth of the time of a general solver."""
-    (a, b, c), (_, d, e), (_, _, f) = (tuple(spread[..., row, column] for column in range(3)) for row in range(3))
-    inverse = ((d * f - e * e, c * e - b * f, b * e - c * d), (a * f - c * c, b * c - a * e), (a * d - b * b,))
-    (aa, ab, ac), (bb, bc), (cc,) = inverse
+    a, b, c, d, e, f = spread
+    aa, ab, ac, bb, bc, cc = d * f - e * e, c * e - b * f, b * e - c * d, a * f - c * c, b * c - a * e, a * d - b * b
     scale = 1 / (a * aa + b * ab + c * ac)
-    x, y, z = right[..., 0], right[..., 1], right[..., 2]
+    x, y, z = right
     rows = (aa * x + ab * y + ac * z, ab * x + bb * y + bc * z, ac * x + bc * y + cc * z)
-    return np.stack([row * scale for row in rows], axis=-1).astype(np.float32)
+    return [row * scale for row in rows]
 
 
-def _band(alpha: Alpha, reach: int) -> NDArray[np.bool_]:
-    """Where the border may be: only there a mask is drawn anew."""
-    size = 2 * reach + 1
-    kernel = np.ones((size, size), np.uint8)
-    sure = cv2.erode((alpha > 0.95).astype(np.uint8), kernel)
-    never = cv2.erode((alpha < 0.05).astype(np.uint8), kernel)
-    return cast("NDArray[np.bool_]", (sure == 0) & (never == 0))
+def _band(alpha: Alpha, reach: int) -> NDArray[np.uint8]:
+    """Where the border may be (not 0): only there a mask is drawn anew."""
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    sure = cv2.erode(cv2.compare(alpha, 0.95, cv2.CMP_GT), kernel)
+    never = cv2.erode(cv2.compare(alpha, 0.05, cv2.CMP_LT), kernel)
+    return cast("NDArray[np.uint8]", cv2.bitwise_not(cv2.bitwise_or(sure, never)))
 
 
 def own(alpha: Alpha, box: Box) -> Alpha:
@@ -224,50 +225,11 @@ class Steady:
 
 
 def cut_out(picture: Picture, alpha: Alpha) -> CutOut:
-    """The person alone: colours at the edge are the person's own, so that no halo of the old background stays.
-
-    After Forte: Approximate Fast Foreground Colour Estimation (blur fusion), a wide pass at a fraction of the size and a narrow
-    one. Where the person is opaque, or far away, the picture's own colours stay.
-    """
+    """The person alone: colours at the edge are the person's own, so that no halo of the old background stays."""
     colours = picture.copy()
+    half = cv2.inRange(alpha, _HALF, 1 - _HALF)
     wide = max(15, min(alpha.shape) // 12) | 1
-    for part in _edge_parts(alpha, wide):
-        colours[part] = _own_colours(picture[part], alpha[part], wide)
-    return np.dstack([colours, np.rint(alpha * 255).astype(np.uint8)])
-
-
-def _edge_parts(alpha: Alpha, margin: int) -> tuple[tuple[slice, slice], ...]:
-    """The part of a picture that has all its half transparent pixels, with a margin; none where there is no such pixel."""
-    half = ((alpha > 0.002) & (alpha < 0.998)).astype(np.uint8)
-    left, top, across, up = cv2.boundingRect(half)
-    if not across or not up:
-        return ()
-    rows = slice(max(0, top - margin), top + up + margin)
-    return ((rows, slice(max(0, left - margin), left + across + margin)),)
-
-
-def _own_colours(picture: Picture, alpha: Alpha, wide: int) -> Picture:
-    """A part of a picture with the person's own colours wherever the person is not opaque."""
-    height, width = alpha.shape
-    step = max(1, wide // 22)
-    small = (max(1, width // step), max(1, height // step))
-    image = cv2.resize(picture, small, interpolation=cv2.INTER_AREA).astype(np.float32)
-    mask = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)
-    front, behind = _fused(image, image, image, mask, (wide // step) | 1)
-    front, behind = (cv2.resize(each, (width, height), interpolation=cv2.INTER_LINEAR) for each in (front, behind))
-    front, _ = _fused(picture.astype(np.float32), front, behind, alpha, 7)
-    opaque = alpha > 0.995
-    made: Picture = np.rint(front).astype(np.uint8)
-    made[opaque] = picture[opaque]
-    return made
-
-
-def _fused(
-    image: NDArray[Any], front: NDArray[Any], behind: NDArray[Any], alpha: Alpha, reach: int
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """One pass of blur fusion: colours of the person and of what is behind, from those of the pass before."""
-    size, mask = (reach, reach), alpha[..., None]
-    inside = cv2.blur(alpha, size)[..., None]
-    near = cv2.blur(front * mask, size) / (inside + 1e-5)
-    past = cv2.blur(behind * (1 - mask), size) / (1 - inside + 1e-5)
-    return np.clip(near + mask * (image - mask * near - (1 - mask) * past), 0, 255), past
+    part = areas.around(half, wide)
+    if part is not None:
+        own_colours(colours[part], picture[part], alpha[part], half[part], wide)
+    return cast("CutOut", cv2.merge([*cv2.split(colours), cv2.convertScaleAbs(alpha, alpha=255)]))

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..base.lanes import both
 from . import ssd
 from .boxes import Box, Picture, strongest
 from .people import Person
@@ -89,8 +90,11 @@ class PoseDetector:
         """Sightings of heads, the surest first; faces before bodies, since they tell more exactly where a head is."""
         height, width = picture.shape[:2]
         wide, near = ssd.parts(width, height)
-        faces = [guess for part in (*wide, *near) for guess in _faces(picture, part, least)]
-        bodies = [guess for part in wide for guess in _bodies(picture, part, least)]
+        view = ssd.View(picture)
+        faces, bodies = both(
+            lambda: [guess for part in (*wide, *near) for guess in _faces(view, part, least)],
+            lambda: [guess for part in wide for guess in _bodies(view, part, least)],
+        )
         return [*_once(faces), *_once(bodies)]
 
 
@@ -103,16 +107,16 @@ def _holds(face: Box, point: NDArray[np.float64]) -> bool:
     return bool(face.left <= point[0] <= face.right and face.top <= point[1] <= face.bottom)
 
 
-def _faces(picture: Picture, part: Box, least: float) -> Iterator[_Guess]:
-    for seen in ssd.see(ssd.FACE, picture, part, least):
+def _faces(view: ssd.View, part: Box, least: float) -> Iterator[_Guess]:
+    for seen in ssd.see(ssd.FACE, view, part, least):
         across, up = seen.box.centre
         size = seen.box.width
         # Most people are some ten faces tall, their hips four faces below the face.
         yield _Guess(seen.score, np.array([across, up + 4.2 * size]), np.array([across, up - size]), seen.box)
 
 
-def _bodies(picture: Picture, part: Box, least: float) -> Iterator[_Guess]:
-    for seen in ssd.see(ssd.POSE, picture, part, least):
+def _bodies(view: ssd.View, part: Box, least: float) -> Iterator[_Guess]:
+    for seen in ssd.see(ssd.POSE, view, part, least):
         yield _Guess(seen.score, seen.points[0], seen.points[1], seen.box)
 
 
