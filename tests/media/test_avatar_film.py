@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 
 import clips
 import films
-from videojob_cli.run import run
+from films import made
 from videojob_worker.compose import marks
 from videojob_worker.vision import backgrounds
 from videojob_worker.vision.detectors import open_detector
@@ -26,26 +25,6 @@ from videojob_worker.vision.people import find
 
 GREEN, COLOUR = (0x00, 0xC0, 0x40), "#00C040"
 RATE = 16_000
-
-
-def made(folder: Path, clip: Path, name: str = "greeting", **fields: Any) -> Any:
-    """One avatar of a video from apply to its end, in a store that is kept; its status."""
-    stock = folder / "store" / "default" / "stock"
-    stock.mkdir(parents=True, exist_ok=True)
-    if clip.parent != stock:
-        (stock / clip.name).write_bytes(clip.read_bytes())
-    spec = {key: fields.pop(key) for key in ("stopAfter",) if key in fields}
-    itself = {"uri": f"store://stock/{clip.name}"}
-    asked = {"image": itself, "audio": itself, **fields}
-    avatar = {key: value for key, value in asked.items() if value is not None}
-    body = {
-        "apiVersion": "videojob.dev/v1alpha1", "kind": "VideoJob", "metadata": {"name": name},
-        "spec": {"avatar": avatar, "retry": {"maxAttempts": 1}, **spec},
-    }  # fmt: skip
-    path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(body))
-    (ended,) = run([path], file=None, output=folder / "out", store=folder / "store")
-    return ended.view.status
 
 
 def sound(path: Path) -> np.ndarray[Any, Any]:
@@ -114,6 +93,7 @@ def test_a_person_of_a_video_is_cut_out_frame_by_frame(tmp_path: Path, capsys: p
     assert len(heard) == len(said) == 4
     assert max(abs(one - other) for one, other in zip(heard, said, strict=True)) < 0.03
 
+    assert max(np.abs(np.median(frame[:40, :40].reshape(-1, 3), axis=0) - GREEN).max() for frame in shown) < 6
     masks = [np.abs(frame.astype(int) - GREEN).max(axis=2) > 70 for frame in shown]
     truths, told = films.outlines(tmp_path)
     fits = [overlap(*each) for each in zip(masks, truths, told, strict=True)]
@@ -217,6 +197,33 @@ def test_a_provider_of_pictures_gets_the_frame_that_shows_the_face_best(
     with Image.open(kept) as opened, Image.open(films.FOLDER / "astronaut.png") as best:
         wrong = np.abs(np.asarray(opened).astype(int) - np.asarray(best.convert("RGB")))
     assert wrong.mean() < 6
+
+
+FULL = "-vf scale=out_color_matrix=bt709:out_range=pc -color_range pc -colorspace bt709"
+
+
+@pytest.mark.parametrize("how", ["", FULL], ids=["a small video without a mark", "a marked video of the full range"])
+def test_a_provider_s_colours_are_shown_as_players_show_its_file(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is published says how its colours are coded, and is coded so."""
+    program = tmp_path / "bin/videojob-avatar-default"
+    program.parent.mkdir()
+    program.write_text(PROGRAM.format(kept=tmp_path / "kept.png").replace("-pix_fmt", f"{how} -pix_fmt"))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    said = {"audio": None, "speech": {"text": "Green."}, "matting": {"color": COLOUR}, "provider": {"name": "command"}}
+    status = made(tmp_path, films.FOLDER / "astronaut.png", **said)
+    assert status.phase == "Succeeded", status.failure
+    video = tmp_path / "out/greeting/video.mp4"
+    with Image.open(tmp_path / "out/greeting/video_thumb.jpg") as still:
+        pictures = [*films.pictures(video), np.asarray(still.convert("RGB"))]
+    for picture in pictures:
+        assert np.abs(np.median(picture[:40, :40].reshape(-1, 3), axis=0) - GREEN).max() < 10
+    marked = subprocess.run(
+        ["ffprobe", "-v", "error", "-show_entries", "stream=color_space", str(video)], capture_output=True, check=True
+    )
+    assert b"color_space=bt709" in marked.stdout
 
 
 def test_two_people_of_a_video_each_have_one_of_their_own(tmp_path: Path) -> None:

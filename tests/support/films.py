@@ -9,10 +9,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+import yaml
 from PIL import Image
 
 import clips
 from photographs import FOLDER, outlined
+from videojob_cli.run import run
 
 SIZE, RATE, WHOLE = 400, 25, 480
 """Pixels of a side, frames a second, and pixels of a side of all that the camera may see."""
@@ -94,3 +96,22 @@ def pictures(path: Path) -> list[np.ndarray[Any, Any]]:
         if not there:
             return found
         found.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+
+
+def made(folder: Path, clip: Path, name: str = "greeting", **fields: Any) -> Any:
+    """One avatar of a video from apply to its end, in a store that is kept; its status."""
+    stock = folder / "store" / "default" / "stock"
+    stock.mkdir(parents=True, exist_ok=True)
+    if clip.parent != stock:
+        (stock / clip.name).write_bytes(clip.read_bytes())
+    itself = {"uri": f"store://stock/{clip.name}"}
+    asked = {"image": itself, "audio": itself, **fields}
+    avatar = {key: value for key, value in asked.items() if value is not None}
+    body = {
+        "apiVersion": "videojob.dev/v1alpha1", "kind": "VideoJob", "metadata": {"name": name},
+        "spec": {"avatar": avatar, "retry": {"maxAttempts": 1}},
+    }  # fmt: skip
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(body))
+    (ended,) = run([path], file=None, output=folder / "out", store=folder / "store")
+    return ended.view.status

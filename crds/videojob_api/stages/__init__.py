@@ -100,12 +100,14 @@ UPLOAD = StageKind("upload", "Upload", avatars.UploadParams, "decode", "cpu", (0
 DETECT = StageKind("detect", "Detection", avatars.DetectParams, "decode", "yolo", (25, 40), 120, 500, 512, 2048)
 MATTE = StageKind(
     "matte", "BackgroundRemoval", avatars.MatteParams, "decode", "birefnet", (50, 60), 120, 500, 512, 2048,
-    working_sizes=(contract.SMALL_SQUARE,),
+    version=2, working_sizes=(contract.SMALL_SQUARE,),
 )  # fmt: skip
 ANIMATE = StageKind(
-    "animate", "AvatarGeneration", avatars.AnimateParams, "decode", "avatar", (70, 80), 600, 500, 512, 2048
+    "animate", "AvatarGeneration", avatars.AnimateParams, "decode", "avatar", (70, 80), 600, 500, 512, 2048, version=2
 )
-FINISH = StageKind("finish", "Finalizing", avatars.FinishParams, "decode", "cpu", (90, 99), 120, 250, 256, 1024)
+FINISH = StageKind(
+    "finish", "Finalizing", avatars.FinishParams, "decode", "cpu", (90, 99), 120, 250, 256, 1024, version=2
+)
 DELIVER = StageKind("deliver", "Delivery", avatars.DeliverParams, "commit", None, (99, 100), 300, 100, 128, 512)
 AVATAR = (SPEAK, UPLOAD, DETECT, MATTE, ANIMATE, FINISH, DELIVER)
 """An avatar's stages (A-003): Upload to 20, Detection 25-40, BackgroundRemoval 50-60, AvatarGeneration 70-80, Finalizing

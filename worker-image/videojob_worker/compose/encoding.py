@@ -30,7 +30,8 @@ TIMESCALE = 1000
 """Ticks a frame: MP4 holds times in whole ticks."""
 AUDIO_BITRATE = "128k"
 """At rates like this FFmpeg's `fast` coder is the better one, its manual says; it takes two fifths of the other one's time."""
-_COLOURS = ("-color_range", "tv", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709")
+COLOURS = ("-color_range", "tv", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709")
+"""What every video of ours says of its colours: unmarked ones of small pictures are shown by other coefficients (BT.601)."""
 _STRANGERS = (
     "-max_pixels",
     str(8192 * 4352),
@@ -87,10 +88,10 @@ def piece(program: str, encoding: Encoding, target: Path) -> list[str]:
     return [
         *_head(program),
         "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{encoding.width}x{encoding.height}", "-r", str(encoding.fps),
-        *_COLOURS, "-i", "pipe:0", *_PLAIN, "-threads", "1",
+        *COLOURS, "-i", "pipe:0", *_PLAIN, "-threads", "1",
         "-c:v", "libx264", "-preset", encoding.preset, "-profile:v", "high", "-crf", str(encoding.crf),
         "-maxrate", encoding.maxrate, "-bufsize", f"{2 * bits}k", "-g", str(encoding.fps * GOP_SECONDS),
-        "-flags:v", "+bitexact+cgop", "-x264-params", X264, *_COLOURS,
+        "-flags:v", "+bitexact+cgop", "-x264-params", X264, *COLOURS,
         "-video_track_timescale", str(encoding.fps * TIMESCALE), "-f", "mp4", file(target),
     ]  # fmt: skip
 

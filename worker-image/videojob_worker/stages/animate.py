@@ -32,6 +32,7 @@ from videojob_api.v1alpha1 import AvatarStatus
 from ..base.errors import BadConfig, Permanent, Recoverable
 from ..base.feeding import Sink, run_fed
 from ..base.process import Fences, Finished
+from ..compose.encoding import COLOURS
 from ..media import tools
 from ..providers.avatars import provider
 from ..providers.avatars.base import Errand, Performance
@@ -196,5 +197,5 @@ def _encoder(context: Context, shape: _Shape, voice: Path, target: Path) -> list
         f"{shape.width}x{shape.height}", "-r", str(FPS), "-i", "pipe:0", "-f", "wav", "-protocol_whitelist", "file", "-i",
         tools.file_url(voice), "-map", "0:v:0", "-map", "1:a:0", "-threads", str(context.document.limits.threads),
         "-vf", "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p", "-c:v", "libx264", "-preset", "veryfast", "-crf",
-        "16", "-c:a", "aac", "-b:a", "192k", "-movflags", "+faststart", "-f", "mp4", tools.file_url(target),
+        "16", *COLOURS, "-c:a", "aac", "-b:a", "192k", "-movflags", "+faststart", "-f", "mp4", tools.file_url(target),
     ]  # fmt: skip

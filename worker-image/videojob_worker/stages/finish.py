@@ -6,7 +6,6 @@ A provider's file is a stranger's: it is decoded here, without a network and wit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 from PIL import Image
@@ -21,6 +20,7 @@ from ..base.errors import BadConfig, Recoverable
 from ..base.feeding import Sink, run_fed
 from ..compose import marks
 from ..compose.captions import CAPTION_TYPES, Passage
+from ..compose.encoding import COLOURS
 from ..compose.fonts import book
 from ..compose.subtitled import Saying, Subtitles
 from ..compose.text import Typesetter
@@ -37,6 +37,8 @@ DRIFT_MS = 1500
 """A provider's video may be so much shorter than the voice, or longer."""
 MOMENT_MS = 2000
 QUALITY = 90
+HD_ROWS = 720
+"""From so many rows on players take the colours of an unmarked video for BT.709."""
 
 
 @dataclass(frozen=True)
@@ -116,11 +118,9 @@ def _finished(context: Context, number: int | None, words: Spoken | None) -> tup
     shape = (found.video.width // 2 * 2, found.video.height // 2 * 2)
     lettering = words.lettering(shape) if words is not None else None
     if lettering is None:
-        at.done(_encoder(context, raw, target), "compressing the avatar")
+        at.done(_encoder(context, raw, target, found), "compressing the avatar")
     else:
-        _captioned(
-            context, at, _encoder(context, raw, target, lettering, shape, found.video.average_rate), lettering, found
-        )
+        _captioned(context, at, _encoder(context, raw, target, found, lettering, shape), lettering, found)
     marks.mark(target)
     made = probing.probe(target, "mov", context.tool)
     moment = min(MOMENT_MS, made.duration_ms // 2)
@@ -171,10 +171,14 @@ def _captioned(context: Context, at: Studio, argv: list[str], lettering: Subtitl
 
 
 def _encoder(  # noqa: PLR0917 - a file, what becomes of it, and what is laid over it
-    context: Context, raw: Path, target: Path, lettering: Subtitles | None = None, shape: tuple[int, int] = (0, 0),
-    rate: Fraction = Fraction(0),
+    context: Context, raw: Path, target: Path, found: probing.Probe, lettering: Subtitles | None = None,
+    shape: tuple[int, int] = (0, 0),
 ) -> list[str]:  # fmt: skip
-    plain = "scale=trunc(iw/2)*2:trunc(ih/2)*2,setsar=1,format=yuv420p"
+    # What is not marked is taken as players take it: by its size.
+    matrix = "auto" if found.video.matrix is not None else "bt709" if found.video.height >= HD_ROWS else "bt601"
+    rate = found.video.average_rate
+    even = "scale=trunc(iw/2)*2:trunc(ih/2)*2"
+    plain = f"{even}:in_color_matrix={matrix}:out_color_matrix=bt709:out_range=tv,setsar=1,format=yuv420p"
     letters, picture = list[str](), ["-map", "0:v:0", "-vf", plain]
     if lettering is not None:
         first, rows = lettering.band
@@ -182,13 +186,14 @@ def _encoder(  # noqa: PLR0917 - a file, what becomes of it, and what is laid ov
             "-f", "rawvideo", "-pix_fmt", "rgba", "-s", f"{shape[0]}x{rows}", "-r", f"{rate.numerator}/{rate.denominator}",
             "-i", "pipe:0",
         ]  # fmt: skip
-        laid = f"[0:v:0]{plain}[under];[under][1:v:0]overlay=0:{first}:eof_action=pass,format=yuv420p[shown]"
+        band = "[1:v:0]scale=out_color_matrix=bt709:out_range=tv,format=yuva420p[band]"
+        laid = f"[0:v:0]{plain}[under];{band};[under][band]overlay=0:{first}:eof_action=pass,format=yuv420p[shown]"
         picture = ["-filter_complex", laid, "-map", "[shown]"]
     return [
         tools.ffmpeg(), "-hide_banner", "-nostdin", "-v", "warning", "-nostats", *tools.flat(tools.input_options("mov")), "-i",
         tools.file_url(raw), *letters, *picture, "-map", "0:a:0", "-map_metadata", "-1", "-map_chapters", "-1", "-fflags",
         "+bitexact", "-threads", str(context.document.limits.threads), "-c:v", "libx264", "-preset", "medium", "-crf", "20",
-        "-c:a", "aac", "-b:a", "128k", "-movflags", "+faststart", "-f", "mp4", tools.file_url(target),
+        *COLOURS, "-c:a", "aac", "-b:a", "128k", "-movflags", "+faststart", "-f", "mp4", tools.file_url(target),
     ]  # fmt: skip
 
 

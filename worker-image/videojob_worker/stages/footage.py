@@ -20,6 +20,7 @@ from videojob_api.avatar.tasks import FILM_FILE
 from ..base.errors import Permanent, Recoverable, WorkerError
 from ..base.feeding import Sink, run_fed
 from ..base.process import GIB, Fences
+from ..compose.encoding import COLOURS
 from ..media import ladder, tools
 from ..media import packets as listing
 from ..media import probe as probing
@@ -242,7 +243,7 @@ def drawn(context: Context, film: Footage, pictures: Iterable[Picture], shape: t
         tools.ffmpeg(), "-hide_banner", "-nostdin", "-v", "warning", "-nostats", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s",
         f"{shape[0]}x{shape[1]}", "-r", f"{film.rate.numerator}/{film.rate.denominator}", "-i", "pipe:0", "-threads",
         str(context.document.limits.threads), "-vf", "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p", "-c:v",
-        "libx264", "-preset", "veryfast", "-crf", "16", "-fflags", "+bitexact", "-f", "mp4", tools.file_url(target),
+        "libx264", "-preset", "veryfast", "-crf", "16", *COLOURS, "-fflags", "+bitexact", "-f", "mp4", tools.file_url(target),
     ]  # fmt: skip
     finished = run_fed(lambda stdin: context.run(argv, fences=FENCES, watchdog=watchdog, stdin=stdin), feed)
     if finished.code != 0:
