@@ -13,6 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 SIDE, CELL = 320, 32
 CELLS = (SIDE // CELL) ** 2
+ROWS = 300
+"""Answers of a detector that counts no further."""
 FIGURE = (64.0, 128.0)
 """Width and height of every box, in pixels of the square."""
 Shape = Literal["yolo8", "end-to-end", "yolox", "detr"]
@@ -137,3 +139,25 @@ def matter(folder: Path, *, hungry: bool = False, side: int | None = None, wide:
     across = side or "side"
     exits = {"early": [1, 1, across, across], "last": [1, 1, across, across]}
     return saved(folder, "hungry" if hungry else "matter", nodes, constants, side, exits)
+
+
+def portrait(folder: Path) -> tuple[tuple[Path, str], tuple[Path, str]]:
+    """A detector and a matter that know where people stand in portraits: in the middle, whatever the picture."""
+    left, top, right, bottom = (round(SIDE * share) for share in (0.15, 0.05, 0.85, 1.0))
+    rows = np.zeros((1, ROWS, 6), np.float32)
+    rows[0, 0] = left, top, right, bottom, 0.9, 0
+    whole = helper.make_node("ReduceMax", ["images"], ["white"], keepdims=0)
+    nothing = helper.make_node("Mul", ["white", "none"], ["nothing"])
+    found = saved(
+        folder, "sitter", [whole, nothing, helper.make_node("Add", ["rows", "nothing"], ["output0"])],
+        {"rows": rows, "none": np.float32(0)}, SIDE, {"output0": [1, ROWS, 6]},
+    )  # fmt: skip
+    up, across = (np.mgrid[0:SIDE, 0:SIDE] + 0.5) / SIDE * 2 - 1
+    oval = (1 - (across / 0.7) ** 2 - ((up - 0.1) / 1.0) ** 2).astype(np.float32) * 20
+    masks = [helper.make_node("Add", ["oval", "nothing"], [exit_]) for exit_ in ("early", "last")]
+    shape = [1, 1, SIDE, SIDE]
+    cut = saved(
+        folder, "oval", [whole, nothing, *masks], {"oval": oval[None, None], "none": np.float32(0)}, SIDE,
+        {"early": shape, "last": shape},
+    )  # fmt: skip
+    return found, cut
