@@ -56,6 +56,17 @@ def configure(kube: Kube) -> Callable[..., None]:
     return run
 
 
+@pytest.fixture(scope="module")
+def open_networks(kube: Kube, configure: Callable[..., None]) -> Iterator[None]:
+    """The administrator lets URLs and webhooks reach the cluster's own pods and Services."""
+    pods = kube.list("nodes")[0]["spec"].get("podCIDR") or "10.244.0.0/16"
+    service = kube.get("service", "kubernetes", "default")["spec"]["clusterIP"]
+    networks = f"{pods},{'.'.join(service.split('.')[:2])}.0.0/16"
+    configure("--set", f"fetch.allowNetworks={{{networks}}}")
+    yield
+    configure()
+
+
 @pytest.fixture
 def audit(kube: Kube) -> Audit:
     """What the API server logs from here on."""

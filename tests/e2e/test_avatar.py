@@ -1,49 +1,18 @@
-"""Avatars on real pods: the example as a person submits it, and two at once that share the model slots."""
+"""Avatars on real pods: the example as a person submits it, and a video in the place of the portrait."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import pytest
-import yaml
+import numpy as np
+from PIL import Image
 
+import films
 from kube import ROOT, Kube
 from videojob_worker.compose import marks
 
 EXAMPLE = ROOT / "crds/examples/avatar.yaml"
-SLOT, GROUP, NAME = "videojob.dev/slot", "videojob.dev/group", "videojob.dev/name"
-CAPACITY = {"yolo": 2, "birefnet": 1}
 STAGES = ("Upload", "Detection", "BackgroundRemoval", "AvatarGeneration", "Finalizing", "Delivery")
-
-
-def _running(pods: tuple[dict[str, Any], ...]) -> list[dict[str, set[str]]]:
-    """Which VideoJobs hold a pod of each model slot, after each change that was seen. A slot is free when the container has
-    ended; the pod says so a moment later.
-    """
-    held: dict[str, tuple[str, str]] = {}
-    found = []
-    for pod in pods:
-        labels, uid = pod["metadata"]["labels"], pod["metadata"]["uid"]
-        reports = pod["status"].get("containerStatuses", [])
-        ended = bool(reports) and all("terminated" in report["state"] for report in reports)
-        if ended or pod["status"].get("phase") in {"Succeeded", "Failed"} or "deletionTimestamp" in pod["metadata"]:
-            held.pop(uid, None)
-        else:
-            held[uid] = (labels[SLOT], labels[NAME])
-        found.append({slot: {name for of, name in held.values() if of == slot} for slot in CAPACITY})
-    return found
-
-
-@pytest.fixture
-def variants(tmp_path: Path) -> Path:
-    """The example three times, in pods of their own for every stage; with its files beside it."""
-    body = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
-    (tmp_path / "media").symlink_to(EXAMPLE.parent / "media")
-    path = tmp_path / "avatars.yaml"
-    spec = {**body["spec"], "execution": {"mode": "Spread"}}
-    path.write_text(yaml.safe_dump_all({**body, "metadata": {"name": f"face-{n}"}, "spec": spec} for n in range(3)))
-    return path
 
 
 def test_the_example_becomes_a_marked_video_of_a_talking_person(kube: Kube, namespace: str, tmp_path: Path) -> None:
@@ -67,18 +36,36 @@ def test_the_example_becomes_a_marked_video_of_a_talking_person(kube: Kube, name
     assert avatar["consent"]["subject"] == "nobody"
 
 
-def test_avatars_at_once_share_two_detectors_and_one_that_cuts_out(
-    kube: Kube, namespace: str, variants: Path, tmp_path: Path
+def test_a_video_in_the_place_of_the_portrait_is_cut_out_frame_by_frame(
+    kube: Kube, namespace: str, tmp_path: Path
 ) -> None:
-    """A-005, A-006, A-007: never more pods of a model than it has slots, one detects while another is cut out, all are made."""
-    with kube.recorded("pods", f"{SLOT} in (yolo,birefnet)", tmp_path / "pods.json") as seen:
-        done = kube.cli("submit", "-n", namespace, "-f", str(variants), "--wait", "--timeout", "400")
-        assert done.code == 0, done.out + done.err
-        held = _running(seen())
-    most = {slot: max(len(each[slot]) for each in held) for slot in CAPACITY}
-    assert all(most[slot] <= CAPACITY[slot] for slot in CAPACITY), most
-    assert any(each["yolo"] - each["birefnet"] and each["birefnet"] for each in held)
-    queue = {job["metadata"]["name"]: job["status"] for job in kube.list("videojobs", namespace)}
-    assert {status["phase"] for status in queue.values()} == {"Succeeded"}
-    sums = {tuple(output["sha256"] for output in status["outputs"]) for status in queue.values()}
-    assert len(sums) == 1, "the same portrait and voice give the same bytes"
+    """A-041: found, followed, put before a colour; as long as it was, with its own sound and motion, marked."""
+    clip = films.astronaut(tmp_path / "clip.mp4", seconds=1)
+    done = kube.cli("storage", "put", str(clip), "--to", "people", "-n", namespace)
+    assert done.code == 0, done.out + done.err
+    itself = {"uri": "store://stock/people/clip.mp4"}
+    spec = {"avatar": {"image": itself, "audio": itself, "matting": {"color": "#00C040"}}}
+    meta = {"name": "filmed", "namespace": namespace}
+    kube.apply({"apiVersion": "videojob.dev/v1alpha1", "kind": "VideoJob", "metadata": meta, "spec": spec})
+    kube.wait("condition=Finished", "videojob", "filmed", namespace, 180)
+    status = kube.get("videojob", "filmed", namespace)["status"]
+    assert status["phase"] == "Succeeded", status.get("failure")
+    stages = {stage["name"]: stage for stage in status["stages"]}
+    assert stages["Upload"]["message"].startswith("a video of 400x400, 1.0 s")
+    assert stages["Detection"]["notes"] == ["seen in 5 of 5 looks at 25 frames"]
+    assert {output["synthetic"] for output in status["outputs"]} == {"compositeSynthetic"}
+    video = status["outputs"][0]
+    assert (video["width"], video["height"], video["frameRate"]) == (400, 400, "25")
+    assert (video["videoCodec"], video["audioCodec"]) == ("h264", "aac")
+    assert abs(video["durationMs"] - 1000) <= 40
+
+    back = kube.cli("outputs", "filmed", "-n", namespace, "--download", str(tmp_path))
+    assert back.code == 0, back.err
+    shown, given = films.pictures(tmp_path / "video.mp4"), films.pictures(clip)
+    assert len(shown) == len(given) == 25
+    person = (slice(180, 260), slice(150, 230))
+    for frame, before in zip(shown, given, strict=True):
+        assert np.abs(frame[:30, :30].astype(int) - (0x00, 0xC0, 0x40)).mean() < 12, "the background is another"
+        assert np.corrcoef(frame[person].ravel(), before[person].ravel())[0, 1] > 0.9, "the person moves as before"
+    with Image.open(tmp_path / "video_thumb.jpg") as still:
+        assert still.size == (400, 400)

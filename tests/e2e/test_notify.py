@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 http.server.ThreadingHTTPServer(("", 8080), Handler).serve_forever()
 """
-
-
-@pytest.fixture(scope="module")
-def open_networks(kube: Kube, configure: Callable[..., None]) -> Iterator[None]:
-    """The administrator lets URLs and webhooks reach the cluster's own pods and Services."""
-    pods = kube.list("nodes")[0]["spec"].get("podCIDR") or "10.244.0.0/16"
-    service = kube.get("service", "kubernetes", "default")["spec"]["clusterIP"]
-    networks = f"{pods},{'.'.join(service.split('.')[:2])}.0.0/16"
-    configure("--set", f"fetch.allowNetworks={{{networks}}}")
-    yield
-    configure()
 
 
 @pytest.fixture

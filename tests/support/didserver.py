@@ -265,9 +265,9 @@ class Everywhere(dict[str, Answer]):
 
 
 @contextmanager
-def did(**how: Any) -> Iterator[DidServer]:
-    """Start it; it is gone at the end."""
+def did(listen: tuple[str, int] = ("127.0.0.1", 0), name: str = "127.0.0.1", **how: Any) -> Iterator[DidServer]:
+    """Start it; it is gone at the end. `name` is what clients call its host."""
     found = DidServer(**how)
-    with serve(Everywhere(found.answer)) as server:
+    with serve(Everywhere(found.answer), listen=listen, name=name) as server:
         found.server = server
         yield found

@@ -33,10 +33,12 @@ class WebServer:
     ended: threading.Event = field(default_factory=threading.Event)
     """Set when the test is over: answers that never end look at it."""
     scheme: str = "http"
+    name: str = "127.0.0.1"
+    """What clients call it."""
 
-    def url(self, path: str, host: str = "127.0.0.1") -> str:
+    def url(self, path: str, host: str | None = None) -> str:
         """A URL of this server."""
-        return f"{self.scheme}://{host}:{self.port}{path}"
+        return f"{self.scheme}://{host or self.name}:{self.port}{path}"
 
 
 def reply(body: bytes = b"", status: str = "200 OK", headers: Iterable[str] = (), length: int | None = None) -> Answer:
@@ -60,10 +62,13 @@ def redirect(location: str, status: str = "302 Found") -> Answer:
 
 
 @contextmanager
-def serve(pages: dict[str, Answer], tls: ssl.SSLContext | None = None) -> Iterator[WebServer]:
+def serve(
+    pages: dict[str, Answer], tls: ssl.SSLContext | None = None, *, listen: tuple[str, int] = ("127.0.0.1", 0),
+    name: str = "127.0.0.1",
+) -> Iterator[WebServer]:  # fmt: skip
     """Start a server; it is gone at the end, with every connection."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = WebServer(listener.getsockname()[1], pages, scheme="http" if tls is None else "https")
+    listener = socket.create_server(listen)
+    server = WebServer(listener.getsockname()[1], pages, scheme="http" if tls is None else "https", name=name)
     threads: list[threading.Thread] = []
 
     def handle(plain: socket.socket) -> None:
