@@ -47,8 +47,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.fetched[name] = time.monotonic()
             self._answer(self.server.video, kind="video/mp4")
         else:
-            done = time.monotonic() - begun >= self.server.seconds
-            self._answer(json.dumps({"status": "done" if done else "running"}).encode())
+            percent = min(100, int(100 * (time.monotonic() - begun) / self.server.seconds))
+            self._answer(json.dumps({"status": "done" if percent == 100 else "running", "percent": percent}).encode())
 
     def do_DELETE(self) -> None:
         self._answer(b"{}")

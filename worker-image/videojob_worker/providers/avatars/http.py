@@ -2,7 +2,8 @@
 
 - `PUT <endpoint>/<name>`: a form with the files `image` and `audio` and the field `options` (JSON). 2xx takes it; a server that
   knows the name answers 2xx too, and begins nothing anew.
-- `GET <endpoint>/<name>`: JSON with `status` (queued, running, done, failed or rejected), `percent` and `error`.
+- `GET <endpoint>/<name>`: JSON with `status` (queued, running, done, failed or rejected), `percent` and `error`. The percent
+  tells when to ask again; a `Retry-After` is honoured.
 - `GET <endpoint>/<name>/video`: the MP4.
 - `DELETE <endpoint>/<name>`: forget it.
 """
@@ -19,6 +20,7 @@ from ..calling import answered_json, call, secret, wrong
 from .base import AVATAR_ERROR, FIELD, Dealing, Errand, Performance, bring, kept, service
 from .fetching import AddressEnded, fetched
 from .multipart import Part, form
+from .pace import Pace
 
 SERVICE = service("http")
 ANSWER_BYTES = 1 << 20
@@ -90,13 +92,17 @@ class _Work:
         return ()
 
     def _look(self) -> dict[str, Any] | None:
+        return self._told()[0]
+
+    def _told(self) -> tuple[dict[str, Any] | None, int | None]:
+        """What the server says, and after how many seconds it wants to be asked again."""
         reply = self._call("GET", also=ABSENT)
         if reply.status in ABSENT:
-            return None
+            return None, None
         found = answered_json(SERVICE, reply)
         if not isinstance(found, dict) or not isinstance(found.get("status"), str):
             raise wrong(SERVICE, "its answer has no status")
-        return found
+        return found, reply.retry_after_seconds
 
     def _put(self, errand: Errand) -> None:
         choice = self.choice
@@ -121,9 +127,10 @@ class _Work:
 
     def _wait(self) -> None:
         choice, means = self.choice, self.dealing.means
-        for _ in range(max(1, choice.patience_seconds // choice.poll_seconds)):
+        pace = Pace(choice.poll_seconds, choice.patience_seconds)
+        while True:
             means.check()
-            found = self._look()
+            found, later = self._told()
             if found is None:
                 raise External(
                     AVATAR_ERROR, f"http: the server knows {self.name} no more", hint="it is asked for again"
@@ -135,9 +142,11 @@ class _Work:
                 self._failed(found)
             if status not in {"queued", "running"}:
                 raise wrong(SERVICE, f"status {status[:40]} is not known")
-            share = percent if isinstance(percent, int) and 0 <= percent <= 100 else 0
-            self.dealing.told(10 + share * 70 // 100, f"The avatar is {status}")
-            means.wait(choice.poll_seconds)
+            share = percent if isinstance(percent, int) and 0 <= percent <= 100 else None
+            self.dealing.told(10 + (share or 0) * 70 // 100, f"The avatar is {status}")
+            means.wait(pace.wait(share, later))
+            if pace.over:
+                break
         text = f"http: {self.name} is not done within {choice.patience_seconds} s"
         raise External(AVATAR_ERROR, text, hint=f"it is waited for again; raise {FIELD}.patienceSeconds")
 
