@@ -145,6 +145,50 @@ def _as_published(kube: Kube, namespace: str, name: str, folder: Path) -> None:
     assert status["story"]["narrator"] == "offline (flite:slt)"
 
 
+def _sound(path: Path) -> bytes:
+    argv = ["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:a", "-f", "s16le", "-"]
+    return subprocess.run(argv, capture_output=True, check=True).stdout
+
+
+def test_variants_of_a_spread_story_are_films_of_one_work_list(
+    kube: Kube, namespace: str, tell: Callable[..., str], audit: Audit, tmp_path: Path
+) -> None:
+    """S-067: another shape, another language and another thumbnail through the Jobs of one story, each stage once; the pieces of
+    all films are items of one Indexed Job.
+    """
+    texts = ["There was an old well.", "One summer it sang."]
+    german = {"name": "de", "language": "de", "title": "Der Brunnen", "texts": ["Ein Brunnen.", "Er sang."]}
+    story = {
+        "scenes": [{"text": text} for text in texts], "images": {"providers": [{"name": "gradient"}]},
+        "transition": {"kind": "cut"},
+        "variants": [{"name": "wide", "aspectRatio": "16:9"}, german, {"name": "b", "thumbnail": {"title": "It sings!"}}],
+    }  # fmt: skip
+    name = tell(namespace, "well", story, execution={"mode": "Spread"})
+    kube.wait("condition=Finished", "videojob", name, namespace, 240)
+    status = _status(kube, namespace, name)
+    assert status["phase"] == "Succeeded", status.get("failure")
+    fan_out = _stage(status, "VideoComposition")["fanOut"]
+    assert (fan_out["total"], fan_out["succeeded"]) == (6, 6), "two scenes in each of three films"
+    assert status["story"]["piecesMade"] == 6
+    jobs = audit.created_jobs(namespace)
+    assert len(jobs) == len(set(jobs)) == len(status["stages"]), "one Job for a stage, whatever number of films"
+    assert len([job for job in jobs if "-compose-" in job]) == 1
+    outputs = {output["name"]: output for output in status["outputs"]}
+    sizes = {film: (outputs[film]["width"], outputs[film]["height"]) for film in outputs if film.startswith("video")}
+    assert sizes == {"video": (1080, 1080), "video-wide": (1920, 1080), "video-de": (1080, 1080)}
+    assert {"thumbnail", "thumbnail-wide", "thumbnail-de", "thumbnail-b"} <= outputs.keys()
+
+    done = kube.cli("outputs", "-n", namespace, name, "--download", str(tmp_path))
+    assert done.code == 0, done.out + done.err
+    for film, size in sizes.items():
+        found = _probed(tmp_path / f"{film}.mp4")
+        assert (found["streams"][0]["width"], found["streams"][0]["height"]) == size
+        assert float(found["format"]["duration"]) == pytest.approx(outputs[film]["durationMs"] / 1000, abs=0.1)
+    one, wide, other = (_sound(tmp_path / f"{film}.mp4") for film in ("video", "video-wide", "video-de"))
+    assert one == wide != other, "the same voice in another shape, another one in another language"
+    assert "Brunnen" in (tmp_path / "video-de.vtt").read_text()
+
+
 def _secret(kube: Kube, namespace: str) -> None:
     meta = {"name": "pictures", "namespace": namespace}
     kube.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {"key": "geheim-0123456789"}})
