@@ -26,7 +26,7 @@ def installed() -> None:
 def emptied() -> tuple[Kube, VideoJobs]:
     """The cluster that $KUBECONFIG names, and the namespace's VideoJobs, of which there are none."""
     api = connect()
-    cli = [sys.executable, "-m", "videojob_cli.main"]
+    cli = [sys.executable, "-m", "videojob_cli"]
     subprocess.run([*cli, "init", "-n", NAMESPACE, "--create-namespace"], check=True, stdout=sys.stderr)
     jobs = VideoJobs(api, NAMESPACE)
     for old in jobs.list():

@@ -44,7 +44,7 @@ def made(root: Path, name: str, story: dict[str, Any]) -> tuple[float, float, fl
     """Wall and CPU seconds of the command and all it starts, and seconds of the video."""
     file = root / f"{name}.json"
     file.write_text(json.dumps(manifest(name, story)))
-    argv: list[str | Path] = [sys.executable, "-m", "videojob_cli.main", "run", file]
+    argv: list[str | Path] = [sys.executable, "-m", "videojob_cli", "run", file]
     argv += ["--store", root / "store", "--output", root / "out"]
     since, cpu = time.monotonic(), _cpu_seconds()
     subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

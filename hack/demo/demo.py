@@ -133,7 +133,7 @@ def videojob(*args: str, env: dict[str, str] | None = None, whole: bool = False)
     beside another, as a `whole`.
     """
     typed = "$ videojob " + " ".join(args)
-    argv = [sys.executable, "-m", "videojob_cli.main", *args]
+    argv = [sys.executable, "-m", "videojob_cli", *args]
     if whole:
         done = subprocess.run(argv, cwd=ROOT, env=env, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         print(f"{typed}\n{done.stdout.decode(errors='replace')}", end="", flush=True)

@@ -11,6 +11,7 @@ from videojob_api.contract import Progress, RunResult
 from videojob_api.fanout import write_indexes
 from videojob_operator.decide.world import CreateJob, JobView
 
+from .forked import ForkServer
 from .localjob import Folders, LocalJob
 
 Start = Callable[[CreateJob, int, Callable[[], None]], LocalJob]
@@ -18,12 +19,12 @@ Start = Callable[[CreateJob, int, Callable[[], None]], LocalJob]
 
 
 def launcher(
-    folders: Folders, *, environ: Mapping[str, str], log: Callable[[str], None] | None = None
+    folders: Folders, *, server: ForkServer, environ: Mapping[str, str], log: Callable[[str], None] | None = None
 ) -> Callable[[CreateJob, Callable[[], None]], LocalJob | LocalFanOut]:
     """What starts Jobs on this machine: one pod, or one for each work item."""
 
     def start(action: CreateJob, changed: Callable[[], None], index: int | None = None) -> LocalJob:
-        return LocalJob(action, folders, environ=environ, changed=changed, log=log, index=index)
+        return LocalJob(action, folders, server=server, environ=environ, changed=changed, log=log, index=index)
 
     def launch(action: CreateJob, changed: Callable[[], None]) -> LocalJob | LocalFanOut:
         if action.completions is None:

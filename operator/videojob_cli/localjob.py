@@ -7,11 +7,9 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -23,6 +21,8 @@ from pydantic import ValidationError
 from videojob_api.contract import MAX_RESULT_BYTES, Progress, RunResult, StorePaths, TaskDocument, result_path
 from videojob_api.fanout import INDEX_VARIABLE, read_indexes
 from videojob_operator.decide.world import ContainerView, CreateJob, JobView, PodView
+
+from .forked import Forked, ForkServer
 
 STOP_SECONDS = 15.0
 """A worker gets this long between SIGTERM and SIGKILL; it has its own tools to end first."""
@@ -71,14 +71,14 @@ class LocalJob:
         action: CreateJob,
         folders: Folders,
         *,
+        server: ForkServer,
         environ: Mapping[str, str],
         changed: Callable[[], None],
         log: Callable[[str], None] | None = None,
-        command: Sequence[str] = (sys.executable, "-m", "videojob_worker", "run"),
         stop_seconds: float = STOP_SECONDS,
         index: int | None = None,
     ) -> None:
-        self._command = tuple(command)
+        self._server = server
         self._stop_seconds = stop_seconds
         document = action.document
         self.action = action
@@ -98,8 +98,7 @@ class LocalJob:
         self._finished_at: datetime | None = None
         self._reason: str | None = None
         self._progress: Progress | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._early: dict[int, subprocess.Popen[bytes]] = {}
+        self._process: Forked | None = None
         self._stopping = False
         self._results: list[RunResult] = []
         self._thread = threading.Thread(target=self._run, name=action.name, daemon=True)
@@ -167,16 +166,11 @@ class LocalJob:
         try:
             task = self._work / "task.json"
             task.write_text(json.dumps(self._document.dump()))
-            # Loading takes a process longer than most stages work: the later ones load while the first one works.
-            for index in range(1, len(self._containers)):
-                self._early[index] = self._start(index, task, early=True)
             for index in range(len(self._containers)):
                 if self._stopping or not self._container(index, task):
                     break
         finally:
             deadline.cancel()
-            for process in self._early.values():
-                _dismiss(process)
             shutil.rmtree(self._work, ignore_errors=True)
             with self._lock:
                 self._finished_at = datetime.now(UTC)
@@ -184,9 +178,11 @@ class LocalJob:
 
     def _container(self, index: int, task: Path) -> bool:
         """Run one container to its end; whether the next one may start."""
-        name = self._containers[index].name
-        process = self._turn(index) or self._start(index, task)
-        started = datetime.now(UTC)
+        name, started = self._containers[index].name, datetime.now(UTC)
+        try:
+            process = self._start(index, task)
+        except RuntimeError as error:
+            return self._ended(index, 1, str(error), started)
         with self._lock:
             self._process = process
             self._containers[index] = ContainerView(name, "Running", started_at=started)
@@ -195,64 +191,35 @@ class LocalJob:
             self._end(process)
         self._listen(process)
         code = process.wait()
-        if code < 0:
-            code = 128 - code
-        # Nothing it started outlives it. Its tools have sessions of their own: the kernel ends those with it.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        message = self._message(name, self._termination(name))
+        if code is None or code < 0:
+            code = 128 - (code or 0)
+        return self._ended(index, code, self._message(name, self._termination(name)), started)
+
+    def _ended(self, index: int, code: int, message: str | None, started: datetime) -> bool:
         with self._lock:
             self._process = None
             self._containers[index] = ContainerView(
-                name,
-                "Terminated",
-                exit_code=code,
-                reason="Completed" if code == 0 else "Error",
-                message=message,
-                started_at=started,
-                finished_at=datetime.now(UTC),
-            )
+                self._containers[index].name, "Terminated", exit_code=code, reason="Completed" if code == 0 else "Error",
+                message=message, started_at=started, finished_at=datetime.now(UTC),
+            )  # fmt: skip
         self._changed()
         return code == 0
 
     def _termination(self, name: str) -> Path:
         return self._work / f"{name}.termination"
 
-    def _start(self, index: int, task: Path, *, early: bool = False) -> subprocess.Popen[bytes]:
-        """Start a container's process; an early one loads what it needs, and waits until it is told that it is its turn."""
+    def _start(self, index: int, task: Path) -> Forked:
+        """Start a container's process."""
         name = self._containers[index].name
-        argv = [*self._command, "--task", str(task), "--container", name]
+        argv = ["run", "--task", str(task), "--container", name]
         argv += ["--termination", str(self._termination(name)), "--token", os.devnull]
-        environ = {
-            **self._environ,
-            "VIDEOJOB_CONTAINER": name,
-            "VIDEOJOB_POD_UID": self.uid,
-            "PYTHONUNBUFFERED": "1",
-        }
+        environ = {**self._environ, "VIDEOJOB_CONTAINER": name, "VIDEOJOB_POD_UID": self.uid}
         if self.index is not None:
             environ[INDEX_VARIABLE] = str(self.index)
-        return subprocess.Popen(
-            [*argv, "--when-told"] if early else argv,
-            env=environ, stdin=subprocess.PIPE if early else subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+        return self._server.start(argv, environ)
 
-    def _turn(self, index: int) -> subprocess.Popen[bytes] | None:
-        """The process that was started early for a container, told that it is its turn; None when there is none alive."""
-        process = self._early.pop(index, None)
-        if process is None or process.stdin is None:
-            return None
-        try:
-            process.stdin.write(b"\n")
-            process.stdin.close()
-        except BrokenPipeError:
-            _dismiss(process)
-            return None
-        return process
-
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+    def _listen(self, process: Forked) -> None:
         """Read its log to the end: news of progress are records with a field of that name."""
-        assert process.stdout is not None  # noqa: S101 - asked for above
         with process.stdout as lines:
             for raw in lines:
                 line = raw.decode("utf-8", "replace").rstrip("\n")
@@ -292,24 +259,10 @@ class LocalJob:
         if process is not None:
             self._end(process)
 
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(self._stop_seconds)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def _dismiss(process: subprocess.Popen[bytes]) -> None:
-    """End a process whose turn did not come: it has done nothing, and started nothing."""
-    process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
+    def _end(self, process: Forked) -> None:
+        process.send_signal(signal.SIGTERM)
+        if process.wait(self._stop_seconds) is None:
+            process.send_signal(signal.SIGKILL)
 
 
 def _progress(line: str) -> Progress | None:

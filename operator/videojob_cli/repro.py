@@ -17,8 +17,8 @@ from videojob_api.evidence import Evidence
 from videojob_api.v1alpha1 import VideoJobSpec, VideoJobStatus
 from videojob_operator.decide.world import CreateJob
 
+from . import forked, transfer
 from . import run as local
-from . import transfer
 from .attempts import Attempt, choose
 from .client import VideoJobs
 from .errors import CliError
@@ -206,13 +206,14 @@ def _run(
     )  # fmt: skip
     news = threading.Event()
     alone = None if at.index is None else 0  # the one work item that the document names
-    job = LocalJob(action, prepared.folders, environ=environ, changed=news.set, log=log, index=alone)
-    try:
-        while job.view().finished is None:
-            news.wait(1.0)
-            news.clear()
-    finally:
-        job.stop()
+    with forked.server() as server:
+        job = LocalJob(action, prepared.folders, server=server, environ=environ, changed=news.set, log=log, index=alone)
+        try:
+            while job.view().finished is None:
+                news.wait(1.0)
+                news.clear()
+        finally:
+            job.stop()
     codes = [container.exit_code for container in job.view().pods[0].containers if container.exit_code is not None]
     return codes[-1] if codes else 1
 

@@ -23,7 +23,7 @@ from videojob_api.v1alpha1.sources import INBOX
 from videojob_operator.decide.rates import Rates
 from videojob_operator.decide.world import ProfileView, VideoJobView
 
-from . import sources
+from . import forked, sources
 from .collecting import Ended, check_folder, collect
 from .embedded import Embedded, config
 from .errors import CliError
@@ -191,13 +191,13 @@ def run(
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CliError(f"Folder {output} cannot be made: {error.strerror}. Choose another --output.") from error
-        with _store(store, output) as root:
+        with _store(store, output) as root, forked.server() as server:
             folders = Folders(root)
             for job in jobs:
                 for given in job.files:
                     _put(given, folders.inbox(job.view.namespace))
             embedded = Embedded(
-                launcher(folders, environ=environ, log=log),
+                launcher(folders, server=server, environ=environ, log=log),
                 capacity=capacity or {slot.name: slots for slot in DEFAULT_SLOTS},
                 profiles=profiles,
                 settings=settings,

@@ -140,7 +140,7 @@ def test_an_interrupted_run_leaves_no_process(number: signal.Signals, tmp_path: 
         f'#!/bin/sh\ncase "$*" in *libx264*) echo $$ > {begun}; exec sleep 300;; esac\nexec {real} "$@"\n'
     )
     ffmpeg.chmod(0o755)
-    argv = [sys.executable, "-m", "videojob_cli.main", "run", str(manifest(tmp_path)), "--file", str(CLIP)]
+    argv = [sys.executable, "-m", "videojob_cli", "run", str(manifest(tmp_path)), "--file", str(CLIP)]
     environ = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path), "FFMPEG_PATH": str(ffmpeg)}
     # A shell starts background jobs with SIGINT ignored, and that is inherited: tests run in one, too.
     heard = f"signal.signal({number:d}, signal.SIG_DFL)"

@@ -12,6 +12,7 @@ import platforms
 import voices
 from videojob_api.contract import FetchPolicy
 from videojob_api.v1alpha1 import VideoJobSpec, VideoJobStatus
+from videojob_cli import forked
 from videojob_cli.embedded import Embedded, config
 from videojob_cli.localjob import Folders
 from videojob_cli.run import find_ffmpeg, launcher
@@ -41,10 +42,13 @@ def test_s_072_s_047_from_a_prompt_to_a_platform(tmp_path: Path) -> None:
         )  # fmt: skip
         settings = replace(config(), fetch=FetchPolicy(allow_networks=("127.0.0.0/8",)), cache=False)
         folders = Folders(tmp_path)
-        launch = launcher(folders, environ=find_ffmpeg(dict(os.environ)))
-        embedded = Embedded(launch, capacity={"cpu": 1}, settings=settings)
-        embedded.add(VideoJobView("default", "fig", "uid-1", 1, datetime.now(UTC), spec, VideoJobStatus(phase=None)))
-        (view,) = embedded.run()
+        with forked.server() as workers:
+            launch = launcher(folders, server=workers, environ=find_ffmpeg(dict(os.environ)))
+            embedded = Embedded(launch, capacity={"cpu": 1}, settings=settings)
+            embedded.add(
+                VideoJobView("default", "fig", "uid-1", 1, datetime.now(UTC), spec, VideoJobStatus(phase=None))
+            )
+            (view,) = embedded.run()
     status = view.status
     assert status.phase == "Succeeded", status.failure
     assert [(row.platform, row.state) for row in status.publish] == [

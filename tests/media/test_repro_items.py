@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from videojob_api.contract import Identity
 from videojob_api.noop import NoopFailure, NoopParams
 from videojob_api.v1alpha1 import VideoJobSpec, VideoJobStatus
-from videojob_cli import repro
+from videojob_cli import forked, repro
 from videojob_cli.attempts import choose
 from videojob_cli.embedded import Embedded, config
 from videojob_cli.errors import CliError
@@ -87,19 +87,19 @@ def failed(root: Path, how: str = "recoverable", mode: str = "Spread", **params:
     fails = {"noopitem": NoopParams(fails=(NoopFailure(item=2, attempts=9, how=how),))}  # type: ignore[arg-type]
     recipe = noop(**({"nooplist": NoopParams(items=4)} | fails | params))
     folders = Folders(root)
-    embedded = Embedded(
-        launcher(folders, environ=dict(os.environ)), capacity={"cpu": 2},
-        settings=replace(config(), recipes=(("Transcode", recipe),)),
-    )  # fmt: skip
     spec = {
         "transcode": {"source": {"uri": "store://stock/a.mp4"}},
         "execution": {"mode": mode},
         "retry": {"maxAttempts": 1},
     }
-    embedded.add(
-        VideoJobView("team", "film", "u1", 1, datetime.now(UTC), VideoJobSpec.model_validate(spec), VideoJobStatus())
-    )
-    (ended,) = embedded.run()
+    view = VideoJobView("team", "film", "u1", 1, datetime.now(UTC), VideoJobSpec.model_validate(spec), VideoJobStatus())
+    with forked.server() as server:
+        launch = launcher(folders, server=server, environ=dict(os.environ))
+        embedded = Embedded(
+            launch, capacity={"cpu": 2}, settings=replace(config(), recipes=(("Transcode", recipe),))
+        )  # fmt: skip
+        embedded.add(view)
+        (ended,) = embedded.run()
     assert ended.status.failure is not None
     folder = folders.job("team", "u1")
     (folder / "status.json").write_text(ended.status.model_dump_json(by_alias=True, exclude_none=True))

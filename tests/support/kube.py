@@ -109,7 +109,7 @@ class Kube:
 
     def cli(self, *args: str, timeout: float = 600) -> Done:
         """The `videojob` command against this cluster."""
-        return call([sys.executable, "-m", "videojob_cli.main", *args], env=self.env, timeout=timeout)
+        return call([sys.executable, "-m", "videojob_cli", *args], env=self.env, timeout=timeout)
 
     @contextmanager
     def recorded(self, kind: str, selector: str, path: Path) -> Iterator[Callable[[], tuple[dict[str, Any], ...]]]:

@@ -8,7 +8,7 @@ import signal
 import sys
 
 _MODULES = {
-    "run": "command", "hold": "transfer", "receive": "transfer", "send": "transfer", "sweep": "sweep",
+    "run": "command", "forkserver": "forkserver", "hold": "transfer", "receive": "transfer", "send": "transfer", "sweep": "sweep",
 }  # fmt: skip
 """The module behind each command. Only that one is loaded: a process that moves one small file is to be gone in a moment."""
 

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
-import select
 import signal
-import sys
-
-from videojob_api.exits import ExitCode
 
 from . import runner
 from .base.watch import Stop
@@ -19,19 +14,18 @@ def command(arguments: argparse.Namespace) -> int:
     stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.request())
-    settings = runner.from_environment(arguments.task, arguments.container, arguments.termination, arguments.token)
-    if arguments.when_told:
-        runner.load(settings)
-        if not _told(stop):
-            return int(ExitCode.STOPPED)
-    return runner.run(settings, stop)
+    return runner.run(_settings(arguments), stop)
 
 
-def _told(stop: Stop) -> bool:
-    """Wait for standard input; whether something comes before it ends, and before a signal does."""
-    given = sys.stdin.fileno()
-    select.select([given, stop], [], [])
-    return not stop.requested and os.read(given, 1) != b""
+def load(argv: list[str]) -> None:
+    """Load what the process of this command line will need, and those of the Job's other containers."""
+    parser = argparse.ArgumentParser()
+    add_subcommands(parser.add_subparsers())
+    runner.load(_settings(parser.parse_args(argv)))
+
+
+def _settings(arguments: argparse.Namespace) -> runner.Settings:
+    return runner.from_environment(arguments.task, arguments.container, arguments.termination, arguments.token)
 
 
 def add_subcommands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,7 +35,4 @@ def add_subcommands(subparsers: argparse._SubParsersAction[argparse.ArgumentPars
     parser.add_argument("--container", help="which container this is (default: $VIDEOJOB_CONTAINER)")
     parser.add_argument("--termination", help="where the result is written last (default: /dev/termination-log)")
     parser.add_argument("--token", help="the token for the operator (default: the projected one)")
-    parser.add_argument(
-        "--when-told", action="store_true", help="load everything, then wait until a byte comes on standard input"
-    )
     parser.set_defaults(func=command)

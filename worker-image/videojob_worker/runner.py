@@ -79,11 +79,12 @@ def run(settings: Settings, stop: Stop, log: Log | None = None) -> int:
 
 
 def load(settings: Settings) -> None:
-    """Load the modules that a container's stages need, before its turn. What is wrong with its document, `run` will tell."""
-    with suppress(WorkerError):
+    """Load the modules that a document's stages need, before their turn. What is wrong with it, `run` will tell."""
+    with suppress(WorkerError, ImportError):
         document = documents.parse(documents.load(settings.task))
-        for item in documents.work(document, settings.container or _only(document)):
-            _module(item)
+        for container in document.containers():
+            for item in documents.work(document, container):
+                _module(item)
 
 
 def _module(item: Work) -> Callable[[Context], StageResult]:

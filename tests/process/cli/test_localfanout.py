@@ -14,6 +14,7 @@ import pytest
 from graphs import ITEM, JOIN
 from videojob_api.noop import NoopFailure, NoopParams
 from videojob_api.v1alpha1 import VideoJobSpec, VideoJobStatus
+from videojob_cli import forked
 from videojob_cli.embedded import Embedded, config
 from videojob_cli.localfanout import launcher
 from videojob_cli.localjob import Folders
@@ -31,12 +32,11 @@ class Machine:
         self.most: dict[str, int] = {}
         self.others: dict[str, Any] = {}
         recipe = noop(**({"nooplist": NoopParams(items=items)} | params))
-        start = launcher(self.folders, environ=dict(os.environ))
 
         def launch(action: Any, news: Any) -> Any:
             if action.document.job.name in self.others:
                 return self.others[action.document.job.name](action, self)
-            self.jobs[action.document.group] = job = start(action, news)
+            self.jobs[action.document.group] = job = self.start(action, news)
             return job
 
         self.embedded = Embedded(
@@ -65,7 +65,9 @@ class Machine:
 
     def run(self) -> VideoJobStatus:
         """To the end."""
-        return self.embedded.run()[0].status
+        with forked.server() as server:
+            self.start = launcher(self.folders, server=server, environ=dict(os.environ))
+            return self.embedded.run()[0].status
 
     def joined(self) -> list[str]:
         """What the last stage has found."""

@@ -4,35 +4,41 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from starting import started
 from videojob_api.v1alpha1 import VideoJobSpec, VideoJobStatus
 from videojob_cli.embedded import Embedded, Job
+from videojob_cli.forked import ForkServer
 from videojob_cli.localjob import Folders, LocalJob
-from videojob_operator.decide.world import CreateJob, VideoJobView
+from videojob_operator.decide.world import CreateJob, JobView, VideoJobView
 
 WORKER = """
-import os, pathlib, signal, sys, threading
-if "--when-told" in sys.argv and not sys.stdin.read(1):
-    sys.exit()
+import os, pathlib, signal, socket, threading
+from videojob_worker import forkserver
 from videojob_worker.base import process, watch
 
 def die():
     pathlib.Path(os.environ["GO"]).read_text()
     os.kill(os.getpid(), signal.SIGKILL)
 
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-threading.Thread(target=die, daemon=True).start()
-process.run(
-    ["sh", "-c", "echo $$ > tool; exec sleep 300"], cwd=pathlib.Path(os.environ["GO"]).parent,
-    stop=watch.Stop(), deadline=watch.Deadline(None),
-)
+def main(argv):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=die, daemon=True).start()
+    process.run(
+        ["sh", "-c", "echo $$ > tool; exec sleep 300"], cwd=pathlib.Path(os.environ["GO"]).parent,
+        stop=watch.Stop(), deadline=watch.Deadline(None),
+    )
+    return 0
+
+forkserver.ForkServer(socket.socket(fileno=os.dup(0)), main, lambda argv: None).serve()
 """
 """Runs a tool as the real one does, does not listen to SIGTERM, and is killed when told to."""
 
@@ -67,24 +73,30 @@ class Worker:
         os.mkfifo(self.go)
         os.mkfifo(self._tool)
         self.log: list[str] = []
+        self.server = ForkServer((sys.executable, str(folder / "worker.py")))
         self.job = LocalJob(
             action(),
             Folders(folder / "store"),
+            server=self.server,
             environ={**os.environ, "GO": str(self.go)},
             changed=lambda: None,
             log=self.log.append,
-            command=(sys.executable, str(folder / "worker.py")),
             stop_seconds=0.2,
         )
 
     def tool(self) -> int:
         """Number of the tool's process, once it runs."""
-        pipe = os.open(self._tool, os.O_RDONLY | os.O_NONBLOCK)
-        try:
-            assert select.select([pipe], [], [], 30)[0], self.log
-            return int(os.read(pipe, 100))
-        finally:
-            os.close(pipe)
+        return int(first_line(self._tool))
+
+
+def first_line(fifo: Path) -> bytes:
+    """What is written into it within half a minute."""
+    pipe = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert select.select([pipe], [], [], 30)[0]
+        return os.read(pipe, 100)
+    finally:
+        os.close(pipe)
 
 
 def lives(pid: int) -> bool:
@@ -102,67 +114,61 @@ def has_ended(pid: int) -> bool:
     return not lives(pid)
 
 
-@pytest.mark.parametrize("how", ["a worker that does not listen", "a worker that is killed"])
-def test_a_tool_in_a_session_of_its_own_ends_with_the_job(how: str, tmp_path: Path) -> None:
-    """The first is killed by us after its grace; of the second nobody knew before."""
-    worker = Worker(tmp_path)
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Worker]:
+    made = Worker(tmp_path)
+    yield made
+    made.server.close()
+
+
+def ended(job: LocalJob) -> JobView:
+    """How it ended, within twenty seconds."""
+    deadline = time.monotonic() + 20
+    while job.view().finished is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return job.view()
+
+
+@pytest.mark.parametrize(
+    "how", ["a worker that does not listen", "a worker that is killed", "the one that started it is killed"]
+)
+def test_a_tool_in_a_session_of_its_own_ends_with_the_job(how: str, worker: Worker) -> None:
+    """The first is killed by us after its grace; of the others nobody knew before."""
     tool = worker.tool()
     assert lives(tool)
     if "listen" in how:
         worker.job.stop()
+    elif "started" in how:
+        os.kill(worker.server.pid, signal.SIGKILL)
     else:
         worker.go.write_text("")
     assert has_ended(tool)
-    deadline = time.monotonic() + 20
-    while worker.job.view().finished is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert worker.job.view().finished == "Failed"
+    assert ended(worker.job).finished == "Failed"
     assert worker.job.view().pods[0].containers[0].exit_code == 137
 
 
-SECOND = """
-import os, pathlib, sys
-name, folder = os.environ["VIDEOJOB_CONTAINER"], pathlib.Path(os.environ["FOLDER"])
-if "--when-told" in sys.argv:
-    if os.environ.get("GONE"):
-        os.close(0)
-        (folder / "ended").write_text("before its turn")
-        sys.exit(9)
-    (folder / "loaded").write_text(str(os.getpid()))
-    (folder / "turn").write_text("yes" if sys.stdin.read(1) else "no")
-elif name == "commit":
-    (folder / "turn").write_text("started for it")
-else:
-    (folder / ("ended" if os.environ.get("GONE") else "loaded")).read_text()
-    sys.exit(int(os.environ["ENDS"]))
+def test_a_tool_ends_when_the_command_is_killed(tmp_path: Path) -> None:
+    """SIGKILL of `videojob run` itself: nobody is left who could end anything, and nothing is left."""
+    (tmp_path / "worker.py").write_text(WORKER)
+    for name in ("go", "tool"):
+        os.mkfifo(tmp_path / name)
+    code = f"""
+import os, sys
+from videojob_cli.forked import ForkServer
+server = ForkServer((sys.executable, {str(tmp_path / "worker.py")!r}))
+server.start([], {{**os.environ, "GO": {str(tmp_path / "go")!r}}}).wait()
 """
-"""A first container that ends when the second one has loaded what it needs, and a second one that says whether its turn came."""
+    with started([sys.executable, "-c", code]) as command:
+        tool = int(first_line(tmp_path / "tool"))
+        assert lives(tool)
+        command.kill()
+    assert has_ended(tool)
 
 
-@pytest.mark.parametrize(
-    ("how", "environ", "turn", "codes"),
-    [
-        ("its turn comes when the first one is done", {"ENDS": "0"}, "yes", [0, 0]),
-        ("its turn never comes after a failure", {"ENDS": "1"}, None, [1, None]),
-        ("one that is gone before its turn is started anew", {"ENDS": "0", "GONE": "1"}, "started for it", [0, 0]),
-    ],
-)
-def test_the_second_container_loads_while_the_first_one_works(
-    how: str, environ: dict[str, str], turn: str | None, codes: list[int | None], tmp_path: Path
-) -> None:
-    """And is seen as one that waits until then (X-023)."""
-    (tmp_path / "worker.py").write_text(SECOND)
-    os.mkfifo(tmp_path / ("ended" if "GONE" in environ else "loaded"))
-    job = LocalJob(
-        action(),
-        Folders(tmp_path / "store"),
-        environ={**os.environ, **environ, "FOLDER": str(tmp_path)},
-        changed=lambda: None,
-        command=(sys.executable, str(tmp_path / "worker.py")),
-    )
-    deadline = time.monotonic() + 30
-    while job.view().finished is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert [one.exit_code for one in job.view().pods[0].containers] == codes, how
-    told = tmp_path / "turn"
-    assert (told.read_text() if told.exists() else None) == turn
+def test_without_a_server_the_container_has_failed_and_says_why(tmp_path: Path) -> None:
+    server = ForkServer((sys.executable, "-c", "pass"))
+    server.close()
+    job = LocalJob(action(), Folders(tmp_path / "store"), server=server, environ=dict(os.environ), changed=lambda: None)
+    (container, *_) = ended(job).pods[0].containers
+    assert container.exit_code == 1
+    assert "starts workers is gone" in (container.message or "")

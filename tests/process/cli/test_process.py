@@ -86,7 +86,7 @@ def command(
     context = {"name": "c", "context": {"cluster": "c", "user": "c", "namespace": "team"}}
     config = {"apiVersion": "v1", "kind": "Config", "current-context": "c", "contexts": [context]}
     (folder / "config").write_text(yaml.safe_dump({**config, "clusters": [entry], "users": [entry]}))
-    argv = [sys.executable, "-m", "videojob_cli.main", *args]
+    argv = [sys.executable, "-m", "videojob_cli", *args]
     environ = {**os.environ, "KUBECONFIG": str(folder / "config")}
     return started(prepared(before, argv), cwd=folder, env=environ, **PIPES)
 

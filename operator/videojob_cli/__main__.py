@@ -1,0 +1,19 @@
+"""The console scripts `videojob` and `kubectl-videojob`, and `python3 -m videojob_cli`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from . import forked
+
+
+def main() -> None:
+    """Run the command line. What a run here needs is started first, then loads beside us."""
+    if sys.argv[1:2] == ["run"]:
+        forked.begin()
+    importlib.import_module("videojob_cli.main").main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Workers forked from one that has loaded what they need: as if each had been started by its command line (X-023)."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from videojob_api.exits import ExitCode
+from videojob_cli.forked import Forked, ForkServer
+from workbench import Workbench
+
+TELLING = """
+import json, os, signal, socket, sys, threading, time
+from videojob_worker import __main__, forkserver
+
+def main(argv):
+    match argv:
+        case ["tell", *names]:
+            there = [f"/proc/self/fd/{n}" for n in os.listdir("/proc/self/fd")]
+            ends = [os.readlink(path).partition(":")[0] for path in there if os.path.lexists(path)]
+            print(json.dumps({
+                "environ": {name: os.environ.get(name) for name in names}, "ends": ends, "leads": os.getpgrp() == os.getpid(),
+                "input": os.readlink("/proc/self/fd/0"), "sigchld": signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL,
+            }))
+        case ["loaded", module]:
+            print(json.dumps(module in sys.modules))
+        case ["end", "by", "raising"]:
+            raise LookupError("of the test")
+        case ["end", "by", "exiting"]:
+            sys.exit(7)
+        case ["end", "by", "a signal"]:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        case ["end", "by", "SIGKILL"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        case ["wait"]:
+            print("waiting", flush=True)
+            time.sleep(300)
+        case _:
+            return __main__.main(argv)
+    return 0
+
+def load(argv):
+    if argv[0] == "loaded":
+        __import__(argv[1])
+
+forkserver.ForkServer(socket.socket(fileno=os.dup(0)), main, load).serve()
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[ForkServer]:
+    made = ForkServer((sys.executable, "-c", TELLING))
+    yield made
+    made.close()
+
+
+def told(process: Forked) -> Any:
+    with process.stdout as lines:
+        text = lines.read()
+    assert process.wait(30) == 0, text
+    return json.loads(text)
+
+
+def test_a_process_has_its_own_environment_and_nothing_of_the_server(server: ForkServer) -> None:
+    """It leads its group, reads nothing, and holds no socket: neither the server's nor another process's."""
+    other = server.start(["wait"], os.environ)
+    assert other.stdout.readline() == b"waiting\n"
+    environ = {**os.environ, "OF_THE_TEST": "yes"}
+    del environ["PATH"]
+    found = told(server.start(["tell", "OF_THE_TEST", "PATH", "HOME"], environ))
+    assert found["environ"] == {"OF_THE_TEST": "yes", "PATH": None, "HOME": os.environ["HOME"]}
+    assert (found["leads"], found["input"], found["sigchld"]) == (True, os.devnull, True)
+    assert [end for end in found["ends"] if end.startswith(("socket", "anon_inode"))] == []
+    again = told(server.start(["tell", "OF_THE_TEST", "PATH"], os.environ))
+    assert again["environ"] == {"OF_THE_TEST": None, "PATH": os.environ["PATH"]}
+    other.stdout.close()
+
+
+def test_what_is_needed_is_loaded_before_the_fork(server: ForkServer) -> None:
+    assert told(server.start(["loaded", "wave"], os.environ)) is True
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "says"),
+    [
+        ("raising", 1, b"LookupError: of the test"), ("exiting", 7, b""), ("a signal", ExitCode.STOPPED, b""),
+        ("SIGKILL", -signal.SIGKILL, b""),
+    ],
+)  # fmt: skip
+def test_how_it_ends_is_told_as_of_a_process_of_ones_own(how: str, code: int, says: bytes, server: ForkServer) -> None:
+    process = server.start(["end", "by", how], os.environ)
+    with process.stdout as lines:
+        assert says in lines.read()
+    assert (process.wait(30), process.wait(0)) == (code, code)
+    assert told(server.start(["tell"], os.environ))["leads"], "the server goes on"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, ExitCode.STOPPED), (signal.SIGKILL, -signal.SIGKILL)])
+def test_a_signal_reaches_it(number: signal.Signals, code: int, server: ForkServer) -> None:
+    process = server.start(["wait"], os.environ)
+    assert process.stdout.readline() == b"waiting\n"
+    assert process.wait(0) is None
+    process.send_signal(number)
+    assert process.wait(30) == code
+    process.send_signal(number)  # nobody is there any more
+    process.stdout.close()
+
+
+def test_the_server_ends_what_still_runs(server: ForkServer) -> None:
+    process = server.start(["wait"], os.environ)
+    assert process.stdout.readline() == b"waiting\n"
+    server.close()
+    assert process.stdout.read() == b""
+    assert process.wait(30) == -signal.SIGKILL
+    process.stdout.close()
+
+
+def test_a_container_is_worked_as_by_its_command_line(tmp_path: Path) -> None:
+    """The real command: the same result, and the modules of its stages were there before it began."""
+    bench = Workbench(tmp_path / "store").put_bytes(b"no clip")
+    argv = bench.command("commit", bench.document())[3:]
+    server = ForkServer()
+    try:
+        process = server.start(argv, os.environ)
+        with process.stdout as lines:
+            lines.read()
+        assert process.wait(30) == ExitCode.RECOVERABLE
+    finally:
+        server.close()
+    assert b"found no outputs of verify" in (bench.root / "message").read_bytes()
