@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 VOICE_PARTS, PICTURE_PARTS, PIECE_PARTS, SOUND_PARTS, SCRIPT_PARTS = "voice", "picture", "piece", "sound", "script"
-"""Of stories: single sentences, pictures and pieces of video, the laid sounds of whole films, and scripts."""
+STILL_PARTS = "still"
+"""Of stories: single sentences, pictures and pieces of video, the laid sounds of whole films, scripts, and thumbnails."""
 PERSON_PARTS, MASK_PARTS = "person", "mask"
 """Of avatars: who is in a picture, and somebody cut out of it (A-037)."""
 KEPT_SECONDS: dict[str, int] = {
@@ -12,6 +13,7 @@ KEPT_SECONDS: dict[str, int] = {
     PIECE_PARTS: 7 * 86_400,
     SOUND_PARTS: 7 * 86_400,
     SCRIPT_PARTS: 30 * 86_400,
+    STILL_PARTS: 7 * 86_400,
     PERSON_PARTS: 7 * 86_400,
     MASK_PARTS: 7 * 86_400,
 }

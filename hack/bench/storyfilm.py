@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 import wave
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -23,7 +24,7 @@ from videojob_worker.base.feeding import Sink
 from videojob_worker.base.process import Finished
 from videojob_worker.base.process import run as run_process
 from videojob_worker.base.watch import Deadline, Stop
-from videojob_worker.compose import drawing, encoding, sound
+from videojob_worker.compose import drawing, sound
 from videojob_worker.compose.encoding import Encoding
 from videojob_worker.compose.film import Film
 from videojob_worker.compose.fonts import book
@@ -118,6 +119,13 @@ class Bench:
 
         return Film(manifest, code, book(), locate, program=ffmpeg(), run=run, demuxer=lambda _: "mov")  # type: ignore[arg-type]  # a list is a sequence
 
+    def _done(self, argv: Sequence[str], doing: str, on_line: Callable[[str], None] | None = None) -> Finished:
+        """FFmpeg, as the worker runs it."""
+        done = run_process(argv, cwd=self.folder, stop=Stop(), deadline=Deadline(None), on_line=on_line)
+        if done.code != 0:
+            raise SystemExit(f"{doing}: {done.stderr}")
+        return done
+
     def ours(self, manifest: SceneManifest, out: Path) -> float:
         """Seconds from a manifest to a finished file, sound and all."""
         since = time.monotonic()
@@ -130,12 +138,7 @@ class Bench:
             sound.lay(
                 manifest, sound.passages(manifest, lambda spoken: self.folder / spoken.file.path), out / "s.wav", None
             )
-            subprocess.run(
-                encoding.sound(ffmpeg(), out / "s.wav", heard),
-                check=True,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-            )
+            sound.compressed(ffmpeg(), out / "s.wav", heard, manifest.duration_ms, self._done)
         (out / "film.mp4").unlink(missing_ok=True)
         film.join(out, lambda piece: out / piece.name, heard, out / "film.mp4")
         return time.monotonic() - since

@@ -11,7 +11,7 @@ from . import forked
 def main() -> None:
     """Run the command line. What a run here needs is started first, then loads beside us."""
     if sys.argv[1:2] == ["run"]:
-        forked.begin()
+        forked.begin(sys.argv[2:])
     importlib.import_module("videojob_cli.main").main()
 
 

@@ -16,11 +16,14 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import IO
 
 COMMAND = (sys.executable, "-m", "videojob_worker", "forkserver")
 KILLED = -int(signal.SIGKILL)
 CODE_BYTES = 16
+KINDS = ("story", "avatar", "transcode")
+GUESS_BYTES = 1 << 16
 
 
 class Forked:
@@ -105,9 +108,14 @@ class ForkServer:
 _begun: list[ForkServer] = []
 
 
-def begin() -> None:
-    """Start the server that `server()` hands out first. It ends by itself when this process ends."""
-    _begun.append(ForkServer())
+def begin(arguments: Sequence[str]) -> None:
+    """Start the server that `server()` hands out first. It ends by itself when this process ends.
+
+    It loads what the manifests among the arguments seem to want, by their text: a wrong guess costs what it loads.
+    """
+    texts = [path.read_bytes()[:GUESS_BYTES] for path in map(Path, arguments) if path.is_file()]
+    found = [kind for kind in KINDS if any(kind.encode() in text for text in texts)]
+    _begun.append(ForkServer((*COMMAND, *(f"--soon={kind}" for kind in found))))
 
 
 @contextlib.contextmanager

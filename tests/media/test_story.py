@@ -180,6 +180,26 @@ def test_m2_one_edited_sentence_is_one_new_piece(bench: StoryBench) -> None:
     assert int(probed(second.published("video"))["streams"][0]["nb_read_packets"]) == frames
 
 
+def test_m2_the_thumbnail_is_drawn_anew_where_its_frame_or_its_title_has_changed(bench: StoryBench) -> None:
+    """S-042, S-056: of the first scene; another sentence later leaves it the same bytes, which another VideoJob has drawn."""
+    texts, early = [scene["text"] for scene in SCENES], {"thumbnail": {"atMs": 500}}
+    first = bench.whole(scenes=pictured(texts), title="The lamp", **early)
+    ended(first)
+    drawn = bench.published("thumbnail").read_bytes()
+    changes: dict[str, dict[str, Any]] = {
+        "later": {"scenes": pictured([*texts[:-1], "Nobody ever spoke of it again."]), "title": "The lamp"},
+        "title": {"scenes": pictured(texts), "title": "The tower"},
+        "frame": {"scenes": pictured(texts, effects=["ken_burns"]), "title": "The lamp"},
+    }
+    for name, change in changes.items():
+        other = StoryBench(bench.root, name)
+        ended(other.run("work", other.story(**change, **early)))
+        found = other.record("thumbnail")
+        assert found.cached == (name == "later"), name
+        path = other.folder("thumbnail") / found.files[0].path
+        assert (path.read_bytes() == drawn) == (name == "later"), name
+
+
 def test_m2_where_two_scenes_are_seen_at_once_the_passages_are_renewed_too(bench: StoryBench) -> None:
     """S-020: five pieces of three scenes; the passages take no time of their own."""
     texts = [scene["text"] for scene in SCENES]

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import wave
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from clips import make
 from stories import film, image, manifest, plain, run, scene, spoken, texture
 from videojob_api.story.looks import Captions, Music, ThumbnailParams, Transition
 from videojob_api.story.scenes import AssetRef, Background, SceneManifest
-from videojob_worker.compose import encoding, gates, marks, measuring, motion, picture, sound, thumbnail
+from videojob_worker.base.process import Finished
+from videojob_worker.compose import encoding, gates, marks, motion, picture, sound, thumbnail
 from videojob_worker.compose.film import Film
 from videojob_worker.compose.fonts import book
 from videojob_worker.compose.making import Piece
@@ -57,6 +59,15 @@ def made(
     one.make(folder, one.pieces, lambda _done, _total: None, heard, workers=2)
     one.join(folder, lambda piece: folder / piece.name, sound_file, folder / name)
     return folder / name
+
+
+def done(argv: Sequence[str], _doing: str, on_line: Callable[[str], None] | None = None) -> Finished:
+    """FFmpeg, to a good end."""
+    finished = run(list(argv))
+    assert finished.code == 0, finished.stderr
+    for line in finished.stdout.decode().splitlines() if on_line is not None else ():
+        on_line(line)
+    return finished
 
 
 def psnr(a: NDArray[Any], b: NDArray[Any]) -> float:
@@ -298,10 +309,9 @@ def test_sound_picture_gates_thumbnail_and_mark(pictures: Path) -> None:
     spoken_lufs = sound.integrated(run(sound.loudness("ffmpeg", voice)).stderr)
     bed = sound.Bed(out / "m.wav", lufs, Music(uri="store://stock/m.mp3"), spoken_lufs)
     sound.lay(one, sound.passages(one, lambda _: voice), out / "all.wav", bed)
-    encoded, listener = run(encoding.sound("ffmpeg", out / "all.wav", out / "all.m4a")), measuring.Listener()
-    assert encoded.code == 0, encoded.stderr
-    for line in encoded.stdout.decode().splitlines():
-        listener.feed(line)
+    measured = sound.compressed("ffmpeg", out / "all.wav", out / "all.m4a", one.duration_ms, done)
+    assert measured.silence_ms is not None
+    assert measured.lufs is not None
     dark: dict[str, int] = {}
     path = made(film(one, pictures), out, sound_file=out / "all.m4a", dark=dark)
     marks.mark(path)
@@ -313,7 +323,7 @@ def test_sound_picture_gates_thumbnail_and_mark(pictures: Path) -> None:
     audio_ms, black = round(float(streams["audio"]["duration"]) * 1000), sum(dark.values())
     found = gates.Measured(
         int(streams["video"]["nb_frames"]), round(float(streams["video"]["duration"]) * 1000), audio_ms,
-        black * 1000 // 30, listener.silence_ms(audio_ms), sound.integrated(encoded.stderr), marks.read(path),
+        black * 1000 // 30, measured.silence_ms, measured.lufs, marks.read(path),
     )  # fmt: skip
     wanted = gates.Wanted(one.total_frames, 30, narrated=True, lufs=spoken_lufs)
     assert gates.problems(wanted, found) == ()

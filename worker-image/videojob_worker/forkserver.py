@@ -32,6 +32,13 @@ MESSAGE_BYTES = 64 * 1024
 _PDEATHSIG = 1
 """prctl(2): a signal for us when our parent dies."""
 
+SOON: dict[str, tuple[str, ...]] = {
+    "story": ("scenes", "audio", "images", "layout", "compose", "join", "thumbnail", "finalize"),
+    "avatar": ("upload", "speak", "detect", "matte", "animate", "finish", "deliver"),
+    "transcode": ("ingest", "transcode", "verify", "commit"),
+}
+"""Stages of each kind of work whose modules can be loaded before its document is there."""
+
 Main = Callable[[list[str]], int]
 """What a process runs: from its arguments to its exit code."""
 Load = Callable[[list[str]], None]
@@ -166,12 +173,16 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def command(_: argparse.Namespace) -> int:
+def command(arguments: argparse.Namespace) -> int:
     """`forkserver`: its exit code."""
     control = socket.socket(fileno=os.dup(sys.stdin.fileno()))
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a device
         os.dup2(nothing.fileno(), sys.stdin.fileno())
     worker = importlib.import_module("videojob_worker.__main__")
+    for name in arguments.soon:
+        for kind in SOON[name]:
+            with suppress(ImportError):  # whose stage it is will tell
+                importlib.import_module(f"videojob_worker.stages.{kind}")
     ForkServer(control, worker.main, running.load).serve()
     return int(ExitCode.OK)
 
@@ -180,5 +191,12 @@ def add_subcommands(subparsers: argparse._SubParsersAction[argparse.ArgumentPars
     """Add `forkserver` to the worker's command line; its `func` goes from the parsed arguments to the exit code."""
     parser = subparsers.add_parser(
         "forkserver", help="start containers' processes for whoever holds the socket that is stdin"
+    )
+    parser.add_argument(
+        "--soon",
+        action="append",
+        choices=SOON,
+        default=[],
+        help="kind of work that will be asked for: load its stages now",
     )
     parser.set_defaults(func=command)

@@ -7,13 +7,20 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from videojob_api.exits import ExitCode
+from videojob_api.stages import KINDS
+from videojob_api.v1alpha1 import VideoJobSpec, VideoJobStatus
+from videojob_cli import forked
+from videojob_cli.embedded import Embedded
 from videojob_cli.forked import Forked, ForkServer
+from videojob_operator.decide.world import VideoJobView
+from videojob_worker.forkserver import SOON
 from workbench import Workbench
 
 TELLING = """
@@ -136,3 +143,46 @@ def test_a_container_is_worked_as_by_its_command_line(tmp_path: Path) -> None:
     finally:
         server.close()
     assert b"found no outputs of verify" in (bench.root / "message").read_bytes()
+
+
+SPECS: dict[str, dict[str, Any]] = {
+    "story": {"scenes": [{"text": "One night."}]},
+    "avatar": {"image": {"uri": "store://stock/p.png"}, "speech": {"text": "Good evening."}},
+    "transcode": {"source": {"uri": "store://stock/a.mp4"}},
+}
+
+
+@pytest.mark.parametrize("kind", SPECS)
+def test_what_is_loaded_ahead_is_what_such_work_runs(kind: str) -> None:
+    """No more and no less than what is planned."""
+    view = VideoJobView(
+        "default",
+        "one",
+        "uid-1",
+        1,
+        datetime.now(UTC),
+        VideoJobSpec.model_validate({kind: SPECS[kind]}),
+        VideoJobStatus(),
+    )
+    seen: list[VideoJobView] = []
+
+    def launch(_wanted: Any, _news: Any) -> Any:
+        raise InterruptedError
+
+    embedded = Embedded(launch, capacity=dict.fromkeys(("cpu", "yolo", "birefnet", "avatar"), 1), changed=seen.append)
+    embedded.add(view)
+    with pytest.raises(InterruptedError):
+        embedded.run()
+    plan = seen[-1].status.plan
+    assert plan is not None
+    assert {KINDS[name].stage for name in SOON[kind]} == {stage for group in plan.groups for stage in group.stages}
+
+
+def test_the_server_loads_what_the_manifest_seems_to_want(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when a word elsewhere misleads it; a manifest that is not there is the command's to complain of."""
+    (tmp_path / "job.yaml").write_text("spec:\n  transcode: {}  # not a story\n")
+    began: list[tuple[str, ...]] = []
+    monkeypatch.setattr(forked, "ForkServer", began.append)
+    monkeypatch.setattr(forked, "_begun", [])
+    forked.begin([str(tmp_path / "job.yaml"), str(tmp_path / "none.yaml"), "--verbose"])
+    assert began == [(*forked.COMMAND, "--soon=story", "--soon=transcode")]

@@ -36,10 +36,7 @@ def test_a_thumbnail_has_the_videos_size_a_bar_and_the_real_title(tmp_path: Path
     white = Image.new("RGB", (1080, 1920), "#FFFFFF")
     setter = Typesetter(FontBook([tmp_path]))
     story, target = manifest([scene("", 30)], size=(1080, 1920)), tmp_path / "t.jpg"
-    assert thumbnail.make(white, ThumbnailParams(), story, setter, target, title="The tower") == (
-        1080,
-        1920,
-    )
+    thumbnail.make(white, ThumbnailParams(), story, setter, target, title="The tower")
     with Image.open(target) as made:
         assert (made.format, made.size) == ("JPEG", (1080, 1920))
         pixels = np.asarray(made.convert("L"))
@@ -62,6 +59,25 @@ def test_another_title_is_another_picture_and_none_is_no_bar(tmp_path: Path) -> 
         made.append((tmp_path / "t.jpg").read_bytes())
         assert Image.open(tmp_path / "t.jpg").size == (640, 360)
     assert len(set(made)) == 4
+
+
+def test_whatever_shapes_a_thumbnail_is_in_its_name(tmp_path: Path) -> None:
+    """And nothing else is: without a bar the title is no matter."""
+    setter = Typesetter(FontBook([tmp_path]))
+
+    def name(frame: str = "f", title: str = "The tower", **look: Any) -> str:
+        return thumbnail.key(frame, ThumbnailParams(**look), title, "en", setter)
+
+    others = [
+        name("g"),
+        name(title="The sea"),
+        name(quality=80),
+        name(width=640, height=360),
+        name(title_overlay=False),
+    ]
+    assert len({name(), *others}) == 6
+    assert name() == name()
+    assert name(title_overlay=False) == name(title="The sea", title_overlay=False)
 
 
 # ---------------------------------------------------------------- the mark

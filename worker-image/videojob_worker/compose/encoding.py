@@ -131,12 +131,19 @@ def tied(program: str, listing: Path, target: Path, fps: int) -> list[str]:
 
 
 def sound(program: str, source: Path, target: Path) -> list[str]:
-    """The laid sound, PCM, to AAC once, and measured as it passes."""
+    """The laid sound, PCM, to AAC once."""
     return [
-        program, "-hide_banner", "-nostdin", "-nostats", "-v", "info",
-        "-f", "wav", "-protocol_whitelist", "file", "-i", file(source), *_PLAIN, "-af", LISTENING,
+        *_head(program), "-f", "wav", "-protocol_whitelist", "file", "-i", file(source), *_PLAIN,
         "-c:a", "aac", "-aac_coder", "fast", "-b:a", AUDIO_BITRATE, "-ac", "2", "-ar", str(SAMPLE_RATE), "-flags:a", "+bitexact",
         "-f", "mp4", file(target),
+    ]  # fmt: skip
+
+
+def listening(program: str, source: Path) -> list[str]:
+    """Measure the laid sound: silences are told on standard output, the loudness at the end of standard error."""
+    return [
+        program, "-hide_banner", "-nostdin", "-nostats", "-v", "info", "-f", "wav", "-protocol_whitelist", "file",
+        "-i", file(source), "-af", LISTENING, "-f", "null", "-",
     ]  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from videojob_api.contract import content_key
 from videojob_api.story.scenes import Scene, SceneManifest
 from videojob_api.story.segments import Segment, segment_key, segments
 
@@ -81,6 +82,15 @@ class Film:
     def _key(self, segment: Segment) -> str:
         faces = sorted({face for scene in self.shown(segment) for face in self._faces(scene)})
         return segment_key(self.manifest, segment, PIECE_VERSION, {**self.code.dump(), "fonts": faces})
+
+    def still_key(self, frame: int) -> str:
+        """What a frame of the film is called by all that is seen in it."""
+        segment = self._at(frame)
+        return content_key("still", PIECE_VERSION, {"frame": frame - segment.start_frame}, (self._key(segment),))
+
+    def _at(self, frame: int) -> Segment:
+        """The segment that has a frame."""
+        return next(one for one in segments(self.manifest) if frame < one.start_frame + one.frames)
 
     def _faces(self, scene: Scene) -> list[str]:
         """Digests of the fonts whose letters are seen in a scene."""
@@ -184,7 +194,7 @@ class Film:
 
         Raises Permanent for a background that cannot be read.
         """
-        segment = next(one for one in segments(self.manifest) if frame < one.start_frame + one.frames)
+        segment = self._at(frame)
         seen, at = Seen(Frame.blank(self.manifest.width, self.manifest.height)), frame - segment.start_frame
         self._draw(segment, folder / "still", seen, lambda _: None, range(at, at + 1))
         return to_rgb(seen.frame.planes)

@@ -9,18 +9,23 @@ from __future__ import annotations
 import re
 import wave
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from videojob_api.contract import content_key
+from videojob_api.contract import Measured, content_key
 from videojob_api.story.looks import SAMPLE_RATE, Music
 from videojob_api.story.scenes import SceneManifest, Speech
 
 from ..base.errors import Recoverable
+from ..base.process import Finished
+from . import encoding
 from .gates import QUIET_LUFS
+from .measuring import Listener
 
 SOUND_VERSION = 2
 """Raise it when the same key would give another sound."""
@@ -155,6 +160,26 @@ def _joined(spoken: Sequence[Passage]) -> list[tuple[int, int]]:
         else:
             found.append((passage.start, passage.end))
     return found
+
+
+class Done(Protocol):
+    """Runs FFmpeg to a good end; `on_line` hears what it prints. May be called from several threads at once."""
+
+    def __call__(self, argv: Sequence[str], doing: str, on_line: Callable[[str], None] | None = None) -> Finished:
+        """Run it. Raises when it fails, with what it was `doing`."""
+
+
+def compressed(program: str, laid: Path, target: Path, duration_ms: int, done: Done) -> Measured:
+    """Write the laid sound as AAC, and measure it meanwhile: each keeps a core busy, and neither needs the other.
+
+    Raises what `done` raises.
+    """
+    listener = Listener()
+    with ThreadPoolExecutor(1, thread_name_prefix="listen") as beside:
+        heard = beside.submit(done, encoding.listening(program, laid), "measuring the sound", listener.feed)
+        done(encoding.sound(program, laid, target), "encoding the sound")
+        loud = integrated(heard.result().stderr)
+    return Measured(silence_ms=listener.silence_ms(duration_ms), lufs=loud)
 
 
 def _linear(decibels: float) -> float:

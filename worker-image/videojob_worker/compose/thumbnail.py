@@ -6,15 +6,19 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from videojob_api.contract import content_key
 from videojob_api.story.looks import ThumbnailParams
 from videojob_api.story.scenes import SceneManifest
 
 from . import marks
+from .fonts import Face
 from .text import Span, Style, Typesetter
 
 BAR, LETTERS, BAR_ALPHA = 200, 48, 180
 """Height of the bar and of its letters in pixels of a picture 1080 wide or high, and how dark the bar is of 255."""
 MAX_LINES = 3
+VERSION = 1
+"""Raise it when the same key would give another picture."""
 
 
 def uncaptioned(manifest: SceneManifest) -> SceneManifest:
@@ -27,6 +31,19 @@ def moment_ms(look: ThumbnailParams, duration_ms: int) -> int:
     return look.at_ms if look.at_ms < duration_ms else duration_ms // 2
 
 
+def key(frame: str, look: ThumbnailParams, title: str, language: str, setter: Typesetter) -> str:
+    """What a thumbnail is called by all that shapes it; `frame` is what the film calls the frame."""
+    words = title.strip() if look.title_overlay else ""
+    faces = sorted({run.face.digest for run in setter.fonts.runs(words, _chain(language, setter))})
+    asked = {**look.dump(), "title": words, "language": language, "fonts": faces}
+    return content_key("thumbnail", VERSION, asked, (frame,))
+
+
+def size_of(look: ThumbnailParams, manifest: SceneManifest) -> tuple[int, int]:
+    """Width and height in pixels: those asked for, or the film's."""
+    return look.width or manifest.width, look.height or manifest.height
+
+
 def make(
     picture: Image.Image,
     look: ThumbnailParams,
@@ -35,20 +52,23 @@ def make(
     target: Path,
     *,
     title: str,
-) -> tuple[int, int]:
-    """Draw the thumbnail of a frame, RGB; answers its size in pixels. It bears the mark of synthetic media."""
-    size = (look.width or picture.width, look.height or picture.height)
+) -> None:
+    """Draw the thumbnail of a frame, RGB. It bears the mark of synthetic media."""
+    size = size_of(look, manifest)
     if picture.size != size:
         picture = picture.resize(size, Image.Resampling.LANCZOS)
     if look.title_overlay and title.strip():
         picture = _titled(picture, title.strip(), manifest.language, setter)
     picture.save(target, "JPEG", quality=look.quality, xmp=marks.packet(), optimize=True)
-    return size
+
+
+def _chain(language: str, setter: Typesetter) -> tuple[Face, ...]:
+    return setter.fonts.chain("Arial-Bold", language)
 
 
 def _titled(picture: Image.Image, title: str, language: str, setter: Typesetter) -> Image.Image:
     ratio = min(picture.size) / 1080
-    style = Style(setter.fonts.chain("Arial-Bold", language), max(8, round(LETTERS * ratio)), rim=None)
+    style = Style(_chain(language, setter), max(8, round(LETTERS * ratio)), rim=None)
     lines = setter.wrap(title, style, picture.width * 0.9)
     if len(lines) > MAX_LINES:
         lines = [*lines[: MAX_LINES - 1], lines[MAX_LINES - 1].rstrip(" .,") + "..."]

@@ -6,6 +6,7 @@ As a fan-out one work item is one piece; in one pod the stage draws all of them,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from ..base.errors import BadConfig
 from ..compose.film import Film
 from ..compose.making import Piece
 from ..storage import files
-from ..storage.records import stored
+from ..storage.records import READERS, stored
 from .context import Context
 from .filming import listed_pieces, manifest_of, pieces_of
 from .kept import Kept
@@ -68,24 +69,23 @@ def _all(context: Context, films: Sequence[Film]) -> StageResult:
     working.mkdir(exist_ok=True)
     pieces = {piece.key: piece for whole in films for piece in whole.pieces}
     there = _left(working, pieces)
-    for piece in pieces.values():
-        taken = _brought(context, piece, working) if piece.key not in there else None
-        if taken is not None:
-            there[piece.key] = taken
-    wanted = [piece for piece in pieces.values() if piece.key not in there]
+    missing, shelf = [piece for piece in pieces.values() if piece.key not in there], Kept(context, PIECE_PARTS)
+    known = [piece for piece in missing if shelf.known(piece.key)]
 
     def made(file: StageFile) -> None:
         key = Path(file.path).stem
         (working / f"{key}.json").write_bytes(canonical_json(file.dump()))
         there[key] = file
 
-    left, told = {piece.key for piece in wanted}, 0
-    for whole in films:
-        own = [piece for piece in {piece.key: piece for piece in whole.pieces}.values() if piece.key in left]
-        part = (told, len(own), max(1, len(wanted)))
-        _draw(context, whole, own, working, context.document.limits.threads, made, part=part)
-        left -= {piece.key for piece in own}
-        told += len(own)
+    # What is there is brought while the others are drawn; what turns out not to be as its record says is drawn behind them.
+    with ThreadPoolExecutor(READERS, thread_name_prefix="bring") as pool:
+        brought = pool.map(lambda piece: _brought(context, piece, working), known)
+        wanted = {piece.key for piece in missing} - {piece.key for piece in known}
+        _draw_all(context, films, wanted, working, made)
+        there |= {piece.key: file for piece, file in zip(known, brought, strict=True) if file is not None}
+    broken = {piece.key for piece in known} - there.keys()
+    _draw_all(context, films, broken, working, made)
+    drawn = len(wanted) + len(broken)
     count = len(films[0].pieces) if len(films) == 1 else len(pieces)
     for piece in pieces.values():
         (working / piece.name).rename(context.staging / piece.name)
@@ -93,9 +93,26 @@ def _all(context: Context, films: Sequence[Film]) -> StageResult:
     return StageResult(
         kind=context.kind.kind,
         parts=tuple(there[key] for key in pieces),
-        message=f"{len(wanted)} of {count} pieces drawn",
+        message=f"{drawn} of {count} pieces drawn",
         story=StoryStatus(pieces=count, pieces_made=sum(not part.brought for part in there.values())),
     )
+
+
+def _draw_all(
+    context: Context,
+    films: Sequence[Film],
+    wanted: set[str] | frozenset[str],
+    folder: Path,
+    made: Callable[[StageFile], None],
+) -> None:
+    """Draw the pieces of these keys; one that several films show is drawn with the first of them."""
+    left, told = set(wanted), 0
+    for whole in films:
+        own = [piece for piece in {piece.key: piece for piece in whole.pieces}.values() if piece.key in left]
+        part = (told, len(own), max(1, len(wanted)))
+        _draw(context, whole, own, folder, context.document.limits.threads, made, part=part)
+        left -= {piece.key for piece in own}
+        told += len(own)
 
 
 def _left(working: Path, pieces: Mapping[str, Piece]) -> dict[str, StageFile]:

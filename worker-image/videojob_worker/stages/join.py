@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from videojob_api.contract import Measured, StageResult, canonical_json
+from videojob_api.contract import Measured, StageFile, StageResult, canonical_json
 from videojob_api.keeping import SOUND_PARTS
 from videojob_api.manifest import ManifestPiece
 from videojob_api.story import looks
@@ -18,7 +19,7 @@ from videojob_api.v1alpha1.status import OutputStatus
 from videojob_api.v1alpha1.story_status import StoryStatus
 
 from ..base.errors import BadConfig, Recoverable
-from ..compose import captions, encoding, gates, marks, measuring, sound
+from ..compose import captions, encoding, gates, marks, sound
 from ..compose.film import Film
 from ..compose.fonts import book
 from ..compose.text import Typesetter
@@ -81,7 +82,10 @@ def _take(
     marks.mark(target)
     told(60, "Measuring the film")
     dark = sum(pieces.black[key] for key in keys)
-    found = _measured(context, target, heard, dark * 1000 // manifest.fps)
+    with ThreadPoolExecutor(1, thread_name_prefix="digest") as beside:  # both only read it
+        vouched = beside.submit(stored, target)
+        found = _measured(context, target, heard, dark * 1000 // manifest.fps)
+        made = vouched.result()
     wrong = gates.problems(wanted(manifest, lufs), found)
     if wrong:
         which = f"the film of variant {take}" if take else "the film"
@@ -89,7 +93,7 @@ def _take(
         raise Recoverable(
             "VerifyFailed", text, hint="look at debug/ for the commands, and at the pictures and voices used"
         )
-    files = [_film(context, manifest, take, found), *_captions(context, manifest, take)]
+    files = [_film(context, manifest, take, found, made), *_captions(context, manifest, take)]
     return _Made(files, _listed(whole, pieces, take), found.video_ms)
 
 
@@ -124,9 +128,8 @@ def wanted(manifest: SceneManifest, lufs: int) -> gates.Wanted:
     return gates.Wanted(manifest.total_frames, manifest.fps, narrated=spoken_ms > 0, lufs=lufs if telling else None)
 
 
-def _film(context: Context, manifest: SceneManifest, take: str, found: gates.Measured) -> OutputStatus:
+def _film(context: Context, manifest: SceneManifest, take: str, found: gates.Measured, made: StageFile) -> OutputStatus:
     path = context.staging / film_file(take)
-    made = stored(path)
     return output(
         context, named(FILM, take), "video/mp4", made, (manifest.width, manifest.height), "h264", audio_codec="aac",
         duration_ms=found.video_ms, frame_rate=f"{manifest.fps}/1", synthetic=marked(path, named(FILM, take)),
@@ -182,10 +185,7 @@ def _sound(context: Context, manifest: SceneManifest, lufs: int, at: Studio) -> 
 
     bed = _bed(manifest, lufs, tune, folder / "music.wav", at) if tune is not None else None
     sound.lay(manifest, sound.passages(manifest, locate), raw, bed)
-    listener = measuring.Listener()
-    done = at.done(encoding.sound(tools.ffmpeg(), raw, folder / SOUND_FILE), "encoding the sound", listener.feed)
-    silence_ms = listener.silence_ms(manifest.duration_ms)
-    measured = Measured(silence_ms=silence_ms, lufs=sound.integrated(done.stderr))
+    measured = sound.compressed(tools.ffmpeg(), raw, folder / SOUND_FILE, manifest.duration_ms, at.done)
     record = stored(folder / SOUND_FILE).model_copy(update={"measured": measured})
     place = kept.keep(key, StageResult(kind=SOUND_PARTS, parts=(record,)), folder)
     return Heard(place / SOUND_FILE, measured)

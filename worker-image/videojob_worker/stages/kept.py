@@ -76,6 +76,18 @@ class Kept:
             files.remove(folder)
         return record is not None and self._owned(key, record, folder)
 
+    def known(self, key: str) -> bool:
+        """Whether another VideoJob's entry is there and young enough; whether it is whole shows when it is brought."""
+        if self._shared is None:
+            return False
+        try:
+            name = self._name(key)
+            return self._shared.record(self._kind, name) is not None and not self._old(
+                self._shared.entry(self._kind, name)
+            )
+        except OSError:
+            return False
+
     def bring(self, key: str, folder: Path) -> StageResult | None:
         """Copy the files of another VideoJob's entry into a folder; None when it is not there, too old or not as it says."""
         if self._shared is None:

@@ -32,9 +32,11 @@ def run(context: Context) -> StageResult:
     params = context.params
     if not isinstance(params, LayoutParams):
         raise BadConfig("BadDocument", "stage layout got another stage's params")
-    build = tools.version(context.tool)
     bad: dict[AssetRef | None, str | None] = {}
-    each = {name: _laid(context, params, name, bad) for name in (MAIN, *(params.takes or ()))}
+    with ThreadPoolExecutor(1) as beside:  # a program takes longer to load than to say its version
+        asked = beside.submit(tools.version, context.tool)
+        each = {name: _laid(context, params, name, bad) for name in (MAIN, *(params.takes or ()))}
+        build = asked.result()
     films = {name: film(context, manifest, params.encoding, build=build) for name, (manifest, _) in each.items()}
     keys = {name: [piece.key for piece in drawn.pieces] for name, drawn in films.items()}
     parts = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,6 +16,8 @@ from . import files
 
 STAGE_FILE = "stage.json"
 """Written last: a folder without it holds nothing that counts."""
+READERS = min(4, os.cpu_count() or 1)
+"""So many files are read at a time where many are: digests are computed beside each other."""
 
 
 def written(result: StageResult) -> bytes:
@@ -44,9 +48,14 @@ def members(result: StageResult) -> tuple[OutputStatus | StageFile, ...]:
 
 def intact(folder: Path, result: StageResult) -> bool:
     """Whether every file the record names lies in the folder with the recorded size and digest."""
-    for output in members(result):
-        if Path(output.path).name != output.path:
-            return False
-        if not files.matches(folder / output.path, output.size_bytes, output.sha256):
-            return False
-    return True
+    outputs = members(result)
+    if any(Path(output.path).name != output.path for output in outputs):
+        return False
+
+    def there(output: OutputStatus | StageFile) -> bool:
+        return files.matches(folder / output.path, output.size_bytes, output.sha256)
+
+    if len(outputs) == 1:
+        return there(outputs[0])
+    with ThreadPoolExecutor(READERS, thread_name_prefix="digest") as pool:
+        return all(pool.map(there, outputs))
