@@ -46,6 +46,17 @@ def test_dust_goes_and_holes_close_only_with_smoothing() -> None:
     assert (rough[6, 6], rough[100, 100]) == pytest.approx((1, 0), abs=0.02)
 
 
+def test_a_hole_closes_only_when_it_is_small_and_has_no_way_out() -> None:
+    """Between an arm and the body there is background; so there is in a notch at the edge of the picture."""
+    alpha = np.zeros((SIZE, SIZE), np.float32)
+    alpha[40:, 20:180] = 1
+    alpha[90:96, 60:66] = 0  # a mistake
+    alpha[120:160, 100:140] = 0  # a way to look through
+    alpha[194:, 60:66] = 0  # open to the picture's lower edge
+    made = refine(np.full((SIZE, SIZE, 3), 90, np.uint8), alpha, edges=False, doubts=False)
+    assert (made[93, 63], made[140, 120], made[198, 63]) == pytest.approx((1, 0, 0), abs=0.05)
+
+
 @pytest.mark.parametrize(("padding", "radius"), [(6, 66), (-6, 54), (0, 60)])
 def test_padding_grows_the_mask_and_below_zero_eats_it(padding: int, radius: int) -> None:
     made = refine(figure(disc(60)), disc(60), padding=padding, edges=False, doubts=False)

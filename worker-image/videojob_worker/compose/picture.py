@@ -72,7 +72,8 @@ def _plain(opened: ImageFile, ground: str | None) -> Image.Image:
     alpha = picture.convert("RGBA").getchannel("A") if has_alpha else None
     if isinstance(profile, bytes) and picture.mode in {"RGB", "CMYK", "L"}:
         picture = _to_srgb(picture, profile)
-    picture = picture.convert("RGB")
+    if picture.mode != "RGB":
+        picture = picture.convert("RGB")
     if alpha is not None and ground is None:
         picture.putalpha(alpha)
     elif alpha is not None:

@@ -127,14 +127,21 @@ def _cleaned(alpha: Alpha, reach: int) -> Alpha:
     if not keep[1:].all():
         near = cv2.dilate(np.take(keep, labels), np.ones((reach, reach), np.uint8))
         made *= near  # haze round the dust goes with it, haze round the person stays
-    _, labels, facts, _ = cv2.connectedComponentsWithStats(1 - solid, connectivity=4)
-    height, width = alpha.shape
-    left, top, across, up, area = facts.T
-    holes = (left > 0) & (top > 0) & (left + across < width) & (top + up < height) & (area < least)
-    for label in np.flatnonzero(holes).tolist():
-        here = (slice(top[label], top[label] + up[label]), slice(left[label], left[label] + across[label]))
-        made[here][labels[here] == label] = 1.0
+    enclosed = _enclosed(solid)
+    part = areas.around(enclosed, 0)
+    if part is not None:
+        _, labels, facts, _ = cv2.connectedComponentsWithStats(enclosed[part], connectivity=4)
+        small = facts[:, cv2.CC_STAT_AREA] < least
+        small[0] = False
+        np.copyto(made[part], np.float32(1), where=small[labels])
     return made
+
+
+def _enclosed(solid: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What is not solid and has no way to the picture's edge."""
+    walled = cv2.copyMakeBorder(solid, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    cv2.floodFill(walled, None, (0, 0), 1)
+    return cast("NDArray[np.uint8]", cv2.bitwise_xor(walled[1:-1, 1:-1], 1))
 
 
 def _guided(picture: Picture, alpha: Alpha, step: int, reach: int) -> Alpha:
@@ -232,4 +239,6 @@ def cut_out(picture: Picture, alpha: Alpha) -> CutOut:
     part = areas.around(half, wide)
     if part is not None:
         own_colours(colours[part], picture[part], alpha[part], half[part], wide)
-    return cast("CutOut", cv2.merge([*cv2.split(colours), cv2.convertScaleAbs(alpha, alpha=255)]))
+    made = np.empty((*alpha.shape, 4), np.uint8)
+    cv2.mixChannels([colours, cv2.convertScaleAbs(alpha, alpha=255)], [made], [0, 0, 1, 1, 2, 2, 3, 3])
+    return made
