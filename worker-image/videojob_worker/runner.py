@@ -85,6 +85,8 @@ def load(settings: Settings) -> None:
         for container in document.containers():
             for item in documents.work(document, container):
                 _module(item)
+                if item.task.online:  # whoever holds a provider's slot is not to load it then
+                    importlib.import_module("videojob_worker.net.exchange")
 
 
 def _module(item: Work) -> Callable[[Context], StageResult]:
