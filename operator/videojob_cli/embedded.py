@@ -256,7 +256,7 @@ class Embedded:
         )
         changed = False
         for request in answer.granted:
-            given = Grant(request.group, request.attempt, request.slot, request.count)
+            given = Grant(request.group, request.attempt, request.slot, request.count, request.also)
             self._entries[request.uid].grants[request.group] = given
             changed = True
         slots = dict(self._capacity)
@@ -274,6 +274,7 @@ def _slots(uid: str, entry: _Entry) -> Iterator[LiveSlot]:
     for view in (job.view() for job in entry.jobs.values()):
         if view.slot is not None and live(view):
             count = max(view.parallelism, promised.pop(view.group, 0))
-            yield LiveSlot(uid, view.slot, count, entry.view.namespace)
+            yield LiveSlot(uid, view.slot, count, entry.view.namespace, view.also)
     for group, count in promised.items():
-        yield LiveSlot(uid, entry.grants[group].slot, count, entry.view.namespace)
+        given = entry.grants[group]
+        yield LiveSlot(uid, given.slot, count, entry.view.namespace, given.also)

@@ -143,6 +143,7 @@ class LocalJob:
                 attempt=self.action.document.attempt,
                 created=self._created,
                 slot=self.action.slot,
+                also=self.action.also,
                 finished=finished,
                 finished_at=self._finished_at,
                 pods=(pod,),

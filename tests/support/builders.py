@@ -285,7 +285,7 @@ class Scene:
         assert action.name not in {job.name for job in self.seen.jobs}, f"{action.name} is created twice"
         doc = action.document
         view = JobView(
-            action.name, f"uid-{action.name}", doc.group, doc.attempt, self.seen.now, action.slot,
+            action.name, f"uid-{action.name}", doc.group, doc.attempt, self.seen.now, action.slot, action.also,
             parallelism=action.parallelism, completions=action.completions,
         )  # fmt: skip
         self.set(jobs=(*self.seen.jobs, view))

@@ -21,6 +21,7 @@ from simworker import Worker, item_of
 from videojob_api import names
 from videojob_api.fanout import read_indexes, write_indexes
 from videojob_api.v1alpha1 import VideoJobStatus
+from videojob_operator.cluster.observe import also_of
 from videojob_operator.decide.world import ContainerView, JobView, PodView, VideoJobView
 
 TALLY: Counter[str] = Counter()
@@ -141,7 +142,7 @@ class Cluster(Worker):
             view = JobView(
                 name=name, uid=f"job-{next(self._numbers)}", group=labels[names.LABEL_GROUP],
                 attempt=int(labels[names.LABEL_ATTEMPT]), created=self.now, slot=labels.get(names.LABEL_SLOT),
-                parallelism=manifest["spec"]["parallelism"],
+                also=also_of(labels), parallelism=manifest["spec"]["parallelism"],
                 completions=manifest["spec"]["completions"] if "completionMode" in manifest["spec"] else None,
             )  # fmt: skip
             self.created.append(name)

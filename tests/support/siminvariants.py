@@ -27,7 +27,7 @@ def check(cluster: Cluster, queues: Mapping[str, VideoQueueSpec]) -> list[str]:
     for name, spec in queues.items():
         mine = [(stored, view) for stored, view in alive if queue_of(stored) == name and view.slot is not None]
         for slot in (*spec.slots, Slot(name=names.CACHE_SLOT, capacity=CACHE_CAPACITY)):
-            used = sum(view.parallelism for _, view in mine if view.slot == slot.name)
+            used = sum(view.parallelism for _, view in mine if slot.name in view.slots)
             if used > slot.capacity:
                 broken.append(f"I7: {used} slots are held of class {slot.name} of {name}, capacity {slot.capacity}")
         homes = [cluster.objects["videojob", stored.owner].value.namespace for stored, _ in mine]

@@ -185,7 +185,7 @@ class Operator:
             load=self._load_of(uid),
             profiles=BUILTINS,
             grants=tuple(
-                Grant(one.group, one.attempt, one.slot, one.count)
+                Grant(one.group, one.attempt, one.slot, one.count, one.also)
                 for (of, _), one in self.reserved.items()
                 if of == uid
             ),
@@ -337,12 +337,13 @@ class Operator:
                 view.slot,
                 max(view.parallelism, promised.get((uid, view.group, view.attempt), 0)),
                 self._namespace(uid),
+                view.also,
             )
             for uid in sorted({stored.owner for stored in self.cache.values()})
             for view in self.job_views(uid)
             if view.slot is not None and live(view) and queue_of(self.cache["job", view.name]) == name
         ]
-        held += [LiveSlot(r.uid, r.slot, r.count, r.namespace) for r in mine if not r.held]
+        held += [LiveSlot(r.uid, r.slot, r.count, r.namespace, r.also) for r in mine if not r.held]
         requests = tuple(r for one, r in self.requests.items() if one not in self.reserved and r.queue == name)
         view = QueueView(
             name,

@@ -72,7 +72,8 @@ def check_grants(view: QueueView, answer: Grants) -> list[str]:
         return [f"{view.name} is paused and starts {request.uid}" for request in answer.granted]
     started = [(r.slot, r.namespace) for r in answer.granted if not r.held]
     held = [(one.slot, one.namespace) for one in view.live] + started
-    taken = [(one.slot, one.count) for one in view.live] + [(r.slot, r.count - r.held) for r in answer.granted]
+    taken = [(slot, one.count) for one in view.live for slot in one.slots]
+    taken += [(slot, r.count - r.held) for r in answer.granted for slot in (r.slot, *r.also)]
     free = {slot: most - sum(count for of, count in taken if of == slot) for slot, most in view.capacity}
     broken = []
     for request in left:

@@ -1,4 +1,4 @@
-"""Which slot a Job holds: told by its labels or, once it was deleted, by those of its pods (A-006)."""
+"""Which slots a Job holds: told by its labels or, once it was deleted, by those of its pods (A-006)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from videojob_api import names
 
 from ..decide.job import ended, live
 from .api import Raw, metadata
-from .observe import job_view, pod_view
+from .observe import also_of, job_view, pod_view
 from .slots import Holder
 
 
@@ -22,8 +22,8 @@ def holding(job: Raw | None, pods: Sequence[Raw]) -> Raw | None:
 
 
 def holder_of(told: Raw, owner: str | None, *, job: Raw | None, pods: Sequence[Raw]) -> Holder | None:
-    """The slots of the class that a live Job or pod of ours names; None when it takes none. Without an owner the label names the
-    VideoJob.
+    """The slots of the classes that a live Job or pod of ours names; None when it takes none. Without an owner the label names
+    the VideoJob.
     """
     labels = metadata(told).get("labels") or {}
     slot = labels.get(names.LABEL_SLOT)
@@ -38,6 +38,7 @@ def holder_of(told: Raw, owner: str | None, *, job: Raw | None, pods: Sequence[R
         slot=str(slot),
         count=_count(job, pods),
         namespace=str(metadata(told).get("namespace", "")),
+        also=also_of(labels),
     )
 
 

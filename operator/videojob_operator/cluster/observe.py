@@ -119,6 +119,7 @@ def job_view(
         attempt=attempt,
         created=moment(meta.get("creationTimestamp")) or EPOCH,
         slot=_text(labels.get(names.LABEL_SLOT)),
+        also=also_of(labels),
         parallelism=_int(spec.get("parallelism"), 1),
         completions=_int(spec.get("completions"), 1) if spec.get("completionMode") == "Indexed" else None,
         completed=_text(_mapping(raw.get("status")).get("completedIndexes")) or "",
@@ -133,6 +134,11 @@ def job_view(
         blocked=blocked,
         version=str(meta.get("resourceVersion", "")),
     )
+
+
+def also_of(labels: Mapping[str, Any]) -> tuple[str, ...]:
+    """Slot classes that a Job holds besides its first one; none on Jobs of earlier versions."""
+    return tuple(dict.fromkeys(filter(None, (_text(labels.get(names.LABEL_ALSO_SLOTS)) or "").split("."))))
 
 
 def pod_view(raw: Raw) -> PodView:

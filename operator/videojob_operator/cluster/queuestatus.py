@@ -118,7 +118,7 @@ class QueueReports:
             slots=tuple(
                 SlotUse(
                     name=slot,
-                    used=sum(one.count for one in view.live if one.slot == slot),
+                    used=sum(one.count for one in view.live if slot in one.slots),
                     capacity=capacity,
                     waiting=sum(request.slot == slot and not request.held for request in view.requests),
                 )

@@ -21,7 +21,7 @@ Asker = tuple[str, str]
 
 @dataclass(frozen=True)
 class Holder:
-    """A live Job that holds a slot."""
+    """A live Job that holds slots of a class, and as many of each class in `also`."""
 
     queue: str
     uid: str
@@ -31,6 +31,7 @@ class Holder:
     slot: str
     count: int
     namespace: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Slots:
     def grants(self, uid: str) -> tuple[Grant, ...]:
         """The slots that the VideoJob's groups may use."""
         found = (self._granted.get((uid, group)) for group in self._groups.get(uid, ()))
-        return tuple(Grant(one.group, one.attempt, one.slot, one.count) for one in found if one is not None)
+        return tuple(Grant(one.group, one.attempt, one.slot, one.count, one.also) for one in found if one is not None)
 
     def waiting_message(self, uid: str) -> str | None:
         """What the queue says to the first group of a VideoJob that waits."""
@@ -140,7 +141,7 @@ class Slots:
         started = {(holder.uid, holder.group, holder.attempt) for holder in holders}
         promised = {(one.uid, one.group, one.attempt): one.count for one in self._granted.values() if one.held}
         reserved = [
-            LiveSlot(grant.uid, grant.slot, grant.count, grant.namespace)
+            LiveSlot(grant.uid, grant.slot, grant.count, grant.namespace, grant.also)
             for grant in self._granted.values()
             if grant.queue == name and (grant.uid, grant.group, grant.attempt) not in started
         ]
@@ -155,6 +156,7 @@ class Slots:
                         one.slot,
                         max(one.count, promised.get((one.uid, one.group, one.attempt), 0)),
                         one.namespace,
+                        one.also,
                     )
                     for one in holders
                 ),
@@ -178,7 +180,7 @@ class Slots:
         for request in grants.granted:
             asker = (request.uid, request.group)
             asked = self._requests.get(asker)
-            if asked is not None and replace(asked, count=request.count) == request:
+            if asked is not None and replace(asked, count=request.count, also=request.also) == request:
                 self._granted[asker] = request
                 self._waiting.pop(asker, None)
                 self._places.pop(asker, None)
@@ -218,8 +220,8 @@ class Slots:
         """Slots held by live Jobs, by queue and class."""
         counts: dict[tuple[str, str], int] = {}
         for holder in self._holders.values():
-            key = (holder.queue, holder.slot)
-            counts[key] = counts.get(key, 0) + holder.count
+            for slot in (holder.slot, *holder.also):
+                counts[holder.queue, slot] = counts.get((holder.queue, slot), 0) + holder.count
         return counts
 
 

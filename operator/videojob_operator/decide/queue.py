@@ -43,9 +43,10 @@ def grant(view: QueueView) -> Grants:
     running: dict[str, int] = {}
     shares: dict[tuple[str, str], int] = {}
     for live in view.live:
-        rooms.setdefault(live.slot, _Room(live.slot, 0)).taken += live.count
         running[live.namespace] = running.get(live.namespace, 0) + 1
-        shares[live.slot, live.namespace] = shares.get((live.slot, live.namespace), 0) + 1
+        for slot in live.slots:
+            rooms.setdefault(slot, _Room(slot, 0)).taken += live.count
+            shares[slot, live.namespace] = shares.get((slot, live.namespace), 0) + 1
     limits = dict(view.running)
     wanted: dict[tuple[str, str], int] = {}
     granted: list[SlotRequest] = []

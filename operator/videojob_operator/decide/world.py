@@ -62,6 +62,8 @@ class JobView:
     attempt: int
     created: datetime
     slot: str | None = None
+    also: tuple[str, ...] = ()
+    """Slot classes that it holds besides."""
     parallelism: int = 1
     """Most pods at once; each holds a slot."""
     completions: int | None = None
@@ -82,6 +84,11 @@ class JobView:
     """Why the Job controller cannot make the pod (quota, Pod Security), or the kubelet start it (a volume), in their words."""
     version: str = ""
     """Its resourceVersion."""
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Every slot class that it holds while it is live."""
+        return (self.slot, *self.also) if self.slot is not None else ()
 
 
 @dataclass(frozen=True)
@@ -175,6 +182,8 @@ class Grant:
     attempt: int
     slot: str
     count: int = 1
+    also: tuple[str, ...] = ()
+    """Slot classes that it may hold besides."""
 
 
 @dataclass(frozen=True)
@@ -266,6 +275,8 @@ class CreateJob:
     """Number of work items of a fan-out, which is one Indexed Job; None: one pod."""
     parallelism: int = 1
     """Work items at once, as many as slots were granted."""
+    also: tuple[str, ...] = ()
+    """Slot classes that it holds besides `slot`."""
 
 
 @dataclass(frozen=True)
@@ -355,6 +366,9 @@ class SlotRequest:
     """With how many it starts all the same; None: with no fewer than it wants."""
     held: int = 0
     """Slots that the attempt has already: a fan-out at work that wants as many as `count` in all."""
+    also: tuple[str, ...] = ()
+    """Classes that it would take a slot of besides, for what follows in the same pod, but never waits for: it gets all of them
+    or none. In a grant, those that it was given."""
 
 
 @dataclass(frozen=True)
@@ -391,12 +405,18 @@ class Plan:
 
 @dataclass(frozen=True)
 class LiveSlot:
-    """A slot in use by a live Job, or reserved for one about to be created."""
+    """What one Job holds that is live, or about to be created: slots of one class, and as many of each class in `also`."""
 
     uid: str
     slot: str
     count: int = 1
     namespace: str = ""
+    also: tuple[str, ...] = ()
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Every class that it holds."""
+        return (self.slot, *self.also)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ def labels(action: CreateJob) -> dict[str, str]:
             found[names.LABEL_EGRESS] = egress
     if action.slot is not None:
         found[names.LABEL_SLOT] = action.slot
+    if action.also:
+        found[names.LABEL_ALSO_SLOTS] = ".".join(action.also)
     return found
 
 

@@ -171,6 +171,10 @@ def test_labels_are_the_same_on_job_and_pod_and_valid_for_any_name() -> None:
     assert labels[names.LABEL_NAME][-1].isalnum()
     assert labels[names.LABEL_SLOT] == "cpu"
     assert names.LABEL_SLOT not in manifest(replace(given, slot=None))["metadata"]["labels"]
+    assert names.LABEL_ALSO_SLOTS not in labels
+    both = manifest(replace(given, also=("birefnet", "avatar")))
+    assert both["metadata"]["labels"][names.LABEL_ALSO_SLOTS] == "birefnet.avatar"
+    assert both["metadata"]["labels"] == both["spec"]["template"]["metadata"]["labels"]
 
 
 def test_a_document_above_32_kib_is_refused_with_the_remedy() -> None:
