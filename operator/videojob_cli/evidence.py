@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Protocol, TypeVar
@@ -76,11 +76,11 @@ class Preparation:
 
     def prepare(self) -> Prepared:
         """Raises CliError when something that is needed is gone, saying since when and what helps."""
-        at = self._attempt
         for old in (self._then, self._job):
             shutil.rmtree(old, ignore_errors=True)
         self._then.mkdir(parents=True)
         self._job.mkdir(parents=True)
+        at = self._attempt = self._where(self._attempt)
         document = self._document(at.group, at.number, at.container, at.index)
         tasks = _up_to(document.stages, at.kind)
         if not tasks:
@@ -128,6 +128,19 @@ class Preparation:
         except ValidationError as error:
             raise CliError(f"{path} in the store is not as agreed: {error.errors()[0]['msg']}.") from error
 
+    def _where(self, at: Attempt) -> Attempt:
+        """The attempt under the name that it ran by: that of the stage whose pod it may have shared, if only that has left
+        something.
+        """
+        row = KINDS.get(KINDS[at.kind].joins or "")
+        if row is None or self._keep(names.document_path(at.group, at.number, at.container)) is not None:
+            return at
+        group = next((stage.group for stage in self._status.stages if stage.name == row.stage), at.group)
+        if self._keep(names.document_path(group, at.number, at.container)) is None:
+            return at
+        shared = any(task.kind == at.kind for task in self._document(group, at.number, at.container).stages)
+        return replace(at, group=group) if shared else at
+
     def _document(self, group: str, number: int, container: str, index: int | None = None) -> TaskDocument:
         path = names.document_path(group, number, container, index)
         found = self._keep(path)
@@ -164,7 +177,8 @@ class Preparation:
                     f"the VideoJob again with `videojob retry {self._attempt.job.name} --from {row.name}`."
                 )
             container = recipes.containers(group.stages)[row.name]
-            earlier = self._document(row.group, row.attempt, container)
+            ran = self._where(Attempt(self._attempt.job, row.group, row.attempt, row.name, given.stage, container))
+            earlier = self._document(ran.group, row.attempt, container)
             before = _up_to(earlier.stages, given.stage)
             self._notes.append(f"the outputs of {row.name} are in the store no more: they are made anew here")
             return self._with_earlier((*before, *(task for task in tasks if task.kind not in {b.kind for b in before})))

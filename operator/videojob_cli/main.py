@@ -243,9 +243,10 @@ def queue_stats(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Print a queue's numbers as JSON: depth, dead letters, VideoJobs by status, how many end a minute."""
-    found = stats.statistics(connect(kubeconfig, context), queue, operator_namespace)
-    print(stats.table(found) if output is Form.TABLE else show.dump(found, output))
+    """Print a queue's numbers as JSON: depth, dead letters, VideoJobs by status, how many end a minute; as a table, slots too."""
+    status = stats.look(connect(kubeconfig, context), queue, operator_namespace)
+    found = stats.numbers(status)
+    print(f"{stats.table(found)}\n\n{stats.slots(status)}" if output is Form.TABLE else show.dump(found, output))
 
 
 @app.command()

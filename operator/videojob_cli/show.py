@@ -117,6 +117,20 @@ def _progress(stage: Json) -> str:
     return f"{stage.get('progress', 0)}%" + (f" ({parts})" if parts else "")
 
 
+def _sharing(found: Json) -> str | None:
+    """Stages of different slot classes that share a pod, and what it holds."""
+    groups: dict[str, list[Json]] = {}
+    for stage in found.get("stages") or ():
+        if stage.get("slot") is not None:
+            groups.setdefault(stage["group"], []).append(stage)
+    told = (
+        f"{', '.join(one['name'] for one in members)} in one pod, which holds the slots {' and '.join(slots)}"
+        for members in groups.values()
+        if len(slots := list(dict.fromkeys(one["slot"] for one in members))) > 1
+    )
+    return "; ".join(told) or None
+
+
 def _stage(found: Json) -> str:
     """The stages that run, each with its counts."""
     known = {one["name"]: counts(one) for one in found.get("stages") or ()}
@@ -188,6 +202,7 @@ def status(job: Json) -> str:
         ("phase", found.get("phase") or "not seen by the operator yet"),
         ("progress", " ".join(str(part) for part in (progress.get("summary"), progress.get("message")) if part)),
         ("waiting", (found.get("queue") or {}).get("message")),
+        ("shared", _sharing(found)),
         ("next attempt", found.get("nextRetryTime")),
         ("took", seconds(found.get("executionTimeMs"))),
     ]

@@ -94,7 +94,7 @@ def assert_trace(rows: list[Row], names: list[str]) -> None:
     for row in rows:
         held = dict(row.held)
         assert all(count <= SLOTS[slot] for slot, count in held.items()), row
-        assert row.cards == held.get("yolo", 0) + held.get("birefnet", 0), row
+        assert row.cards == row.models, row
     assert max(dict(row.held).get("yolo", 0) for row in rows) == 2
     assert any({"yolo", "birefnet"} <= dict(row.held).keys() for row in rows), "one is found while another is cut out"
     assert max(row.cards for row in rows) == 3, "all three are used"
@@ -103,5 +103,8 @@ def assert_trace(rows: list[Row], names: list[str]) -> None:
     assert sorted(begun) == names
     # Who came first is first among those who wait; pods of two that start together may come into being in either order.
     assert all(abs(begun.index(name) - line.index(name)) < SLOTS["yolo"] for name in names), begun
+    both = [row.videojob for row in rows if (row.what, row.slots) == ("begins", ("yolo", "birefnet"))]
+    assert set(both) <= {*line[:2], *line[-2:]}, "while others wait, nobody holds both slots"
     for group in ("detect", "matte", "animate", "finish"):
-        assert sorted(row.videojob for row in rows if (row.what, row.group) == ("begins", group)) == names
+        found = [row.videojob for row in rows if (row.what, row.group) == ("begins", group)]
+        assert sorted([*found, *(both if group == "matte" else ())]) == names

@@ -28,6 +28,9 @@ def test_the_example_becomes_a_marked_video_of_a_talking_person(kube: Kube, name
     assert stages["Detection"]["message"] == "Detected 1 person, selected person #1"
     assert [stages[name]["slot"] for name in STAGES[1:4]] == ["yolo", "birefnet", "avatar"]
     assert stages["Upload"]["slot"] == stages["Finalizing"]["slot"] == "cpu"
+    assert stages["Detection"]["job"] == stages["BackgroundRemoval"]["job"], (
+        "one pod for both: nobody waits for either slot"
+    )
     assert "degraded" not in stages["BackgroundRemoval"], "the image carries the models"
     assert {output["synthetic"] for output in status["outputs"]} == {"compositeSynthetic"}
     back = kube.cli("outputs", "greeter", "-n", namespace, "--download", str(tmp_path))

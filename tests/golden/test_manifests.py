@@ -53,9 +53,9 @@ def created(mode: str, group: str) -> tuple[CreateJob, Scene]:
         return tale.launched(group.removeprefix("story-")), tale
     if group.startswith("avatar-"):
         asked = {"provider": {"name": "did", "secretName": "d-id"}}
-        face = Tale(seen(an_avatar(mode, avatar=asked)))
+        face = Tale(seen(an_avatar(mode, avatar=asked)), together=group == "avatar-both")
         face.settle()
-        wanted = group.removeprefix("avatar-")
+        wanted = group.removeprefix("avatar-").replace("both", "detect")
         before = ("speak", "detect", "matte", "animate", "finish")
         for done in before[: before.index("animate" if wanted == "withdraw" else wanted)]:
             face.ok(done)
@@ -99,6 +99,7 @@ def created(mode: str, group: str) -> tuple[CreateJob, Scene]:
         ("Spread", "story-compose"),
         ("Compact", "avatar-speak"),
         ("Compact", "avatar-detect"),
+        ("Compact", "avatar-both"),
         ("Compact", "avatar-matte"),
         ("Compact", "avatar-animate"),
         ("Compact", "avatar-finish"),
@@ -131,6 +132,7 @@ def test_every_golden_file_is_used() -> None:
         "spread-story-compose.yaml",
         "compact-avatar-speak.yaml",
         "compact-avatar-detect.yaml",
+        "compact-avatar-both.yaml",
         "compact-avatar-matte.yaml",
         "compact-avatar-animate.yaml",
         "compact-avatar-finish.yaml",

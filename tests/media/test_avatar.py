@@ -73,6 +73,10 @@ def test_a_photograph_and_a_sentence_become_a_talking_person(tmp_path: Path) -> 
     assert person.confidence > 0.5
     stages = {stage.name: stage for stage in status.stages}
     assert stages["Detection"].message == "Detected 1 person, selected person #1"
+    (one,) = (tmp_path / "store/default/jobs" / ended.view.uid / "debug").glob("detect-*/*.document.json")
+    done = [task["kind"] for task in json.loads(one.read_text())["stages"]]
+    assert done == ["detect", "matte"], "nobody waits for either slot: one process does both (A-005)"
+    assert stages["Detection"].job == stages["BackgroundRemoval"].job
     assert {stages[name].accelerator for name in ("Detection", "BackgroundRemoval")} == {"cpu"}
     video, still = (tmp_path / "out/greeting" / name for name in ("video.mp4", "video_thumb.jpg"))
     assert [output.name for output in status.outputs] == ["video", "thumbnail"]

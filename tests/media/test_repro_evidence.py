@@ -22,9 +22,11 @@ from videojob_cli.evidence import Preparation, Prepared
 from videojob_cli.origins import PodOrigin
 from videojob_cli.repro import Outcome, Verdict, settled
 from videojob_cli.sources import LocalFile
-from workbench import KEYS, plans
+from workbench import KEYS as MADE
+from workbench import plans
 
 WHOSE = Identity(namespace="team", name="trailer", uid="u1")
+KEYS = {**MADE, "detect": "d" * 32, "matte": "e" * 32}
 BODY = b"not really a video"
 SHA = hashlib.sha256(BODY).hexdigest()
 SOURCE = {"uri": f"store://inbox/{SHA}", "filename": "clip.mp4"}
@@ -107,12 +109,14 @@ def test_which_attempt_is_meant(case: Choice) -> None:
 
 
 def document(group: str, attempt: int, *kinds: str, source: dict[str, Any] | None = None) -> dict[str, Any]:
-    reads = {"transcode": ["ingest"], "verify": ["transcode"], "commit": ["transcode", "verify"]}
+    reads = {"transcode": ["ingest"], "verify": ["transcode"], "commit": ["transcode", "verify"], "matte": ["detect"]}
     params = {
         "ingest": {"source": source or SOURCE, "limits": {}},
         "transcode": {"source": source or SOURCE, "outputs": plans(("360p",))},
         "verify": {"outputs": plans(("360p",))},
         "commit": {"outputs": plans(("360p",))},
+        "detect": {"detection": {}},
+        "matte": {"matting": {}},
     }
     stages = [
         {
@@ -214,6 +218,43 @@ def test_outputs_that_are_gone_are_made_anew(spoilt: bool, volume: Volume, tmp_p
     assert [task.kind for task in found.document.stages] == ["ingest", "transcode", "verify"]
     assert [note.split(" are ")[0] for note in found.notes] == ["the outputs of Transcode", "the outputs of Ingest"]
     assert (tmp_path / "here/store/team/inbox" / SHA).read_bytes() == BODY
+
+
+def apart(failed: str, attempt: int, **found: Any) -> VideoJobStatus:
+    """An avatar whose detection and cut-out had shared a pod, which has failed."""
+    groups = [{"name": "detect", "stages": ["Detection"]}, {"name": "matte", "stages": ["BackgroundRemoval"]}]
+    stages = [
+        stage("Detection", "detect", attempt=1, **({"state": "Succeeded"} | found)),
+        stage("BackgroundRemoval", "matte", attempt=attempt, state="Failed", failures=attempt),
+    ]
+    given = {"phase": "Failed", "plan": {"execution": "Compact", "image": "w", "groups": groups}, "stages": stages}
+    return VideoJobStatus.model_validate({**given, "failure": failure(failed, attempt)})
+
+
+def test_an_attempt_in_a_shared_pod_is_found_under_the_name_it_ran_by(volume: Volume, tmp_path: Path) -> None:
+    """A-005: one Job did both; by now they are groups of their own."""
+    volume.debug("detect", 1, "detect", "matte")
+    found = prepare(volume, tmp_path / "here", apart("BackgroundRemoval", 1))
+    assert (found.attempt.group, found.attempt.number, found.attempt.stage) == ("detect", 1, "BackgroundRemoval")
+    assert [task.kind for task in found.document.stages] == ["detect", "matte"]
+
+
+def test_a_later_attempt_of_its_own_is_found_under_its_own_name(volume: Volume, tmp_path: Path) -> None:
+    volume.debug("detect", 1, "detect", "matte")
+    volume.debug("matte", 2, "matte")
+    found = prepare(volume, tmp_path / "here", apart("BackgroundRemoval", 2))
+    assert (found.attempt.group, found.attempt.number) == ("matte", 2)
+    assert [task.kind for task in found.document.stages] == ["detect", "matte"], (
+        "the detection is made anew: it is gone"
+    )
+
+
+def test_a_cut_out_that_has_left_nothing_is_not_looked_for_in_a_detection_of_its_own(
+    volume: Volume, tmp_path: Path
+) -> None:
+    volume.debug("detect", 1, "detect")
+    with pytest.raises(CliError, match="Attempt 1 of group matte of VideoJob trailer has left nothing in the store"):
+        prepare(volume, tmp_path / "here", apart("BackgroundRemoval", 1))
 
 
 @dataclass(frozen=True)

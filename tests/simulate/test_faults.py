@@ -15,9 +15,10 @@ from simcluster import Cluster, CrashError
 from siminvariants import check, check_history
 from simobjects import Outcome
 from simoperator import Faults, Operator, drive
+from simpeople import interfere
 from simqueue import check_acceptance
 from videojob_api.names import TERMINAL_PHASES
-from videojob_api.v1alpha1 import VideoJobStatus, VideoQueueSpec
+from videojob_api.v1alpha1 import VideoQueueSpec
 from videojob_api.v1alpha1.notify import ENDS
 from videojob_operator.decide.naming import share
 from videojob_operator.decide.notify import group_of
@@ -43,8 +44,6 @@ CLASSES = read_classes(
     }
 )
 SETTINGS = replace(CONFIG, classes=tuple(CLASSES.items()))
-VERBS = {"cancel": ("cancel",), "retry": ("retry",), "both": ("cancel", "retry")}
-"""What people ask for by annotation, at any moment and phase; one of three nonces, so that some are asked for twice."""
 
 
 def some_queues(rng: random.Random) -> dict[str, VideoQueueSpec]:
@@ -110,57 +109,6 @@ def story(seed: int) -> tuple[Cluster, Operator, random.Random]:
     cluster.judge_acceptance = lambda job: check_acceptance(cluster, job, queues)
     operator = Operator(cluster, config=SETTINGS, queues=queues, faults=faults, rng=random.Random(seed + 1))
     return cluster, operator, rng
-
-
-def interfere(cluster: Cluster, rng: random.Random, queues: dict[str, VideoQueueSpec]) -> None:
-    """People and accidents: verbs, suspend and resume, a paused queue, another priority, a wiped status, a deleted Job, a
-    crash of the operator.
-    """
-
-    def somebody(act: str) -> None:
-        known = cluster.all("videojob")
-        if act in VERBS and known:
-            job = rng.choice(known).value
-            for verb in VERBS[act]:
-                cluster.annotate(job.uid, verb, rng.choice(("one", "two", "three;from=Transcode")))
-            return
-        living = [s for s in known if s.value.status.phase not in TERMINAL_PHASES]
-        if not living:
-            return
-        stored = rng.choice(living)
-        job = stored.value
-        match act:
-            case "suspend":
-                spec = job.spec.model_copy(update={"suspend": True})
-                cluster.edit(job.uid, spec=spec, generation=job.generation + 1)
-                cluster.after(rng.random() * 300, lambda: resume(job.uid))
-            case "priority":
-                spec = job.spec.model_copy(update={"priority": rng.choice(("High", "Low"))})
-                cluster.edit(job.uid, spec=spec, generation=job.generation + 1)
-            case "pause":
-                name = job.spec.queue
-                queues[name] = queues[name].model_copy(update={"paused": True})
-                cluster.after(rng.random() * 300, lambda: unpause(name))
-            case "wipe":
-                cluster.edit(job.uid, status=VideoJobStatus())
-                cluster.history[job.uid] = []
-            case "delete-job":
-                for mine in [s for s in cluster.all("job") if s.owner == job.uid][:1]:
-                    cluster.remove_job(mine.key)
-            case "crash":
-                cluster.crash_at = (len(cluster.writes) + rng.randint(1, 4), rng.choice(("before", "after")))
-
-    def unpause(name: str) -> None:
-        queues[name] = queues[name].model_copy(update={"paused": False})
-
-    def resume(uid: str) -> None:
-        job = cluster.objects["videojob", uid].value
-        cluster.edit(uid, spec=job.spec.model_copy(update={"suspend": False}), generation=job.generation + 1)
-
-    for _ in range(rng.randint(0, 8)):
-        acts = ("suspend", "pause", "priority", "wipe", "delete-job", "crash", "crash", "crash", *VERBS, "retry")
-        act = rng.choice(acts)
-        cluster.after(rng.random() * 200, lambda act=act: somebody(act))  # type: ignore[misc]
 
 
 def test_chaos_ends_and_keeps_the_invariants(seed: int) -> None:

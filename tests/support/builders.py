@@ -201,6 +201,8 @@ class Scene:
     """Slots more that a fan-out at work is granted whenever it asks."""
     given: str | None = None
     """Class of the slots that are granted; None: the one asked for."""
+    together: bool = False
+    """Whether further slots that are asked for are granted."""
     plans: list[Plan] = field(default_factory=list)
 
     @classmethod
@@ -248,7 +250,14 @@ class Scene:
         """One plan, applied."""
         asked = plan(self.seen) if granted else Plan()
         grants = [
-            Grant(one.group, one.attempt, self.given or one.slot, self.slots or one.count) for one in asked.requests
+            Grant(
+                one.group,
+                one.attempt,
+                self.given or one.slot,
+                self.slots or one.count,
+                one.also if self.together else (),
+            )
+            for one in asked.requests
         ]
         more = self.more
         grants += [Grant(one.group, one.attempt, one.slot, one.held + more) for one in asked.wider if more]

@@ -87,11 +87,14 @@ class Row:
     what: str
     videojob: str
     group: str
-    slot: str
+    slots: tuple[str, ...]
+    """Slot classes that it holds."""
     held: tuple[tuple[str, int], ...]
     """Slots that live pods hold from then on, by class."""
     cards: int
     """GPUs that live pods ask for from then on."""
+    models: int
+    """Live pods that hold a slot of a model from then on."""
 
 
 @dataclass
@@ -136,12 +139,14 @@ class Kubelet:
             del self._live[uid]
         else:
             self._live[uid] = pod
-        slots = [_label(one, "slot") for one in self._live.values()]
-        held = tuple((slot, slots.count(slot)) for slot in sorted(set(slots) - {""}))
+        each = [_slots(one) for one in self._live.values()]
+        slots = [slot for one in each for slot in one]
+        held = tuple((slot, slots.count(slot)) for slot in sorted(set(slots)))
         self.rows.append(
             Row(
                 datetime.now().astimezone(), "ends" if over else "begins", _label(pod, "name"), _label(pod, "group"),
-                _label(pod, "slot"), held, sum(_cards(one) for one in self._live.values()),
+                _slots(pod), held, sum(_cards(one) for one in self._live.values()),
+                sum(not {"yolo", "birefnet"}.isdisjoint(one) for one in each),
             )
         )  # fmt: skip
 
@@ -176,6 +181,10 @@ class Kubelet:
 
 def _label(pod: Raw, name: str) -> str:
     return str((pod["metadata"].get("labels") or {}).get(f"videojob.dev/{name}", ""))
+
+
+def _slots(pod: Raw) -> tuple[str, ...]:
+    return tuple(filter(None, (_label(pod, "slot"), *_label(pod, "also-slots").split("."))))
 
 
 def _over(pod: Raw) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from videojob_api import names
 from videojob_api.contract import StageTask, TaskDocument
 from videojob_api.stages import KINDS
+from videojob_operator.cluster.observe import also_of
 
 
 class SimCache:
@@ -41,10 +42,15 @@ class SimCache:
 
 
 def check_slot(manifest: dict[str, Any]) -> list[str]:
-    """Violations by a Job that is created: what holds a slot of class cache may do no work, and nothing else is forbidden to."""
+    """Violations by a Job that is created: what holds a slot of class cache may do no work, and nothing else is forbidden to; a
+    Job holds a slot of each class that its stages take.
+    """
     meta, template = manifest["metadata"], manifest["spec"]["template"]
     task = TaskDocument.model_validate_json(template["metadata"]["annotations"][names.ANNOTATION_TASK])
-    slot = meta["labels"].get(names.LABEL_SLOT)
+    slot, also = meta["labels"].get(names.LABEL_SLOT), also_of(meta["labels"])
+    classes = {row.slot for stage in task.stages if (row := KINDS[stage.kind]).slot is not None}
+    if (slot is not None and len(classes) != 1 + len(also)) or (also and classes != {slot, *also}):
+        return [f"A-005: Job {meta['name']} does work of {sorted(classes)} and holds {slot} and {also}"]
     if (slot == names.CACHE_SLOT) == (task.cache is not None and task.cache.only):
         return []
     return [f"I7: Job {meta['name']} may work and holds slot {slot}, or the other way round"]

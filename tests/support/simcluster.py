@@ -330,7 +330,7 @@ class Cluster(Worker):
             self.remove_job(stored.job)
             return
         extra: dict[str, Any] = {}
-        code, reason, message = self._work(stored, index, how)
+        code, reason, message = self._work(stored, index, how, outcome.done)
         match how:
             case "disrupted":
                 extra = {"disruption": "EvictionByEvictionAPI", "deleting": True}

@@ -34,6 +34,8 @@ class Outcome:
     """Memory without which the kernel kills it; half of it does in a smaller working size."""
     writes_mib: int = 0
     """What it writes to /tmp; the kubelet evicts a pod that writes more than it may."""
+    done: int = 0
+    """So many of its stages have succeeded before it fails with an exit code."""
     gone: bool = False
     """The pod object disappears as soon as the Job has its condition."""
 

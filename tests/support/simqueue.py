@@ -75,7 +75,15 @@ def check_grants(view: QueueView, answer: Grants) -> list[str]:
     taken = [(slot, one.count) for one in view.live for slot in one.slots]
     taken += [(slot, r.count - r.held) for r in answer.granted for slot in (r.slot, *r.also)]
     free = {slot: most - sum(count for of, count in taken if of == slot) for slot, most in view.capacity}
-    broken = []
+    broken = [
+        f"A-005: slots of class {slot} of {view.name} were given out beyond its capacity"
+        for slot in {slot for one in answer.granted for slot in (one.slot, *one.also)}
+        if free.get(slot, 0) < 0
+    ]
+    for one in answer.granted:
+        waiting = {other.slot for other in left if other.uid != one.uid}
+        if one.also and not waiting.isdisjoint((one.slot, *one.also)):
+            broken.append(f"A-007: {one.uid} is given {one.also} besides {one.slot}, and somebody waits")
     for request in left:
         most = limits.get(request.namespace, limits.get("*"))
         if most is not None and sum(home == request.namespace for _, home in held) >= most:

@@ -99,7 +99,7 @@ class Worker:
         full = int(scratch["emptyDir"]["sizeLimit"].removesuffix("Mi")) < outcome.writes_mib
         return "evicted" if full else outcome.how
 
-    def _work(self, pod: Stored, index: int, how: str) -> tuple[int, str | None, str | None]:
+    def _work(self, pod: Stored, index: int, how: str, done: int = 0) -> tuple[int, str | None, str | None]:
         """Exit code, the kubelet's reason and termination message of a container."""
         document = self.document(pod.job)
         name = pod.value.containers[index].name
@@ -129,7 +129,10 @@ class Worker:
                 message=f"{how}, as scripted",
                 log_tail="x" * 500,
             )
-            return EXITS[how], None, self._leave(pod, document, name, EXITS[how], failure=failure)
+            for task in mine[:done]:
+                own = StageInput(stage=task.kind, key=task.key, items_of=task.items_of, work_list=task.work_list)
+                self.produced |= outputs_of(pod.owner, own, document, item)
+            return EXITS[how], None, self._leave(pod, document, name, EXITS[how], failure=failure, done=done)
         if item is not None and how == "lost":
             return 0, None, "\ufffd{not json"
         if document.stages[0].kind == "notify":
@@ -182,11 +185,11 @@ class Worker:
         failure: FailureStatus | None = None,
         keep: bool = True,
         hits: frozenset[str] = frozenset(),
+        done: int = 0,
     ) -> str:
         stages = []
-        for task in document.stages if code == 0 else ():
-            if task.container != name:
-                continue
+        mine = [task for task in document.stages if task.container == name]
+        for task in mine if code == 0 else mine[:done]:
             planned = CommitParams.model_validate(task.params).outputs if task.kind == "commit" else ()
             outputs = [PlannedOutput(profile=o.profile, name=o.name, spec=o.spec.dump()) for o in planned]
             made = a_stage(task.kind, pod.owner, outputs)

@@ -60,6 +60,9 @@ class StageKind:
     """Smaller working sizes, in the order they are tried when an attempt has run out of all the memory it may get."""
     module: str | None = None
     """The worker's module, where it is not named after the kind."""
+    joins: str | None = None
+    """Kind of the stage before it that it may share a pod with, although it takes a slot of another class: while nobody waits
+    for a slot of either, one Job holds both."""
 
 
 FETCH = StageKind("fetch", "Fetch", contract.FetchParams, "fetch", "cpu", (0, 8), 60, 100, 128, 512)
@@ -100,7 +103,7 @@ UPLOAD = StageKind("upload", "Upload", avatars.UploadParams, "decode", "cpu", (0
 DETECT = StageKind("detect", "Detection", avatars.DetectParams, "decode", "yolo", (25, 40), 120, 500, 512, 2048)
 MATTE = StageKind(
     "matte", "BackgroundRemoval", avatars.MatteParams, "decode", "birefnet", (50, 60), 120, 500, 512, 2048,
-    version=2, working_sizes=(contract.SMALL_SQUARE,),
+    version=2, working_sizes=(contract.SMALL_SQUARE,), joins="detect",
 )  # fmt: skip
 ANIMATE = StageKind(
     "animate", "AvatarGeneration", avatars.AnimateParams, "decode", "avatar", (70, 80), 600, 500, 512, 2048, version=2

@@ -107,6 +107,8 @@ class SlotUse(StatusModel):
     """As spec.slots says."""
     waiting: int
     """Stages that wait for one."""
+    shared: int | None = None
+    """Those of `used` whose Job holds a slot of another class too, for two stages in one pod; absent when there are none."""
 
 
 class VideoQueueStatus(StatusModel):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from videojob_api import names
 from videojob_api.v1alpha1 import VideoJobStatus
 
 from ..decide.world import Action, ConfirmPods, CreateJob, DeleteJob, DeleteVideoJob, Plan, VideoJobView, WidenJob
@@ -22,6 +23,7 @@ from .counting import count
 from .events import Recorder
 from .knowledge import Knowledge
 from .metrics import Metrics
+from .observe import also_of
 
 log = logging.getLogger(__name__)
 
@@ -186,6 +188,9 @@ class Applier:
                 )
                 self._knowledge.note_foreign(job.uid, action.name)
                 return "again"
+            if _otherwise(existing, manifest):
+                self._knowledge.learnt(JOBS, existing)
+                return "again"  # what was decided for this attempt stands on its Job
             created = existing
         else:
             self._created(job.uid)
@@ -308,6 +313,12 @@ def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> Raw:
         elif key not in old or before != value:
             patch[key] = value
     return patch
+
+
+def _otherwise(existing: Raw, wanted: Raw) -> bool:
+    """Whether a Job of ours, of that very attempt, was made to hold other slots than are wanted now."""
+    there, here = (metadata(raw).get("labels") or {} for raw in (existing, wanted))
+    return bool(there.get(names.LABEL_GROUP)) and also_of(there) != also_of(here)
 
 
 def _where(status: VideoJobStatus) -> dict[str, Any]:

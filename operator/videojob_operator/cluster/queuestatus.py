@@ -121,6 +121,7 @@ class QueueReports:
                     used=sum(one.count for one in view.live if slot in one.slots),
                     capacity=capacity,
                     waiting=sum(request.slot == slot and not request.held for request in view.requests),
+                    shared=sum(one.count for one in view.live if slot in one.slots and one.also) or None,
                 )
                 for slot, capacity in view.capacity
             ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -36,7 +36,7 @@ def grant(view: QueueView) -> Grants:
     namespace and a priority it is first come, first served (C10). Nobody overtakes within a slot class: who does not fit
     blocks those behind; only a namespace at its own limit is passed by. Classes do not block each other (A-007). What is
     live is counted, never remembered, so a slot cannot leak (A-006, case 76). A fan-out starts with the least it asks for,
-    and has more, then or once it is at work, only of what nobody else waits for.
+    and has more, then or once it is at work, only of what nobody else waits for. The same holds for slots of further classes.
     """
     listed = {CACHE_SLOT: CACHE_CAPACITY} | dict(view.capacity)
     rooms = {name: _Room(name, capacity) for name, capacity in listed.items()}
@@ -75,7 +75,26 @@ def grant(view: QueueView) -> Grants:
                 text = f"slot {room.name}: {room.taken} of {room.capacity} taken, {place} ahead"
                 room.ahead += 1
         waiting.append((request, text))
+    _besides(granted, waiting, rooms)
     return Grants(granted=_more(view, granted, rooms, wanted), told=tuple(waiting))
+
+
+def _besides(granted: list[SlotRequest], waiting: Sequence[tuple[SlotRequest, str]], rooms: dict[str, _Room]) -> None:
+    """Give those that start the further classes that they would hold, all or none, in the order of their turn: only while no
+    other VideoJob waits for a slot of any class that they would then hold, whatever it waits for it for.
+    """
+    wanting: dict[str, set[str]] = {}
+    for request, _ in waiting:
+        wanting.setdefault(request.slot, set()).add(request.uid)
+    for place, request in enumerate(granted):
+        if not request.also:
+            continue
+        free = all(slot in rooms and rooms[slot].free >= request.count for slot in request.also)
+        alone = not any(wanting.get(slot, set()) - {request.uid} for slot in (request.slot, *request.also))
+        given = request.also if free and alone else ()
+        for slot in given:
+            rooms[slot].taken += request.count
+        granted[place] = replace(request, also=given)
 
 
 def _more(
@@ -108,6 +127,11 @@ class _Room:
     taken: int = 0
     ahead: int = 0
     """Requests that found no place: nobody behind them starts."""
+
+    @property
+    def free(self) -> int:
+        """Slots that nobody has; of a class that the queue does not list, none."""
+        return max(0, self.capacity - self.taken)
 
 
 def _in_turn(view: QueueView, shares: dict[tuple[str, str], int]) -> Iterator[SlotRequest]:

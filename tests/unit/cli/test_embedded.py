@@ -72,8 +72,9 @@ class Scripted:
         phase = "Running" if self.end == "never" and not self.stopped else "Failed" if failed else "Succeeded"
         pod = PodView(f"{self.action.name}-p", "p", phase, tuple(containers))
         return JobView(
-            self.action.name, self.uid, document.group, document.attempt, self.created, self.action.slot, pods=(pod,)
-        )
+            self.action.name, self.uid, document.group, document.attempt, self.created, self.action.slot, self.action.also,
+            pods=(pod,),
+        )  # fmt: skip
 
     def _result(self, container: str, code: int) -> str:
         document = self.action.document
@@ -84,6 +85,8 @@ class Scripted:
                 input=INPUT if task.kind == "ingest" else None,
                 files=tuple(output(each["name"], document.job.uid) for each in task.params["outputs"])
                 if task.kind == "commit"
+                else tuple(output(name, document.job.uid) for name in ("video", "thumbnail"))
+                if task.kind == "deliver"
                 else (),
             )
             for task in document.stages
@@ -170,6 +173,56 @@ def test_more_jobs_than_slots_all_get_their_turn() -> None:
     ended = run(machine, job("one"), job("two"), job("three"))
     assert [view.status.phase for view in ended] == ["Succeeded"] * 3
     assert sorted(each.action.document.job.name for each in machine.started) == ["one", "three", "two"]
+
+
+def face(name: str, **spec: Any) -> VideoJobView:
+    """An avatar."""
+    avatar = {"image": {"uri": f"store://inbox/{SHA}"}, "audio": {"uri": "store://stock/voice.wav"}}
+    model = VideoJobSpec.model_validate({"avatar": avatar, "retry": {"backoffSeconds": 0}, **spec})
+    return VideoJobView("default", name, f"uid-{name}", 1, datetime.now(UTC), model, VideoJobStatus())
+
+
+def holders(machine: Machine) -> list[tuple[str, str, tuple[str, ...]]]:
+    """VideoJob, group and slot classes of what found people or cut them out."""
+    actions = [each.action for each in machine.started if each.action.document.group in ("detect", "matte")]
+    return [
+        (one.document.job.name, one.document.group, (*([one.slot] if one.slot else ()), *one.also)) for one in actions
+    ]
+
+
+SLOTS = {"cpu": 4, "yolo": 2, "birefnet": 1, "avatar": 5}
+
+
+def drive(machine: Machine, *views: VideoJobView) -> None:
+    embedded = Embedded(machine, capacity=SLOTS)
+    for view in views:
+        embedded.add(view)
+    embedded.run()
+
+
+def test_a_005_one_avatar_is_found_and_cut_out_by_one_process() -> None:
+    """As on the cluster: nobody waits for either slot. A failed cut-out is tried again alone."""
+    machine = Machine(lambda _: {})
+    drive(machine, face("one"))
+    assert holders(machine) == [("one", "detect", ("yolo", "birefnet"))]
+    assert [task.kind for task in machine.started[1].action.document.stages] == ["detect", "matte"]
+
+
+def test_a_005_of_several_none_holds_both_while_another_one_waits() -> None:
+    machine = Machine(lambda _: {})
+    drive(machine, *(face(name) for name in ("a", "b", "c")))
+    found = holders(machine)
+    assert [(name, slots) for name, group, slots in found if group == "detect"][:2] == [
+        ("a", ("yolo",)),
+        ("b", ("yolo",)),
+    ]
+    assert {name for name, _, slots in found if "birefnet" in slots} == {"a", "b", "c"}
+
+
+def test_a_spread_avatar_has_a_process_for_each_stage() -> None:
+    machine = Machine(lambda _: {})
+    drive(machine, face("one", execution={"mode": "Spread"}))
+    assert holders(machine) == [("one", "detect", ("yolo",)), ("one", "matte", ("birefnet",))]
 
 
 @pytest.mark.parametrize(

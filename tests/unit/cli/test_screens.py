@@ -79,6 +79,24 @@ FANNED = job(
         )
     ),
 )  # fmt: skip
+SHARING = job(
+    phase="Running",
+    type="avatar",
+    stage="BackgroundRemoval",
+    attempts=1,
+    progress=ProgressStatus(percent=55, summary="55%"),
+    stages=tuple(
+        StageStatus.model_validate(
+            {"name": name, "group": group, "state": state, "slot": slot, "attempt": 1, "job": made}
+        )
+        for name, group, state, slot, made in (
+            ("Upload", "upload", "Succeeded", "cpu", "face-upload-a1"),
+            ("Detection", "detect", "Succeeded", "yolo", "face-detect-a1"),
+            ("BackgroundRemoval", "detect", "Running", "birefnet", "face-detect-a1"),
+            ("AvatarGeneration", "animate", "Waiting", "avatar", None),
+        )
+    ),
+)
 REFUSED = job(
     phase="Pending",
     conditions=(
@@ -148,6 +166,7 @@ CASES = (
             ("queued", QUEUED),
             ("running", RUNNING),
             ("fanned-out", FANNED),
+            ("sharing", SHARING),
             ("refused", REFUSED),
             ("failed", FAILED),
             ("succeeded", SUCCEEDED),

@@ -48,6 +48,22 @@ def test_t_004_for_people(api: HandApi) -> None:
     ]  # fmt: skip
 
 
+def test_a_job_that_holds_two_classes_is_seen_in_both(api: HandApi) -> None:
+    """A-005: in use once each, and said to be shared."""
+    slots = [
+        {"name": "yolo", "used": 2, "capacity": 2, "waiting": 1, "shared": 1},
+        {"name": "birefnet", "used": 1, "capacity": 1, "waiting": 0, "shared": 1},
+        {"name": "avatar", "used": 0, "capacity": 5, "waiting": 0},
+    ]
+    api.put(QUEUE, spec={}, status=STATUS | {"slots": slots})
+    assert [line.split() for line in stats.slots(stats.look(api)).splitlines()] == [
+        ["SLOT", "USED", "OF", "SHARED", "WAITING"],
+        ["yolo", "2", "2", "1", "1"],
+        ["birefnet", "1", "1", "1", "0"],
+        ["avatar", "0", "5", "0", "0"],
+    ]
+
+
 def test_a_queue_that_is_not_there(api: HandApi) -> None:
     with pytest.raises(CliError, match=r"No VideoQueue default in namespace videojob-system.*--operator-namespace"):
         stats.statistics(api)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -324,6 +324,68 @@ def test_growth_changes_nothing_for_others_and_never_exceeds_what_there_is(
     assert all(r.held < r.count for r in grown)
     if any(request.slot == "cpu" and "ahead" in text for request, text in found.told):
         assert not grown
+
+
+BOTH = {"capacity": (("yolo", 2), ("birefnet", 1))}
+
+
+def both(uid: str, since: int = 0, **fields: Any) -> SlotRequest:
+    """Who detects, and would cut out in the same pod."""
+    return replace(ask(uid, since=since, slot="yolo"), also=("birefnet",), **fields)
+
+
+@dataclass(frozen=True)
+class Besides:
+    name: str
+    requests: tuple[SlotRequest, ...]
+    granted: dict[str, tuple[str, ...]]
+    """Classes besides the first one, by UID."""
+    live: tuple[LiveSlot, ...] = ()
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+MATTING = LiveSlot("x", "birefnet")
+BESIDES = (
+    Besides("who is alone gets both", (both("a"),), {"a": ("birefnet",)}),
+    Besides("of two at once the first one", (both("b", 1), both("a", 0)), {"a": ("birefnet",), "b": ()}),
+    Besides("while somebody waits to detect, nobody", (both("a", 0), both("b", 1), both("c", 2)), {"a": (), "b": ()}),
+    Besides("while somebody waits to cut out, nobody", (both("a"), ask("b", slot="birefnet")), {"a": ()}, (MATTING,)),
+    Besides("who cuts out comes first", (both("a", 0), ask("b", since=9, slot="birefnet")), {"a": (), "b": ()}),
+    Besides("what is taken is not waited for", (both("a"),), {"a": ()}, (MATTING,)),
+    Besides("a Job that holds both counts in both", (both("a"),), {"a": ()}, (LiveSlot("x", "yolo", also=("birefnet",)),)),
+    Besides("somebody who waits for another class does not matter", (both("a"), ask("b", slot="avatar")), {"a": ("birefnet",)}),
+    Besides(
+        "nor does what the same VideoJob waits for in another branch",
+        (both("a"), replace(ask("a", slot="yolo", since=1, count=2), group="other")),
+        {"a": ("birefnet",)},
+        (LiveSlot("x", "yolo"),),
+    ),
+    Besides("who is held back by a limit of its namespace waits, too", (both("a"), both("b", 1)), {"a": ()},
+            fields={"running": (("a", 1),)}),
+    Besides("a class that the queue does not list", (both("a"),), {"a": ()}, fields={"capacity": (("yolo", 2),)}),
+    Besides("all of them or none", (replace(both("a"), also=("birefnet", "avatar")),), {"a": ()},
+            (LiveSlot("x", "avatar"),), {"capacity": (*BOTH["capacity"], ("avatar", 1))}),
+    Besides("a paused queue gives nothing", (both("a"),), {}, fields={"paused": True}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BESIDES, ids=lambda case: case.name)
+def test_a_second_slot_is_given_only_while_nobody_waits_for_either(case: Besides) -> None:
+    """A-005, A-006: it keeps nobody from a slot, and nobody is overtaken for it."""
+    base = QueueView("default", NOW, **(BOTH | {"live": case.live, "requests": case.requests} | case.fields))
+    assert {request.uid: request.also for request in grant(base).granted} == case.granted
+
+
+def test_the_second_slot_changes_nothing_for_those_who_ask_at_the_same_time() -> None:
+    plain = [ask(f"v{n}", since=n, slot=("yolo", "birefnet")[n % 2]) for n in range(8)]
+    wishing = [replace(one, also=("birefnet",)) if one.slot == "yolo" else one for one in plain]
+    for count in range(9):
+        without, found = (
+            grant(QueueView("default", NOW, (("yolo", 2), ("birefnet", 2)), (), tuple(asked[:count])))
+            for asked in (plain, wishing)
+        )
+        assert [(r.uid, r.slot) for r in found.granted] == [(r.uid, r.slot) for r in without.granted]
+        assert [(r.uid, text) for r, text in found.told] == [(r.uid, text) for r, text in without.told]
 
 
 @given(requests=REQUESTS, cpu=st.integers(0, 30))

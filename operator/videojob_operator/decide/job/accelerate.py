@@ -17,9 +17,10 @@ from videojob_api.names import Reason
 from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec, WorkerClass
 from videojob_api.v1alpha1.accelerator import HOP_SECONDS, Acceleration
 
-from .. import classes
+from .. import classes, recipes
 from ..world import Event, Observed, Share
 from .draft import Draft, Group, Verdict, shares_of
+from .sharing import apart
 
 CPU_SLOT = "cpu"
 """Slot class of what could use a GPU and does without."""
@@ -121,10 +122,10 @@ def begun(seen: Observed, draft: Draft, group: Group, slot: str | None) -> None:
         return
     given = on_gpu(plan, mode, group)
     usual = given or plan is None or plan.accelerator is None
-    draft.stages(
-        group.name, accelerator_requested="Gpu" if given else "Cpu", gpu_since=None,
-        slot=group.plan.slot if usual else CPU_SLOT,
-    )  # fmt: skip
+    draft.stages(group.name, accelerator_requested="Gpu" if given else "Cpu", gpu_since=None)
+    for part in recipes.apart(group.plan):
+        for stage in part.stages:
+            draft.stage(stage, slot=part.slot if usual else CPU_SLOT)
 
 
 def hop(seen: Observed, draft: Draft) -> None:
@@ -146,8 +147,11 @@ def hop(seen: Observed, draft: Draft) -> None:
             draft.wakes.append(due)
             continue
         draft.flights.remove((group, attempt, verdict))
-        draft.stages(group.name, attempt_base=max(stage.attempt_base for stage in group.stages) + 1, state="Waiting")
-        _hop(seen, draft, draft.group(group.name), "no node with a GPU had room")
+        for stage in group.stages:
+            draft.stage(stage.name, attempt_base=stage.attempt_base + 1, state="Waiting")
+        # What shared the pod has not had its turn: it waits for a GPU of its own.
+        first, *_ = apart(draft, draft.group(group.name))
+        _hop(seen, draft, first, "no node with a GPU had room")
 
 
 def _unplaced(verdict: Verdict) -> datetime | None:

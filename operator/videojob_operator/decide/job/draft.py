@@ -223,6 +223,10 @@ class Draft:
         """A planned group by name."""
         return next(group for group in self.groups() if group.name == name)
 
+    def find(self, name: str) -> Group | None:
+        """A planned group by name; None when it is in the pod of another one by now."""
+        return next((group for group in self.groups() if group.name == name), None)
+
     def stages(self, group: str, **changes: Any) -> None:
         """Change fields of all stages of a group."""
         self.update(

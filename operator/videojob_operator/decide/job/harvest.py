@@ -26,8 +26,9 @@ from ..world import ConfirmGone, Event, Observed
 from . import accelerate
 from .draft import Draft, Group, Verdict
 from .items import judge_items, percent, started
-from .judge import DISK_FULL, judge
-from .results import input_of, platforms_of
+from .judge import DISK_FULL, find, judge
+from .results import input_of, platforms_of, problem_of
+from .sharing import apart, join
 
 Span = tuple[datetime, datetime]
 SENTENCE = 300
@@ -43,15 +44,19 @@ def harvest(seen: Observed, draft: Draft) -> None:
     if draft.done or not draft.accepted:
         return
     spans: list[Span] = []
-    for planned in draft.groups():
+    for name in [planned.name for planned in draft.groups()]:
         seen = replace(seen, job=replace(seen.job, status=draft.status))  # what one found binds later ones
-        group = draft.group(planned.name)
-        if group.succeeded or not draft.ready(group):
+        group = draft.find(name)
+        if group is None or group.succeeded or not draft.ready(group):
             continue
         top = max([group.attempt, *(job.attempt for job in seen.jobs if job.group == group.name)])
         for attempt in range(group.settled + 1, top + 1):
+            job = find(seen, group.name, attempt)
+            if job is not None and attempt > group.attempt:
+                group = join(draft, group, job)
+                seen = replace(seen, job=replace(seen.job, status=draft.status))
             verdict = (judge if group.plan.fan_out is None else judge_items)(seen, group, attempt)
-            begin(seen, draft, group, attempt, slot=verdict.job.slot if verdict.job is not None else None)
+            begin(seen, draft, group, attempt, slot=job.slot if job is not None else None)
             if verdict.wake_at is not None:
                 draft.wakes.append(verdict.wake_at)
             draft.failed = [(other, failure) for other, failure in draft.failed if other.name != group.name]
@@ -66,6 +71,8 @@ def harvest(seen: Observed, draft: Draft) -> None:
             _count(seen, draft, group, verdict)
             group = draft.group(group.name)
             seen = replace(seen, job=replace(seen.job, status=draft.status))
+            if group.succeeded:
+                break  # what shared its pod has failed
     account(draft, spans)
 
 
@@ -90,7 +97,9 @@ def begin(seen: Observed, draft: Draft, group: Group, attempt: int, *, slot: str
         start_time=draft.status.start_time or seen.now, progress=ProgressStatus(),
     )  # fmt: skip
     draft.note = (Reason.STAGE_RUNNING, f"{first}: attempt {attempt}")
-    text = f"{', '.join(group.plan.stages)}: attempt {attempt} started as Job {name}"
+    held = [str(part.slot) for part in recipes.apart(group.plan)]
+    both = f", which holds the slots {' and '.join(held)}" if len(held) > 1 else ""
+    text = f"{', '.join(group.plan.stages)}: attempt {attempt} started as Job {name}{both}"
     draft.events.append(Event(Reason.STAGE_STARTED, text))
 
 
@@ -113,6 +122,10 @@ def _succeed(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> No
         draft.stages(group.name, fan_out=verdict.fan_out)
     text = f"{', '.join(group.plan.stages)}: succeeded in {verdict.active_ms / 1000:.1f} s"
     draft.events.append(Event(Reason.STAGE_SUCCEEDED, text))
+    _fallbacks(draft, group)
+
+
+def _fallbacks(draft: Draft, group: Group) -> None:
     for stage in draft.group(group.name).stages:
         if stage.degraded:
             draft.events.append(Event(fallback(stage.name), "; ".join(stage.degraded)[:1000], "Warning"))
@@ -228,6 +241,7 @@ def _count(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> None
     disrupted = failure.failure_class == FailureClass.DISRUPTION
     resource = failure.failure_class == FailureClass.RESOURCE
     disk = resource and failure.code == DISK_FULL
+    group = _culprit(seen, draft, group, verdict)
     for stage in draft.group(group.name).stages:
         here = stage.name == failure.stage
         draft.stage(
@@ -252,3 +266,19 @@ def _count(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> None
     )
     _platforms(draft, verdict.stages)
     draft.failed.append((draft.group(group.name), failure))
+
+
+def _culprit(seen: Observed, draft: Draft, group: Group, verdict: Verdict) -> Group:
+    """The group that an attempt's failure counts against. Of groups that shared its pod: those whose results are there have
+    succeeded, and for those behind the one that has none, it was no attempt.
+    """
+    parts = apart(draft, group)
+    for place, part in enumerate(parts):
+        if place == len(parts) - 1 or problem_of(seen, part, verdict.stages) is not None:
+            for stage in (stage for other in parts[place + 1 :] for stage in other.stages):
+                draft.stage(stage.name, attempt_base=stage.attempt_base + 1, state="Waiting")
+            return part
+        record(seen, draft, part, verdict.stages)
+        draft.events.append(Event(Reason.STAGE_SUCCEEDED, f"{', '.join(part.plan.stages)}: succeeded"))
+        _fallbacks(draft, part)
+    return group

@@ -23,6 +23,7 @@ from .harvest import begin
 from .items import started
 from .judge import live
 from .pending import hinted
+from .sharing import join, mate
 
 CONFLICT_LOOK_SECONDS = 60
 PRIORITIES = {"High": 0, "Normal": 1, "Low": 2}
@@ -48,11 +49,12 @@ def launch(seen: Observed, draft: Draft) -> None:
     if draft.held:
         return
     flying = {group.name for group, _, _ in draft.flights}
-    for group in draft.groups():
+    for name in [group.name for group in draft.groups()]:
+        next_one = draft.find(name)
         if draft.done:
             return
-        if not group.succeeded and group.name not in flying and draft.ready(group):
-            _start(seen, draft, spec, group)
+        if next_one is not None and not next_one.succeeded and name not in flying and draft.ready(next_one):
+            _start(seen, draft, spec, next_one)
 
 
 def _start(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> None:
@@ -64,6 +66,11 @@ def _start(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> No
     attempt = group.settled + 1
     granted = _granted(seen, group)
     slot = granted.slot if granted is not None else group.plan.slot
+    also = _also(seen, draft, group, slot)
+    if also and granted is not None and set(also) <= set(granted.also):
+        group = join(draft, group)
+    else:
+        also = ()
     items = started(draft.status, group)
     left = items.left if items is not None else None
     flying = spent(seen.now, draft)
@@ -89,9 +96,17 @@ def _start(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> No
         kueue_queue=place.kueue_queue,
         completions=len(read_indexes(left)) if left is not None else None,
         parallelism=granted.count if granted is not None and left is not None else 1,
+        also=also,
     )
     if _create(seen, draft, action):
         begin(seen, draft, group, attempt, slot=slot)
+
+
+def _also(seen: Observed, draft: Draft, group: Group, slot: str | None) -> tuple[str, ...]:
+    """Slot classes of what may follow in the same pod; none where the attempt does without its own class."""
+    name = job_name(seen.job.uid, seen.job.name, group.name, group.settled + 1)
+    other = mate(draft, group) if slot == group.plan.slot and name not in seen.foreign else None
+    return (other.plan.slot,) if other is not None and other.plan.slot is not None else ()
 
 
 def _granted(seen: Observed, group: Group) -> Grant | None:
@@ -170,6 +185,7 @@ def _waits(seen: Observed, draft: Draft, spec: VideoJobSpec, group: Group) -> bo
             count=count,
             least=1 if count > 1 else None,
             namespace=seen.job.namespace,
+            also=_also(seen, draft, group, slot),
         )
     )
     draft.note = (Reason.WAITING_FOR_SLOT, f"waits for a slot of class {slot}")
@@ -205,5 +221,5 @@ def _recorded(seen: Observed, group: Group) -> bool:
     Then whoever launches has won the status write before: an operator with an old view loses it and launches nothing.
     """
     status = seen.job.status
-    stages = [stage for stage in status.stages if stage.group == group.name]
+    stages = [stage for stage in status.stages if stage.name in group.plan.stages]
     return status.plan is not None and all(s.settled == group.settled for s in stages)

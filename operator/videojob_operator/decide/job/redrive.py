@@ -19,6 +19,7 @@ from ..tiers import expired
 from ..world import Event, Observed, VideoJobView
 from .draft import Draft
 from .phases import REDRIVES, terminal
+from .sharing import apart
 
 RENDERS = "Transcode"
 """The stage that makes the outputs of a transcode."""
@@ -61,6 +62,9 @@ def redrive(seen: Observed, draft: Draft) -> None:
     if anew is None:
         _refuse(draft, wanted, start)
         return
+    for group in draft.groups():
+        if group.succeeded:
+            apart(draft, group)  # one of them may be wanted anew
     _renew(draft, anew)
     # What succeeded is of use as long as its files are kept, which after a Permanent failure is not at all: the worker
     # rolls back. Then the job starts again; the worker takes up what it finds all the same.
@@ -78,8 +82,9 @@ def redrive(seen: Observed, draft: Draft) -> None:
             out_of_disk=0, progress=0,
             start_time=None, completion_time=None, message=None, cpu_seconds=None, gpu_seconds=None, next_retry_time=None,
             fan_out=None if lost else group.fan_out, degraded=None, notes=None, accelerator_requested=None, gpu_since=None,
-            slot=group.plan.slot,
         )  # fmt: skip
+        for part in apart(draft, draft.group(group.name)):
+            draft.stages(part.name, slot=part.plan.slot)
     draft.update(
         phase=Phase.QUEUED,
         stage=waiting[0].plan.stages[0] if waiting else None,

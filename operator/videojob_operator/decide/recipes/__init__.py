@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec
 
 from .avatar import avatar
-from .base import MAIN, Recipe, Step, containers, groups, keys, kind_of, tasks, until
+from .base import MAIN, Recipe, Step, apart, containers, groups, joined, joins, keys, kind_of, tasks, until
 from .story import story
 from .transcode import transcode
 
@@ -27,4 +27,7 @@ def steps(spec: VideoJobSpec, plan: PlanStatus, given: Sequence[tuple[str, Recip
     return recipe(spec, plan) if recipe is not None else ()
 
 
-__all__ = ["MAIN", "RECIPES", "Recipe", "Step", "containers", "groups", "keys", "kind_of", "steps", "tasks", "until"]
+__all__ = [
+    "MAIN", "RECIPES", "Recipe", "Step", "apart", "containers", "groups", "joined", "joins", "keys", "kind_of", "steps",
+    "tasks", "until",
+]  # fmt: skip

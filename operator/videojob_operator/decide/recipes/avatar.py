@@ -1,7 +1,8 @@
 """Avatar: a portrait and a voice become a talking person (A-001 to A-007).
 
 SpeechGeneration (of words) -> Upload -> Detection (slot yolo) -> BackgroundRemoval (slot birefnet) -> AvatarGeneration (slot
-avatar) -> Finalizing -> Delivery. Stages of different slots never share a pod, so that one job detects while another mattes.
+avatar) -> Finalizing -> Delivery. Stages of different slots are groups of their own, so that one job detects while another
+mattes; while nobody waits for either slot, the two go into one pod all the same (decide.job.sharing).
 """
 
 from __future__ import annotations

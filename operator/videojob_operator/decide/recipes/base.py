@@ -117,6 +117,41 @@ def _by_slot(steps: Sequence[Step]) -> Iterator[tuple[Step, ...]]:
         yield tuple(part)
 
 
+def joins(group: PlannedGroup, other: PlannedGroup) -> bool:
+    """Whether the stages of `other` may follow those of `group` in one pod, although they take a slot of another class. What
+    computes on a GPU and what does not never do: a GPU would be held for nothing.
+    """
+    last = kind_of(group.stages[-1]) if group.stages else None
+    first = kind_of(other.stages[0]) if other.stages else None
+    return (
+        last is not None
+        and first is not None
+        and first.joins == last.kind
+        and None not in (group.slot, other.slot)
+        and group.slot != other.slot
+        and (group.online, group.accelerated) == (other.online, other.accelerated)
+    )
+
+
+def joined(group: PlannedGroup, other: PlannedGroup) -> PlannedGroup:
+    """Both as one Job. It is called after the first one, and so is its slot class; `apart` knows the other one."""
+    return group.model_copy(update={"stages": (*group.stages, *other.stages)})
+
+
+def apart(group: PlannedGroup) -> tuple[PlannedGroup, ...]:
+    """What was joined, as it was before; a group in which nothing was joined, as it is."""
+    found: list[PlannedGroup] = []
+    for stage in group.stages:
+        row, before = kind_of(stage), kind_of(found[-1].stages[-1]) if found else None
+        if not found:
+            found.append(group.model_copy(update={"stages": (stage,)}))
+        elif row is not None and before is not None and row.joins == before.kind and row.slot != before.slot:
+            found.append(group.model_copy(update={"name": row.kind, "stages": (stage,), "slot": row.slot}))
+        else:
+            found[-1] = found[-1].model_copy(update={"stages": (*found[-1].stages, stage)})
+    return tuple(found) or (group,)
+
+
 def _alone(step: Step, steps: Sequence[Step]) -> PlannedGroup:
     """The group of one stage: what it waits for, and whether it is a fan-out."""
     planned = {other.kind.kind for other in steps}
