@@ -19,7 +19,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,6 @@ import yaml
 from PIL import Image
 
 from videojob_cli.run import run
-from videojob_operator.decide.world import VideoJobView
 from videojob_worker.base.lanes import behind
 from videojob_worker.compose import picture
 from videojob_worker.vision import matting, people, tflite
@@ -258,27 +256,27 @@ def avatars(folder: Path, count: int, seconds: float) -> tuple[float, Lost, dict
     class held at once.
     """
     folder.mkdir()
-    spans: dict[str, dict[str, list[datetime]]] = {}
-    slots = {"Detection": "yolo", "BackgroundRemoval": "birefnet", "AvatarGeneration": "avatar"}
+    spans: dict[str, dict[str, list[str]]] = {}
+    slots = {"detect": "yolo", "matte": "birefnet", "animate": "avatar"}
 
-    def changed(view: VideoJobView) -> None:
-        for stage in view.status.stages:
-            if stage.name in slots and stage.start_time is not None and stage.completion_time is not None:
-                spans.setdefault(slots[stage.name], {})[view.uid] = [stage.start_time, stage.completion_time]
+    def heard(line: str) -> None:
+        """A stage works from its first word to its last; the status tells seconds, and when it was seen that it had ended."""
+        if line.startswith("{") and (record := json.loads(line)).get("stage") in slots:
+            spans.setdefault(slots[record["stage"]], {}).setdefault(record["uid"], []).append(record["time"])
 
     with studio(folder, seconds) as server:
         given = manifests(folder, count, f"http://127.0.0.1:{server.server_port}/avatars")
         since = time.monotonic()
         ended = run(
             given, file=None, output=folder / "out", store=folder / "store", allow_networks=("127.0.0.0/8",),
-            changed=changed, capacity=CAPACITY,
+            log=heard, capacity=CAPACITY,
         )  # fmt: skip
         until = time.monotonic()
     for job in ended:
         if job.view.status.phase != "Succeeded":
             raise SystemExit(f"{job.view.name}: {job.view.status.failure}")
     most = {
-        slot: max(sum(first <= at < last for first, last in held.values()) for at, _ in held.values())
+        slot: max(sum(told[0] <= at[0] < told[-1] for told in held.values()) for at in held.values())
         for slot, held in spans.items()
     }
     return until - since, Lost.of(server, since, until, min(count, CAPACITY["avatar"])), most
