@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import av
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from demo.probe import Facts, probe
@@ -16,6 +19,7 @@ from videojob_worker.compose import marks
 from videojob_worker.vision import faces
 from videojob_worker.vision.moves import loudness
 
+ROOT = Path(__file__).resolve().parents[2]
 NAME, EXAMPLE = "greeter", "crds/examples/avatar.yaml"
 SIZE = (480, 600)
 SECONDS = (3.2, 3.7)
@@ -24,6 +28,31 @@ TOGETHER = 0.7
 RANGE_DB, QUIET_DB = 35.0, 45.0
 """So far below the loudest moment the mouth follows, and so far below it rests."""
 RATE = 16_000
+
+
+def manifest(folder: Path, portrait: str | None) -> Path:
+    """What is submitted: the example, or, in `folder`, the same with somebody's own photograph. ValueError for one that is not
+    there.
+    """
+    if not portrait:
+        return Path(EXAMPLE)
+    given = Path(portrait).expanduser()
+    if not given.is_file():
+        raise ValueError(f"PORTRAIT={portrait}: there is no such file; name a JPEG or PNG of a person")
+    example = ROOT / EXAMPLE
+    document = yaml.safe_load(example.read_text(encoding="utf-8"))
+    avatar = document["spec"]["avatar"]
+    shutil.copyfile(given, folder / given.name)
+    shutil.copyfile(example.parent / "media" / avatar["audio"]["filename"], folder / avatar["audio"]["filename"])
+    digest = hashlib.sha256(given.read_bytes()).hexdigest()
+    avatar["image"] = {"uri": f"store://inbox/{digest}", "filename": given.name}
+    avatar["consent"] = {
+        "subject": f"the person in {given.name}"[:100],
+        "reference": "given to the demo by whoever ran it",
+    }
+    target = folder / "avatar.yaml"
+    target.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return target
 
 
 @dataclass(frozen=True)
@@ -96,12 +125,15 @@ def look(folder: Path) -> Shown:
     )
 
 
-def judge(shown: Shown) -> list[str]:
-    """Everything about the avatar that is not as promised."""
+def judge(shown: Shown, size: tuple[int, int] | None = SIZE) -> list[str]:
+    """Everything about the avatar that is not as promised; a photograph of one's own has no promised size."""
     video = shown.files["video.mp4"]
     promises = (
         ((video.codec, video.audio) == ("h264", "aac"), f"the avatar is {video.codec} and {video.audio}"),
-        ((video.width, video.height) == SIZE, f"the avatar is {video.width}x{video.height}, not {SIZE[0]}x{SIZE[1]}"),
+        (
+            size in {None, (video.width, video.height)},
+            f"the avatar is {video.width}x{video.height}, not as its portrait",
+        ),
         (SECONDS[0] <= (video.seconds or 0) <= SECONDS[1], f"the avatar lasts {video.seconds} s"),
         (shown.together >= TOGETHER, f"its mouth follows the voice by r = {shown.together:.2f} only"),
         (shown.synthetic, "it does not say that it is synthetic"),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from demo import face
 from demo.probe import Facts
+from videojob_cli import sources
 
 VIDEO = Facts(size=1, codec="h264", width=480, height=600, seconds=3.44, frame_rate=25.0, video_kbps=1, audio="aac")
 GOOD = face.Shown(files={"video.mp4": VIDEO, "video_thumb.jpg": VIDEO}, together=0.9, synthetic=True)
@@ -27,7 +30,7 @@ class Case:
 CASES = (
     Case("another codec", {"files": {"video.mp4": replace(VIDEO, codec="vp9")}}, "is vp9 and aac"),
     Case("no sound", {"files": {"video.mp4": replace(VIDEO, audio=None)}}, "is h264 and None"),
-    Case("another size", {"files": {"video.mp4": replace(VIDEO, width=600)}}, "is 600x600"),
+    Case("another size", {"files": {"video.mp4": replace(VIDEO, width=600)}}, "is 600x600, not as its portrait"),
     Case("too short", {"files": {"video.mp4": replace(VIDEO, seconds=1.0)}}, "lasts 1.0 s"),
     Case("a mouth of its own will", {"together": 0.3}, "r = 0.30 only"),
     Case("no mark", {"synthetic": False}, "does not say that it is synthetic"),
@@ -53,3 +56,25 @@ def test_a_mouth_that_follows_the_voice_is_told_from_one_that_does_not() -> None
     noise = np.random.default_rng(3).random(len(level))
     assert abs(face.Speaking(noise, level).together()) < 0.4
     assert list(np.flatnonzero(face.Speaking(follows, level).silent())) == list(range(28, 42))
+
+
+def test_the_example_is_what_is_submitted(tmp_path: Path) -> None:
+    assert face.manifest(tmp_path, None) == face.manifest(tmp_path, "") == Path(face.EXAMPLE)
+
+
+def test_a_photograph_of_ones_own_takes_the_portraits_place(tmp_path: Path) -> None:
+    """With the example's voice, as the CLI finds both: beside the manifest, by name and digest."""
+    (tmp_path / "me.jpg").write_bytes(b"a photograph")
+    (tmp_path / "there").mkdir()
+    path = face.manifest(tmp_path / "there", str(tmp_path / "me.jpg"))
+    complete, files = sources.completed(path, yaml.safe_load(path.read_text()), None, tmp_path)
+    asked = sources.job_spec(path, complete).avatar
+    assert asked is not None
+    assert [file.path.name for file in files] == ["me.jpg", "voice.wav"]
+    assert asked.consent is not None
+    assert asked.consent.subject == "the person in me.jpg"
+
+
+def test_a_photograph_that_is_not_there_is_told_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"PORTRAIT=none\.jpg: there is no such file"):
+        face.manifest(tmp_path, "none.jpg")
