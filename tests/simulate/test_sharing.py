@@ -12,10 +12,9 @@ from simavatar import an_avatar
 from simcluster import Cluster
 from siminvariants import check, check_history
 from simobjects import Outcome
-from simoperator import Faults, Operator, drive
+from simoperator import Faults, Operator, drive, drive_both
 from simpeople import interfere
 from videojob_api import names
-from videojob_api.names import TERMINAL_PHASES
 from videojob_api.v1alpha1 import DEFAULT_SLOTS, VideoJobStatus, VideoQueueSpec
 from videojob_operator.decide.naming import share
 from videojob_operator.settings import read_classes
@@ -202,17 +201,4 @@ def test_two_operators_by_mistake_never_disagree_on_what_a_job_holds(few: int) -
     wide = {"default": VideoQueueSpec.model_validate({"slots": [{"name": n, "capacity": 99} for n, _ in SLOTS]})}
     first.queues = narrow
     second = Operator(cluster, config=first.config, queues=wide, faults=first.faults, rng=random.Random(few))
-    for _ in range(100_000):
-        for operator in (first, second):
-            operator.run()
-        assert check(cluster, {}) == []
-        living = [s for s in cluster.all("videojob") if s.value.status.phase not in TERMINAL_PHASES]
-        if cluster.all("videojob") and not living and not cluster.all("job"):
-            break
-        cluster.step()
-    else:
-        raise AssertionError("no end")
-    for stored in cluster.all("videojob"):
-        assert check_history(cluster.history[stored.key]) == []
-    work = [name for name in cluster.created if "-report-" not in name]
-    assert sorted(work) == sorted(set(work)), "a Job that works was created twice"
+    drive_both(cluster, first, second)
