@@ -99,7 +99,9 @@ class Row:
 
 @dataclass
 class Kubelet:
-    """Plays the kubelet of one namespace's pods: each works for a moment, once it has a node and nothing holds it back."""
+    """Plays the kubelet of one namespace's pods: each works for a moment, once it has a node and nothing holds it back. Models
+    that begin once the detectors are let go work until all GPUs are in use, which so is sure to happen.
+    """
 
     cluster: Cluster
     namespace: str
@@ -108,6 +110,10 @@ class Kubelet:
     rows: list[Row] = field(default_factory=list)
     held: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared, detectors stay at work."""
+    gpus: int = 3
+    """So many are there."""
+    crowded: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once all of them were in use."""
     uploads: dict[str, asyncio.Event] = field(default_factory=dict)
     """By VideoJob: set, its first stage ends."""
     _live: dict[str, Raw] = field(default_factory=dict)
@@ -141,17 +147,21 @@ class Kubelet:
             self._live[uid] = pod
         each = [_slots(one) for one in self._live.values()]
         slots = [slot for one in each for slot in one]
+        cards = sum(_cards(one) for one in self._live.values())
+        if cards == self.gpus:
+            self.crowded.set()
         held = tuple((slot, slots.count(slot)) for slot in sorted(set(slots)))
         self.rows.append(
             Row(
                 datetime.now().astimezone(), "ends" if over else "begins", _label(pod, "name"), _label(pod, "group"),
-                _slots(pod), held, sum(_cards(one) for one in self._live.values()),
+                _slots(pod), held, cards,
                 sum(not {"yolo", "birefnet"}.isdisjoint(one) for one in each),
             )
         )  # fmt: skip
 
     async def _work(self, pod: Raw) -> None:
         document = TaskDocument.model_validate_json(pod["metadata"]["annotations"]["videojob.dev/task"])
+        later = self.held.is_set() and not {"yolo", "birefnet"}.isdisjoint(_slots(pod))
         done: list[Raw] = []
         for name in document.containers():
             await self.cluster.play(pod, "Running", *done, a_running(name))
@@ -160,6 +170,8 @@ class Kubelet:
                 await self.uploads.setdefault(document.job.name, asyncio.Event()).wait()
             if document.group == "detect":
                 await self.held.wait()
+            if later:
+                await self.crowded.wait()
             done.append(an_ended(name, 0, _result(document, name)))
             await self.cluster.play(pod, "Running", *done)
         await self.cluster.play(pod, "Succeeded", *done)
