@@ -113,9 +113,18 @@ def begin(arguments: Sequence[str]) -> None:
 
     It loads what the manifests among the arguments seem to want, by their text: a wrong guess costs what it loads.
     """
-    texts = [path.read_bytes()[:GUESS_BYTES] for path in map(Path, arguments) if path.is_file()]
+    texts = [_beginning(Path(argument)) for argument in arguments]
     found = [kind for kind in KINDS if any(kind.encode() in text for text in texts)]
     _begun.append(ForkServer((*COMMAND, *(f"--soon={kind}" for kind in found))))
+
+
+def _beginning(path: Path) -> bytes:
+    """Of a manifest, and of a film that stands among the arguments; nothing of what cannot be read, as the command will say."""
+    with contextlib.suppress(OSError):
+        if path.is_file():  # a pipe would be waited for
+            with path.open("rb") as file:
+                return file.read(GUESS_BYTES)
+    return b""
 
 
 @contextlib.contextmanager

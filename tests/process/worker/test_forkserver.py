@@ -181,8 +181,12 @@ def test_what_is_loaded_ahead_is_what_such_work_runs(kind: str) -> None:
 def test_the_server_loads_what_the_manifest_seems_to_want(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when a word elsewhere misleads it; a manifest that is not there is the command's to complain of."""
     (tmp_path / "job.yaml").write_text("spec:\n  transcode: {}  # not a story\n")
+    with (tmp_path / "film.mp4").open("wb") as film:  # more than any memory holds
+        film.truncate(1 << 40)
     began: list[tuple[str, ...]] = []
     monkeypatch.setattr(forked, "ForkServer", began.append)
     monkeypatch.setattr(forked, "_begun", [])
-    forked.begin([str(tmp_path / "job.yaml"), str(tmp_path / "none.yaml"), "--verbose"])
+    forked.begin(
+        [str(tmp_path / "job.yaml"), str(tmp_path / "none.yaml"), "--file", str(tmp_path / "film.mp4"), "x" * 5000]
+    )
     assert began == [(*forked.COMMAND, "--soon=story", "--soon=transcode")]
