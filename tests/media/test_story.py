@@ -180,6 +180,26 @@ def test_m2_one_edited_sentence_is_one_new_piece(bench: StoryBench) -> None:
     assert int(probed(second.published("video"))["streams"][0]["nb_read_packets"]) == frames
 
 
+def test_m2_a_piece_that_is_spoilt_in_the_cache_is_drawn_behind_the_new_one(bench: StoryBench) -> None:
+    """S-056: its record is there and its bytes are not; what comes out is as if the cache had not had it."""
+    texts = [scene["text"] for scene in SCENES]
+    document = bench.story(scenes=pictured(texts))
+    ended(bench.run("work", document))
+    key = bench.piece_keys()[0]
+    ended(bench.run("commit", document))
+    (spoilt,) = bench.root.rglob(f"piece/{key}/{key}.mp4")
+    good = spoilt.read_bytes()
+    spoilt.write_bytes(bytes(len(good)))
+    texts[1] = "Nobody at all in the village ever spoke of it again."
+    second = StoryBench(bench.root, "edited")
+    ended(second.run("work", second.story(scenes=pictured(texts))))
+    assert second.record("compose").message == "2 of 3 pieces drawn"
+    made = second.record("compose").story
+    assert made is not None
+    assert made.pieces_made == 2
+    assert second.pieces()[key] == good
+
+
 def test_m2_the_thumbnail_is_drawn_anew_where_its_frame_or_its_title_has_changed(bench: StoryBench) -> None:
     """S-042, S-056: of the first scene; another sentence later leaves it the same bytes, which another VideoJob has drawn."""
     texts, early = [scene["text"] for scene in SCENES], {"thumbnail": {"atMs": 500}}
