@@ -15,6 +15,7 @@ import pytest
 
 from audit import Audit
 from kube import Kube
+from podstates import most_at_work
 
 SYSTEM, OPERATOR = "videojob-system", "deployment/videojob-operator"
 SWITCH = "VIDEOJOB_NOOP"
@@ -93,18 +94,6 @@ def _span(pod: dict[str, Any]) -> tuple[datetime, datetime]:
     return datetime.fromisoformat(ended["startedAt"]), datetime.fromisoformat(ended["finishedAt"])
 
 
-def _most(states: tuple[dict[str, Any], ...]) -> int:
-    """Most pods at once of those that had not terminated yet."""
-    alive: set[str] = set()
-    most = 0
-    for pod in states:
-        alive.discard(pod["metadata"]["uid"])
-        if _state(pod) != "terminated":
-            alive.add(pod["metadata"]["uid"])
-        most = max(most, len(alive))
-    return most
-
-
 def test_a_fan_out_runs_again_only_what_it_lost_and_is_joined_once(
     kube: Kube,
     namespace: str,
@@ -148,7 +137,7 @@ def test_a_fan_out_runs_again_only_what_it_lost_and_is_joined_once(
     ran = {(int(pod["metadata"]["labels"][ATTEMPT]), int(pod["metadata"]["labels"][INDEX])) for pod in items}
     assert ran == {(1, 0), (1, 1), (1, 2), (1, 3), (1, 4), (2, 0), (2, 1), (3, 0)}
     assert len({pod["metadata"]["uid"] for pod in items}) == len(ran), "each index of each attempt had one pod"
-    assert _most(seen) <= SLOTS
+    assert most_at_work(seen) <= SLOTS
 
     ended = {
         pod["metadata"]["labels"]["videojob.dev/group"]: pod for pod in kube.list("pods", namespace, f"{NAME}=graph")

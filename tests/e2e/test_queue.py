@@ -15,6 +15,7 @@ import pytest
 from audit import Audit
 from clips import Clips
 from kube import Kube
+from podstates import at_work
 
 SYSTEM = "videojob-system"
 PRIORITIES = ("High", "Normal", "Low")
@@ -138,21 +139,17 @@ def _started(known: dict[str, Entry], states: tuple[dict[str, Any], ...]) -> lis
     Fails when there are ever more pods at work than slots, or when a namespace holds both while the other one waits.
     """
     order: list[tuple[Entry, str]] = []
-    working: dict[str, Entry] = {}
-    for pod in states:
-        meta, status = pod["metadata"], pod["status"]
-        entry = known[meta["labels"]["videojob.dev/uid"]]
+    owners: dict[str, Entry] = {}
+    for pod, working in at_work(states):
+        meta = pod["metadata"]
+        entry = owners[meta["uid"]] = known[meta["labels"]["videojob.dev/uid"]]
         if entry not in (seen for seen, _ in order):
             order.append((entry, meta["creationTimestamp"]))
-            working[meta["uid"]] = entry
             assert len(working) <= SLOTS, f"{len(working)} pods at work"
             begun = {seen.uid for seen, _ in order}
             left_out = {e.namespace for e in known.values() if e.uid not in begun and e.priority == entry.priority}
-            homes = {e.namespace for e in working.values()}
+            homes = {owners[uid].namespace for uid in working}
             assert len(working) < SLOTS or len(homes) == SLOTS or left_out <= homes, "unfair"
-        reports = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
-        if reports and all("terminated" in report["state"] for report in reports):
-            working.pop(meta["uid"], None)
     return order
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from audit import Audit
 from kube import ROOT, Kube, facts
+from podstates import most_at_work
+
+SYSTEM = "videojob-system"
 
 
 def test_every_rendition_of_the_example_comes_out(kube: Kube, namespace: str, tmp_path: Path) -> None:
@@ -86,28 +88,33 @@ def test_spread_runs_one_job_for_each_stage(
     assert facts(outputs[0]) == facts(outputs[1])
 
 
-def test_slots_hold(kube: Kube, namespace: str, submit: Callable[..., str], small_clip: Path) -> None:
-    """X-004, C9, C10: with one slot, jobs run one after another in the order they came."""
-    kube.run(
-        *("patch", "videoqueue", "default", "-n", "videojob-system", "--type=merge", "-p"),
-        json.dumps({"spec": {"slots": [{"name": "cpu", "capacity": 1}]}}),
-    )
-    try:
+def test_slots_hold(
+    kube: Kube, namespace: str, submit: Callable[..., str], small_clip: Path, tmp_path: Path, one_slot: None
+) -> None:
+    """X-004, C9, C10: with one slot, pods run one after another in the order in which their VideoJobs came."""
+    with kube.recorded("pods", "videojob.dev/queue=default", tmp_path / "pods.json") as states:
         names = [submit(small_clip, f"turn-{number}") for number in range(3)]
         for name in names:
             kube.wait("condition=Complete", "videojob", name, namespace, 240)
-        starts = [_pod_times(kube, namespace, name) for name in names]
-        assert all(earlier[1] <= later[0] for earlier, later in pairwise(starts)), starts
-    finally:
-        kube.run(
-            *("patch", "videoqueue", "default", "-n", "videojob-system", "--type=merge", "-p"),
-            json.dumps({"spec": {"slots": [{"name": "cpu", "capacity": 4}]}}),
-        )
+        seen = [pod for pod in states() if pod["metadata"]["namespace"] == namespace]
+    assert most_at_work(seen) == 1
+    assert list(dict.fromkeys(pod["metadata"]["labels"]["videojob.dev/name"] for pod in seen)) == names
 
 
-def _pod_times(kube: Kube, namespace: str, name: str) -> tuple[str, str]:
-    status = kube.get("videojob", name, namespace)["status"]
-    return status["startTime"], status["completionTime"]
+@pytest.fixture
+def one_slot(kube: Kube) -> Iterator[None]:
+    """The default queue with one slot, which it knows."""
+    _slots(kube, 1)
+    yield
+    _slots(kube, 4)
+
+
+def _slots(kube: Kube, capacity: int) -> None:
+    slots = json.dumps({"spec": {"slots": [{"name": "cpu", "capacity": capacity}]}})
+    kube.run("patch", "videoqueue", "default", "-n", SYSTEM, "--type=merge", "-p", slots)
+    kube.watch(
+        "videoqueue", "default", SYSTEM, lambda raw: [slot["capacity"] for slot in raw["status"]["slots"]] == [capacity], 60
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "crds/examples").glob("*.yaml")), ids=lambda path: path.stem)
