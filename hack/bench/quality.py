@@ -6,22 +6,24 @@ second, and CPU time of the encoder, which also a busy machine tells well enough
 
 from __future__ import annotations
 
-import resource
-import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[0] = str(ROOT / "hack")
 
 from bench import peers  # noqa: E402 - needs the path above
-from bench.storyfilm import FPS, SCENE_SECONDS, SIZE, Bench, ffmpeg, story  # noqa: E402 - as above
+from bench.storyfilm import FPS, SCENE_SECONDS, SIZE, Bench, story  # noqa: E402 - as above
 from bench.vmaf import Judge  # noqa: E402 - as above
 from videojob_api.story.looks import Encoding as Asked  # noqa: E402 - as above
-from videojob_worker.compose import encoding  # noqa: E402 - as above
+from videojob_worker.compose.encoder import PieceFile  # noqa: E402 - as above
 from videojob_worker.compose.encoding import Encoding  # noqa: E402 - as above
+from videojob_worker.compose.planes import Frame  # noqa: E402 - as above
 
 ROWS = (
     ("superfast", 23), ("superfast", 20), ("superfast", 18), ("veryfast", 23), ("veryfast", 18), ("faster", 18), ("medium", 18),
@@ -31,23 +33,22 @@ PLAIN = "deadzone-inter=21:deadzone-intra=11"
 """What x264 rounds away by default."""
 
 
-def cpu_seconds() -> float:
-    """Of all programs that were run."""
-    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return spent.ru_utime + spent.ru_stime
-
-
 def row(judge: Judge, out: Path, preset: str, crf: int, *, plain: bool) -> str:
     """One line of the table."""
     code = replace(Encoding.of(Asked(quality="High"), SIZE, FPS), preset=preset, crf=crf)
-    argv = encoding.piece(ffmpeg(), code, out)
     if plain:
-        params = argv.index("-x264-params") + 1
-        argv[params] = f"{argv[params]}:{PLAIN}"
-    since = cpu_seconds()
-    with judge.frames.open("rb") as frames:
-        subprocess.run(argv, check=True, stdin=frames)
-    spent = (cpu_seconds() - since) / (SCENES * SCENE_SECONDS * FPS)
+        code = replace(code, x264=f"{code.x264}:{PLAIN}")
+    count = SCENES * SCENE_SECONDS * FPS
+    frames = np.memmap(judge.frames, np.uint8, "r").reshape(count, -1)
+    frame = Frame.blank(*SIZE)
+    file = PieceFile(out, code, [range(count)])
+    since = time.thread_time()
+    with file.strand(0) as strand:
+        for data in frames:
+            frame.data[:] = data
+            strand.write(frame.data.data)
+    file.close()
+    spent = (time.thread_time() - since) / count
     mean, low = judge.score(out)
     rate = out.stat().st_size * 8 / (SCENES * SCENE_SECONDS) / 1e6
     out.unlink()

@@ -171,8 +171,10 @@ def test_m2_one_edited_sentence_is_one_new_piece(bench: StoryBench) -> None:
     made = second.record("compose").story
     assert made is not None
     assert (made.pieces, made.pieces_made) == (3, 1)
-    commands = (second.job / "debug/main-a1/compose.commands.txt").read_text().splitlines()
-    assert len(commands) == 1
+    (told,) = (second.job / "debug/main-a1/compose.pieces.txt").read_text().splitlines()
+    assert told.startswith(f"{now[1]}.mp4: scene s002, ")
+    assert "libx264 (PyAV " in told
+    assert "crf=28" in told
     published = ended(second.run("commit", second.story(scenes=pictured(texts)))).stages[0].story
     assert published is not None
     assert published.pieces_made == 1
@@ -289,7 +291,7 @@ def test_a_killed_item_repeats_alone(bench: StoryBench) -> None:
     assert set(before) == {key for place, key in enumerate(bench.piece_keys()) if place != 1}
 
     doomed = bench.start("work", compose, JOB_COMPLETION_INDEX="1")
-    wait_for(doomed.stdout, lambda record: record.get("message") == "running")
+    wait_for(doomed.stdout, lambda record: record.get("message") == "encoding")
     doomed.kill()
     doomed.wait()
     assert set(bench.pieces()) == set(before)
@@ -344,7 +346,7 @@ def test_s_056_a_redrive_from_the_composition_takes_no_piece_that_was_kept(bench
         assert [stage.kind for stage in done.stages if stage.reused] == ["scenes", "audio", "images", "layout"]
         assert second.record("compose").message == "3 of 3 pieces drawn"
         assert "aac" in (second.job / "debug/main-a2/join.commands.txt").read_text()
-    drawn = (second.job / "debug").glob("*-a2/compose.commands.txt")
+    drawn = (second.job / "debug").glob("*-a2/compose.pieces.txt")
     assert sum(len(path.read_text().splitlines()) for path in drawn) == 3
     assert second.pieces() == pieces, "the same frames are the same bytes"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -21,8 +22,9 @@ from clips import make
 from stories import film, image, manifest, plain, run, scene, spoken, texture
 from videojob_api.story.looks import Captions, Music, ThumbnailParams, Transition
 from videojob_api.story.scenes import AssetRef, Background, SceneManifest
+from videojob_worker.base.errors import Recoverable
 from videojob_worker.base.process import Finished
-from videojob_worker.compose import encoding, gates, marks, motion, picture, sound, thumbnail
+from videojob_worker.compose import encoder, encoding, gates, marks, motion, picture, sound, thumbnail
 from videojob_worker.compose.film import Film
 from videojob_worker.compose.fonts import book
 from videojob_worker.compose.making import Piece
@@ -200,6 +202,37 @@ def test_a_long_scene_is_encoded_in_strands_whose_seams_nobody_sees(pictures: Pa
     shown = shot(path)
     for frame in (119, 120, 194, 195, 196, 359, 360, 449, 450):
         assert psnr(shown[frame], from_rgb(one.still(frame, pictures)).y) > 30
+
+
+def test_an_encoder_that_fails_ends_the_film_and_leaves_no_file(pictures: Path) -> None:
+    """S-040, S-071: the reason is the encoder's, and those beside it end with it."""
+    broken = film(story(pictures), pictures)
+    broken.code = dataclasses.replace(broken.code, preset="quickest")
+    (pictures / "out").mkdir()
+    with pytest.raises(Recoverable) as raised:
+        broken.make(pictures / "out", broken.pieces, lambda _done, _total: None, workers=2)
+    assert raised.value.code == "CompositionError"
+    assert "could not be encoded" in raised.value.message
+    assert not list((pictures / "out").iterdir())
+
+
+def test_frames_are_drawn_on_again_once_the_encoder_has_them(pictures: Path) -> None:
+    """It looks ahead at several frames; none of them is the memory that the next one is drawn into."""
+    code = film(story(pictures), pictures).code
+    shape = code.height * code.width * 3 // 2
+    noise = np.random.default_rng(4).integers(0, 256, (12, shape), dtype=np.uint8)
+    files = []
+    for name, again in (("own", False), ("again", True)):
+        one = Frame.blank(code.width, code.height)
+        file = encoder.PieceFile(pictures / f"{name}.mp4", code, [range(12)])
+        with file.strand(0) as strand:
+            for data in noise:
+                frame = one if again else Frame.blank(code.width, code.height)
+                frame.data[:] = data
+                strand.write(frame.data.data)
+        file.close()
+        files.append((pictures / f"{name}.mp4").read_bytes())
+    assert files[0] == files[1]
 
 
 def test_the_same_scene_is_the_same_bytes_and_another_one_changes_alone(pictures: Path) -> None:

@@ -118,18 +118,32 @@ def test_music_lies_under_the_speech(bench: StoryBench) -> None:
 
 
 @pytest.mark.parametrize("policy", ["Allow", "Deny"])
-def test_s_040_what_cannot_be_drawn_is_tried_again_and_nothing_stands_in(bench: StoryBench, policy: str) -> None:
-    """An encoder that fails ends the attempt, to be repeated, whatever fallbacks are allowed (S-071)."""
+def test_s_040_what_cannot_be_joined_is_tried_again_and_nothing_stands_in(bench: StoryBench, policy: str) -> None:
+    """A program that fails ends the attempt, to be repeated, whatever fallbacks are allowed (S-071)."""
     real = shutil.which("ffmpeg")
-    broken = program(bench.root / "bin/ffmpeg", f'case "$*" in *rawvideo*) exit 3;; esac\nexec {real} "$@"')
+    broken = program(bench.root / "bin/ffmpeg", f'case "$*" in *concat*) exit 3;; esac\nexec {real} "$@"')
     story = bench.story(scenes=SCENES[:1], fallback={"policy": policy})
     result = bench.run("work", story, FFMPEG_PATH=str(broken))
     assert result.failure is not None
     assert (result.failure.code, result.failure.failure_class, result.exit_code, result.failure.stage) == (
-        "CompositionError", "Recoverable", 75, "VideoComposition",
+        "CompositionError", "Recoverable", 75, "VideoJoin",
     )  # fmt: skip
-    assert not bench.folder("compose").exists()
+    assert not bench.folder("join").exists()
     ended(bench.run("work", bench.story(2, scenes=SCENES[:1], fallback={"policy": policy})))
+
+
+def test_a_volume_that_is_full_while_pieces_are_encoded_is_said_and_leaves_nothing(bench: StoryBench) -> None:
+    """No fault of the story's; with room again the same pieces are drawn."""
+    story = bench.story(scenes=SCENES)
+    ended(bench.run("work", bench.only(story, "scenes", "audio", "images", "layout")))
+    drawing = bench.only(story, "compose")
+    result = bench.run("work", drawing, ("prlimit", "--fsize=9000"))
+    assert result.failure is not None
+    assert (result.failure.code, result.exit_code, result.failure.stage) == ("DiskFull", 73, "VideoComposition")
+    assert not bench.folder("compose").exists()
+    assert not list((bench.job / "processed/compose").rglob("*.mp4*"))
+    ended(bench.run("work", bench.only(bench.story(2, scenes=SCENES), "compose")))
+    assert len(bench.pieces()) == 3
 
 
 def test_s_049_what_a_platform_would_not_take_is_said(bench: StoryBench) -> None:

@@ -61,10 +61,9 @@ def kept(bench: StoryBench, kind: str) -> int:
 
 
 def drawn(bench: StoryBench) -> int:
-    """How often x264 was started."""
-    return sum(
-        "libx264" in line for line in (bench.job / "debug/main-a1/compose.commands.txt").read_text().splitlines()
-    )
+    """How many pieces were encoded."""
+    told = (bench.job / "debug/main-a1/compose.pieces.txt").read_text().splitlines()
+    return sum("libx264" in line for line in told)
 
 
 def test_variants_are_films_of_one_story_and_share_what_they_have_in_common(bench: StoryBench) -> None:
@@ -109,7 +108,7 @@ def test_another_thumbnail_of_a_story_that_was_made_costs_no_encode(bench: Story
     second = StoryBench(bench.root, "again")
     document = second.story(scenes=SCENES, variants=[B])
     ended(second.run("work", document))
-    assert not (second.job / "debug/main-a1/compose.commands.txt").exists()
+    assert not (second.job / "debug/main-a1/compose.pieces.txt").exists()
     assert kept(second, "voice") == 3
     assert [part.name for part in second.record("thumbnail").files] == ["thumbnail", "thumbnail-b"]
 

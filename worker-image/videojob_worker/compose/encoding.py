@@ -1,4 +1,4 @@
-"""FFmpeg's arguments for pieces of a film and for putting them together. Pure; nothing is run here.
+"""What pieces of a film are encoded with, and FFmpeg's arguments for all else. Pure; nothing is run here.
 
 A piece is encoded in strands of one group of pictures, each by one thread: then the same frames give the same bytes, also under a
 cap on bursts, and as many strands as there are cores are encoded side by side, which keeps the cores busier than threads inside
@@ -30,8 +30,10 @@ TIMESCALE = 1000
 """Ticks a frame: MP4 holds times in whole ticks."""
 AUDIO_BITRATE = "128k"
 """At rates like this FFmpeg's `fast` coder is the better one, its manual says; it takes two fifths of the other one's time."""
-COLOURS = ("-color_range", "tv", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709")
+MARKS = {"color_range": "tv", "colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709"}
 """What every video of ours says of its colours: unmarked ones of small pictures are shown by other coefficients (BT.601)."""
+COLOURS = tuple(part for name, value in MARKS.items() for part in (f"-{name}", value))
+"""The same as arguments."""
 _STRANGERS = (
     "-max_pixels",
     str(8192 * 4352),
@@ -57,7 +59,10 @@ class Encoding:
     height: int
     fps: int
     build: str = ""
-    """Version of FFmpeg: another one makes other bytes, and pieces of two do not join."""
+    """Versions of what reads clips and writes pieces: others make other bytes, and pieces of two encoders do not join."""
+
+    x264: str = X264
+    """What else libx264 is told."""
 
     @classmethod
     def of(cls, asked: looks.Encoding, size: tuple[int, int], fps: int, build: str = "") -> Encoding:
@@ -69,7 +74,7 @@ class Encoding:
         """All that shapes a piece's bytes, for its key."""
         return {
             "crf": self.crf, "maxrate": self.maxrate, "preset": self.preset, "gop": GOP_SECONDS, "codec": "libx264",
-            "build": self.build,
+            "x264": self.x264, "build": self.build,
         }  # fmt: skip
 
 
@@ -82,18 +87,18 @@ def file(path: Path) -> str:
     return f"file:{path.absolute()}"
 
 
-def piece(program: str, encoding: Encoding, target: Path) -> list[str]:
-    """Raw frames from standard input to a piece."""
-    bits = kilobits(encoding.maxrate)
-    return [
-        *_head(program),
-        "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{encoding.width}x{encoding.height}", "-r", str(encoding.fps),
-        *COLOURS, "-i", "pipe:0", *_PLAIN, "-threads", "1",
-        "-c:v", "libx264", "-preset", encoding.preset, "-profile:v", "high", "-crf", str(encoding.crf),
-        "-maxrate", encoding.maxrate, "-bufsize", f"{2 * bits}k", "-g", str(encoding.fps * GOP_SECONDS),
-        "-flags:v", "+bitexact+cgop", "-x264-params", X264, *COLOURS,
-        "-video_track_timescale", str(encoding.fps * TIMESCALE), "-f", "mp4", file(target),
-    ]  # fmt: skip
+def options(code: Encoding) -> dict[str, str]:
+    """How libx264 is opened for a strand of a piece."""
+    bits = kilobits(code.maxrate)
+    return {
+        "threads": "1", "preset": code.preset, "profile": "high", "crf": str(code.crf), "maxrate": f"{bits}k",
+        "bufsize": f"{2 * bits}k", "g": str(code.fps * GOP_SECONDS), "flags": "+bitexact+cgop", "x264-params": code.x264, **MARKS,
+    }  # fmt: skip
+
+
+def container(code: Encoding) -> dict[str, str]:
+    """How a piece's file is written."""
+    return {"fflags": "+bitexact", "video_track_timescale": str(code.fps * TIMESCALE)}
 
 
 def concat_list(pieces: Sequence[Path], durations: Sequence[Segment], fps: int) -> str:
@@ -118,15 +123,6 @@ def join(program: str, listing: Path, sound: Path | None, target: Path, fps: int
         "-f", "concat", "-safe", "0", "-protocol_whitelist", "file", "-auto_convert", "0", "-i", file(listing), *second,
         "-map", "0:v:0", *(["-map", "1:a:0"] if sound is not None else []), *_PLAIN, "-c", "copy",
         "-video_track_timescale", str(fps * TIMESCALE), "-movflags", "+faststart", "-f", "mp4", file(target),
-    ]  # fmt: skip
-
-
-def tied(program: str, listing: Path, target: Path, fps: int) -> list[str]:
-    """The strands of one piece to one file, not encoded again."""
-    return [
-        *_head(program),
-        "-y", "-f", "concat", "-safe", "0", "-protocol_whitelist", "file", "-auto_convert", "0", "-i", file(listing),
-        "-map", "0:v:0", *_PLAIN, "-c", "copy", "-video_track_timescale", str(fps * TIMESCALE), "-f", "mp4", file(target),
     ]  # fmt: skip
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -22,19 +21,18 @@ from videojob_api.story.scenes import Scene, SceneManifest
 from videojob_api.story.segments import Segment, segment_key, segments
 
 from ..base.errors import Permanent, Recoverable
-from ..base.feeding import Sink, run_fed
 from ..base.memory import give_back
 from ..base.process import Finished
-from . import drawing, encoding, motion
+from . import drawing, encoder, encoding, motion
 from .clip import ClipView
 from .encoding import Encoding
 from .fonts import FontBook
-from .making import Making, Piece, Seen, Shown, Tally, strand_file
+from .making import Making, Piece, Seen, Shown, Tally
 from .planes import Frame, to_rgb
 from .scenery import Locate, Scenery, view
 from .text import Typesetter
 
-PIECE_VERSION = 4
+PIECE_VERSION = 5
 """Raise it when the same key would give other bytes."""
 
 
@@ -56,13 +54,15 @@ class _Ended(Recoverable):
 class Film:
     """A manifest with everything needed to make it.
 
-    `demuxer` names the demuxer of a clip, vetted; `keys` are those of all pieces, where they are known.
+    `demuxer` names the demuxer of a clip, vetted; `keys` are those of all pieces, where they are known; `begun` hears how a
+    piece is made, from any thread.
     """
 
     def __init__(
         self, manifest: SceneManifest, code: Encoding, fonts: FontBook, locate: Locate, *, program: str, run: RunTool,
-        demuxer: Callable[[Path], str], keys: Sequence[str] | None = None,
+        demuxer: Callable[[Path], str], keys: Sequence[str] | None = None, begun: Callable[[str], None] = lambda _: None,
     ) -> None:  # fmt: skip
+        self._begun = begun
         self._keys, self._shaping = keys, threading.Lock()
         self._views: dict[int, motion.View] = {}
         self.manifest, self.code, self.fonts, self.locate = manifest, code, fonts, locate
@@ -127,7 +127,7 @@ class Film:
         with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="piece") as pool:
             # Long ones first: the last to end are then short.
             order = sorted(wanted, key=lambda piece: -piece.segment.frames)
-            making = [Making(piece, self._strands(piece.segment)) for piece in order]
+            making = [self._making(folder, piece) for piece in order]
             jobs = [
                 pool.submit(self._encode, folder, one, place, tally, made)
                 for one in making
@@ -138,9 +138,15 @@ class Film:
                 job.cancel()
             if waiting:
                 tally.ended = True
+        for one in making:
+            one.file.close()
         failures = [error for job in jobs if not job.cancelled() and (error := job.exception()) is not None]
         for error in sorted(failures, key=lambda error: isinstance(error, _Ended)):
             raise error
+
+    def _making(self, folder: Path, piece: Piece) -> Making:
+        strands = self._strands(piece.segment)
+        return Making(piece, strands, encoder.PieceFile(folder / piece.name, self.code, strands))
 
     def _strands(self, segment: Segment) -> tuple[range, ...]:
         """The frames of a piece, cut where a group of pictures would end anyway, in parts of one length. Always the same ones, so
@@ -154,9 +160,7 @@ class Film:
     def _encode(
         self, folder: Path, making: Making, place: int, tally: Tally, made: Callable[[Piece, int], None]
     ) -> None:
-        """Draw and encode one strand; whoever encodes the last one of a piece puts it together."""
-        target = folder / making.piece.name
-        part = strand_file(target, place)
+        """Draw and encode one strand; whoever encodes the last one of a piece ends its file."""
         shown = Shown(self.manifest.width, self.manifest.height)
 
         def drawn(_: int) -> None:
@@ -164,30 +168,28 @@ class Film:
                 raise _Ended("Ended", "another piece of the film failed")
             tally.add(1)
 
-        def feed(sink: Sink) -> None:
-            shown.output = sink
-            self._draw(making.piece.segment, target, shown, drawn, making.strands[place])
+        if place == 0:
+            self._begun(self._how(making))
+        try:
+            with making.file.strand(place) as strand:
+                shown.output = strand
+                self._draw(making.piece.segment, folder / making.piece.name, shown, drawn, making.strands[place])
+            if making.done(shown.black):
+                making.file.close()
+                made(making.piece, making.black)
+        except encoder.Failed as error:
+            raise encoder.judged(error) from None
 
-        argv = encoding.piece(self._program, self.code, part)
-        finished = run_fed(lambda stdin: self._run(argv, stdin=stdin), feed)
-        self._judge(finished, part, "encoding a scene")
-        if making.done(shown.black):
-            self._tie(target, making)
-            made(making.piece, making.black)
-
-    def _tie(self, target: Path, making: Making) -> None:
-        """Make one file of a piece's strands."""
-        parts = [strand_file(target, place) for place in range(len(making.strands))]
-        if len(parts) > 1:
-            segments_ = [replace(making.piece.segment, frames=len(strand)) for strand in making.strands]
-            listing, whole = target.with_name(f".{target.name}.ffconcat"), target.with_name(f".{target.name}.part")
-            listing.write_text(encoding.concat_list(parts, segments_, self.manifest.fps), encoding="utf-8")
-            finished = self._run(encoding.tied(self._program, listing, whole, self.manifest.fps))
-            self._judge(finished, whole, "putting a scene together")
-            for path in (listing, *parts):
-                path.unlink()
-            parts = [whole]
-        parts[0].rename(target)
+    def _how(self, making: Making) -> str:
+        """How a piece is made, for people who look for a fault."""
+        piece, size = making.piece, f"{self.code.width}x{self.code.height}"
+        options = " ".join(f"{name}={value}" for name, value in encoding.options(self.code).items())
+        scenes = " and ".join(scene.id for scene in self.shown(piece.segment))
+        starts = ", ".join(str(strand.start) for strand in making.strands)
+        return (
+            f"{piece.name}: {piece.segment.kind} {scenes}, {piece.segment.frames} frames of {size} by libx264 "
+            f"(PyAV {encoder.build()}) from frame {starts}: {options}"
+        )
 
     def still(self, frame: int, folder: Path) -> NDArray[np.uint8]:
         """One frame of the film by its number, as RGB bytes; drawn, and encoded by nobody. Pipes of clips lie in the folder.

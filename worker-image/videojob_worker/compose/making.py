@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from videojob_api.story.segments import Segment
 
 from . import drawing, measuring
+from .encoder import PieceFile
 from .planes import Frame
 
 
@@ -26,11 +26,6 @@ class Piece:
     def name(self) -> str:
         """Name of its file."""
         return f"{self.key}.mp4"
-
-
-def strand_file(target: Path, place: int) -> Path:
-    """File of a strand."""
-    return target.with_name(f".{target.name}.{place}.part")
 
 
 @dataclass
@@ -59,6 +54,7 @@ class Making:
     piece: Piece
     strands: tuple[range, ...]
     """Frames of each."""
+    file: PieceFile
     black: int = 0
     left: int = field(init=False)
     lock: threading.Lock = field(default_factory=threading.Lock)

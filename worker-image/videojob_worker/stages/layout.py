@@ -12,7 +12,7 @@ from videojob_api.story.variants import MAIN, scenes_file
 from videojob_api.v1alpha1.story_status import StoryStatus
 
 from ..base.errors import BadConfig, Permanent
-from ..compose import picture
+from ..compose import encoder, picture
 from ..media import probe as probing
 from ..media import sniff as sniffing
 from ..media import tools
@@ -36,7 +36,8 @@ def run(context: Context) -> StageResult:
     with ThreadPoolExecutor(1) as beside:  # a program takes longer to load than to say its version
         asked = beside.submit(tools.version, context.tool)
         each = {name: _laid(context, params, name, bad) for name in (MAIN, *(params.takes or ()))}
-        build = asked.result()
+        program = asked.result()
+    build = f"{program}; {encoder.build()}"  # clips are read by the one, pieces are written by the other
     films = {name: film(context, manifest, params.encoding, build=build) for name, (manifest, _) in each.items()}
     keys = {name: [piece.key for piece in drawn.pieces] for name, drawn in films.items()}
     parts = [
@@ -56,7 +57,7 @@ def run(context: Context) -> StageResult:
         work_list=listed,
         degraded=said_of({name: said for name, (_, said) in each.items()}),
         notes=said_of({name: _notes(drawn.missing_letters()) for name, drawn in films.items()}),
-        tools={"ffmpeg": build},
+        tools={"ffmpeg": program, "encoder": encoder.build()},
         story=StoryStatus(scenes=len(manifest.scenes), pieces=listed.items, duration_ms=manifest.duration_ms),
     )
 

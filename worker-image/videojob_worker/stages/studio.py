@@ -20,6 +20,8 @@ from ..media.progress import ProgressReader
 from .context import Context, plain_file
 
 FENCES = Fences(file_bytes=8 << 30)
+PIECES = "pieces.txt"
+"""In `debug/`: how each piece was encoded, which no command tells."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,12 @@ def film(
             raise Permanent("BadDocument", f"a background of kind {background.kind} names no file")
         return plain_file(context.folder(background.file.stage), background.file.path)
 
+    def begun(how: str) -> None:
+        context.note(PIECES, how)
+        context.log.info("encoding", extra={"piece": how})
+
     code = Encoding.of(asked, (manifest.width, manifest.height), manifest.fps, build)
     return Film(
         manifest, code, book(), locate, program=tools.ffmpeg(), run=Studio(context).run,
-        demuxer=lambda path: sniffing.sniff(path).demuxer, keys=keys,
+        demuxer=lambda path: sniffing.sniff(path).demuxer, keys=keys, begun=begun,
     )  # fmt: skip
