@@ -19,7 +19,7 @@ from videojob_api.contract import canonical_json
 from videojob_api.story.scenes import SceneManifest
 from videojob_api.v1alpha1 import PlanStatus, VideoJobSpec
 from videojob_operator.decide.recipes.story import story as recipe
-from videojob_worker.compose import marks
+from videojob_worker.compose import marks, picture
 from village import HEIGHT, SCENES, TEXT, WIDTH, ended, heard, luma, pictured, probed, village
 from workbench import wait_for
 
@@ -180,6 +180,27 @@ def test_m2_one_edited_sentence_is_one_new_piece(bench: StoryBench) -> None:
     assert published.pieces_made == 1
     frames = round(second.metadata()["duration"] * 30)
     assert int(probed(second.published("video"))["streams"][0]["nb_read_packets"]) == frames
+
+
+def test_m2_pictures_are_not_looked_at_again_whose_pieces_the_namespace_has(
+    bench: StoryBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S-055: they were drawn from these very bytes. A new one is looked at."""
+    texts = [scene["text"] for scene in SCENES]
+    ended(bench.whole(scenes=pictured(texts)))
+    looked: list[str] = []
+    read = picture.read
+
+    def reading(path: Path, **how: Any) -> Any:
+        looked.append(hashlib.sha256(path.read_bytes()).hexdigest())
+        return read(path, **how)
+
+    monkeypatch.setattr(picture, "read", reading)
+    second, asked = StoryBench(bench.root, "edited"), pictured(texts)
+    new = bench.root / "stock/p3.png"
+    asked[1]["image"] = {"uri": "store://stock/p3.png"}
+    assert second.here(second.only(second.story(scenes=asked), "scenes", "audio", "images", "layout")) == 0
+    assert looked == [hashlib.sha256(new.read_bytes()).hexdigest()]
 
 
 def test_m2_a_piece_that_is_spoilt_in_the_cache_is_drawn_behind_the_new_one(bench: StoryBench) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 from videojob_api.contract import OutputPlan, RunResult, StageResult
 from videojob_api.manifest import Manifest
 from videojob_api.profiles import BUILTIN_PROFILES
+from videojob_worker.base.watch import Stop
+from videojob_worker.runner import Settings, run
 
 FIVE = tuple(BUILTIN_PROFILES)
 UID = "0b3f5a52-8f2c-4f0e-9a43-6f3f7f6f9b11"
@@ -128,6 +130,13 @@ class Workbench:
         assert result.exit_code == done.returncode, done.stdout + done.stderr
         self.logs = [json.loads(line) for line in done.stdout.splitlines()]
         return result
+
+    def here(self, document: dict[str, Any], container: str = "work") -> int:
+        """Run one container in this very process, where a test sees what it does; its exit code."""
+        _, _, _, *arguments = self.command(container, document)
+        given = dict(zip(arguments[1::2], arguments[2::2], strict=True))
+        settings = Settings(Path(given["--task"]), container, Path(given["--termination"]), Path(given["--token"]))
+        return run(settings, Stop())
 
     def both(self, attempt: int = 1) -> RunResult:
         """Run both containers of an attempt; commit's result."""

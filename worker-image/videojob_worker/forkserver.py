@@ -13,11 +13,13 @@ import gc
 import importlib
 import json
 import os
+import select
 import selectors
 import signal
 import socket
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -77,13 +79,12 @@ class ForkServer:
             _kill(child.pid)
 
     def _asked(self) -> bool:
-        """Start a process; False at the end of the socket."""
+        """Start a process, and load what it needs for those after it; False at the end of the socket."""
         message, descriptors, _, _ = socket.recv_fds(self._control, MESSAGE_BYTES, 2)
         if not message:
             return False
         log, line = descriptors
         request = json.loads(message)
-        self._load(request["argv"])
         gc.freeze()  # else each collection in a child would copy what it shares with us
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
@@ -94,6 +95,7 @@ class ForkServer:
         child = _Child(pid, socket.socket(fileno=line))
         self._children[pid] = child
         self._selector.register(child.line, selectors.EVENT_READ, lambda: self._signalled(child))
+        self._load(request["argv"])
         return True
 
     def _become(self, argv: list[str], environ: Mapping[str, str | None], log: int, line: int) -> None:
@@ -121,6 +123,9 @@ class ForkServer:
                 if value is not None:
                     os.environ[name] = value
             tempfile.tempdir = None
+            gc.enable()
+            # What we have not loaded yet is loaded while its first stages work.
+            threading.Thread(target=self._load, args=(argv,), name="load", daemon=True).start()
             code = self._main(argv)
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
@@ -178,11 +183,13 @@ def command(arguments: argparse.Namespace) -> int:
     control = socket.socket(fileno=os.dup(sys.stdin.fileno()))
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a device
         os.dup2(nothing.fileno(), sys.stdin.fileno())
+    gc.disable()  # what is loaded stays: looking through it again and again takes a tenth of the time
     worker = importlib.import_module("videojob_worker.__main__")
-    for name in arguments.soon:
-        for kind in SOON[name]:
-            with suppress(ImportError):  # whose stage it is will tell
-                importlib.import_module(f"videojob_worker.stages.{kind}")
+    for kind in (kind for name in arguments.soon for kind in SOON[name]):
+        if select.select([control], [], [], 0)[0]:
+            break  # somebody asks already; the rest is loaded beside the work
+        with suppress(ImportError):  # whose stage it is will tell
+            importlib.import_module(f"videojob_worker.stages.{kind}")
     ForkServer(control, worker.main, running.load).serve()
     return int(ExitCode.OK)
 

@@ -100,11 +100,17 @@ class FontBook:
     def __init__(self, folders: Iterable[Path]) -> None:
         self.faces = tuple(face for folder in folders for face in _faces(folder))
         self._by_family: dict[str, list[Face]] = {}
+        self._chains: dict[tuple[str, str], tuple[Face, ...]] = {}
         for face in self.faces:
             self._by_family.setdefault(face.family.lower(), []).append(face)
 
     def chain(self, name: str, language: str) -> tuple[Face, ...]:
         """Whom to ask for a character, in order: the family, the defaults, the language's own, all others."""
+        if (name, language) not in self._chains:  # the scenes of a story ask for few, again and again
+            self._chains[name, language] = self._ordered(name, language)
+        return self._chains[name, language]
+
+    def _ordered(self, name: str, language: str) -> tuple[Face, ...]:
         family, bold, italic = _parsed(name)
         tongue = language.partition("-")[0].lower()
         preferred = [row for known, rows in sorted(CJK.items(), key=lambda item: item[0] != tongue) for row in rows]

@@ -131,12 +131,10 @@ def keep_parts(context: Context) -> None:
         for folder in sorted((context.store.processed / stage).glob("[0-9a-f]*")):
             try:
                 record = own.record(stage, folder.name)
-                if record is None or not intact(folder, record):
-                    continue
-                for kind, name, entry in _entries(stage, folder.name, record):
+                for kind, name, entry in _entries(stage, folder.name, record) if record is not None else ():
                     if shared.record(kind, name) is not None:
                         shared.touch(kind, name)
-                    elif order.mode == "ReadWrite":
+                    elif order.mode == "ReadWrite" and intact(folder, entry):
                         sources = {part.path: folder / part.path for part in entry.parts}
                         shared.keep(kind, name, entry, sources, writer)
             except (OSError, WorkerError) as error:

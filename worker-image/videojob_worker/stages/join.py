@@ -49,12 +49,16 @@ def run(context: Context) -> StageResult:
     pieces, keys = drawn(context), pieces_of(context)
     takes = {MAIN: params.loudness_lufs, **{take.name: take.loudness_lufs for take in params.takes or ()}}
     films: list[_Made] = []
-    for place, (take, lufs) in enumerate(takes.items()):
+    with ThreadPoolExecutor(
+        1, thread_name_prefix="version"
+    ) as beside:  # a program takes longer to load than to say its own
+        version = beside.submit(tools.version, context.tool)
+        for place, (take, lufs) in enumerate(takes.items()):
 
-        def told(percent: int, message: str, done: int = place * 100) -> None:
-            context.progress((done + percent) // len(takes), message)
+            def told(percent: int, message: str, done: int = place * 100) -> None:
+                context.progress((done + percent) // len(takes), message)
 
-        films.append(_take(context, take, lufs, pieces, keys[take], told=told))
+            films.append(_take(context, take, lufs, pieces, keys[take], told=told))
     count = len(keys[MAIN]) if len(takes) == 1 else len({key for own in keys.values() for key in own})
     what = f"{films[0].lasts_ms / 1000:.1f} s" if len(takes) == 1 else f"{len(takes)} films"
     rows = [row for made in films for row in made.pieces]
@@ -63,7 +67,7 @@ def run(context: Context) -> StageResult:
         message=f"{what} of {count} pieces, {pieces.made} of them new",
         files=tuple(file for made in films for file in made.files),
         parts=(written(context.staging, PIECES_FILE, canonical_json(rows)),),
-        tools={"ffmpeg": tools.version(context.tool)},
+        tools={"ffmpeg": version.result()},
         story=StoryStatus(pieces=count, pieces_made=pieces.made, duration_ms=films[0].lasts_ms),
     )
 

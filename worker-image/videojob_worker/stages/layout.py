@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from videojob_api.contract import StageResult, canonical_json
+from videojob_api.keeping import PIECE_PARTS
 from videojob_api.story.scenes import AssetRef, Background, Scene, SceneManifest
 from videojob_api.story.tasks import LayoutParams
 from videojob_api.story.variants import MAIN, scenes_file
@@ -13,6 +14,7 @@ from videojob_api.v1alpha1.story_status import StoryStatus
 
 from ..base.errors import BadConfig, Permanent
 from ..compose import encoder, picture
+from ..compose.film import Film
 from ..media import probe as probing
 from ..media import sniff as sniffing
 from ..media import tools
@@ -20,6 +22,7 @@ from ..providers.images.base import IMAGE_ERROR
 from .context import Context, plain_file
 from .filming import TAKES_FILE
 from .images import named
+from .kept import Kept
 from .scenes import manifest_of, said_of, written
 from .studio import film
 
@@ -33,13 +36,13 @@ def run(context: Context) -> StageResult:
     if not isinstance(params, LayoutParams):
         raise BadConfig("BadDocument", "stage layout got another stage's params")
     bad: dict[AssetRef | None, str | None] = {}
-    with ThreadPoolExecutor(1) as beside:  # a program takes longer to load than to say its version
-        asked = beside.submit(tools.version, context.tool)
-        each = {name: _laid(context, params, name, bad) for name in (MAIN, *(params.takes or ()))}
-        program = asked.result()
-    build = f"{program}; {encoder.build()}"  # clips are read by the one, pieces are written by the other
-    films = {name: film(context, manifest, params.encoding, build=build) for name, (manifest, _) in each.items()}
-    keys = {name: [piece.key for piece in drawn.pieces] for name, drawn in films.items()}
+
+    def drawn(manifest: SceneManifest) -> Film:
+        return film(context, manifest, params.encoding, build=_build(context, manifest))
+
+    each = {name: _laid(context, params, name, bad, drawn) for name in (MAIN, *(params.takes or ()))}
+    films = {name: drawn(manifest) for name, (manifest, _) in each.items()}
+    keys = {name: [piece.key for piece in whole.pieces] for name, whole in films.items()}
     parts = [
         written(context.staging, scenes_file(name), canonical_json(manifest.dump()))
         for name, (manifest, _) in each.items()
@@ -56,14 +59,24 @@ def run(context: Context) -> StageResult:
         parts=tuple(parts),
         work_list=listed,
         degraded=said_of({name: said for name, (_, said) in each.items()}),
-        notes=said_of({name: _notes(drawn.missing_letters()) for name, drawn in films.items()}),
-        tools={"ffmpeg": program, "encoder": encoder.build()},
+        notes=said_of({name: _notes(whole.missing_letters()) for name, whole in films.items()}),
+        tools={"encoder": encoder.build()},
         story=StoryStatus(scenes=len(manifest.scenes), pieces=listed.items, duration_ms=manifest.duration_ms),
     )
 
 
+def _build(context: Context, manifest: SceneManifest) -> str:
+    """Versions of what makes the pieces' bytes. FFmpeg's program reads clips alone, and takes a while to say its own."""
+    clips = any(scene.background is not None and scene.background.kind == "clip" for scene in manifest.scenes)
+    return f"{encoder.build()}; {tools.version(context.tool)}" if clips else encoder.build()
+
+
 def _laid(
-    context: Context, params: LayoutParams, take: str, looked: dict[AssetRef | None, str | None]
+    context: Context,
+    params: LayoutParams,
+    take: str,
+    looked: dict[AssetRef | None, str | None],
+    drawn: Callable[[SceneManifest], Film],
 ) -> tuple[SceneManifest, tuple[str, ...]]:
     """One take, put together, and what is to be said of its pictures. `looked` grows by the files that were looked at, with
     what is wrong with each.
@@ -71,6 +84,7 @@ def _laid(
     pictured = manifest_of(context, "images", take)
     spoken = manifest_of(context, "audio", take)
     scenes = together(spoken.scenes, pictured.scenes)
+    looked |= dict.fromkeys(_seen(context, drawn(spoken.model_copy(update={"scenes": tuple(scenes)}))))
     _look(context, scenes, looked)
     bad = {file: wrong for file, wrong in looked.items() if wrong is not None}
     if any(_file(scene) in bad for scene in scenes) and params.fallback.policy == "Deny":
@@ -91,6 +105,14 @@ def _laid(
     return spoken.model_copy(update={"scenes": tuple(scenes), "degraded": degraded}), said
 
 
+def _seen(context: Context, whole: Film) -> set[AssetRef | None]:
+    """Backgrounds that are seen in pieces which the namespace has: they were drawn from these very bytes, so nothing is wrong
+    with them (M2).
+    """
+    shelf = Kept(context, PIECE_PARTS)
+    return {_file(scene) for piece in whole.pieces if shelf.known(piece.key) for scene in whole.shown(piece.segment)}
+
+
 def together(spoken: Sequence[Scene], pictured: Sequence[Scene]) -> list[Scene]:
     """Spoken scenes with their backgrounds, by the name that parsing gave to both; parts of a divided one share its."""
     found: Mapping[str, Background | None] = {scene.origin or scene.id: scene.background for scene in pictured}
@@ -105,8 +127,8 @@ def _file(scene: Scene) -> AssetRef | None:
 
 
 def _look(context: Context, scenes: Sequence[Scene], looked: dict[AssetRef | None, str | None]) -> None:
-    """Note of each file what is wrong with it, None where nothing is. Each is decoded once, here, where no network and no Secret
-    is.
+    """Note of each file what is wrong with it, None where nothing is. Each that was not seen yet is decoded once, here, where no
+    network and no Secret is.
     """
     backgrounds = [scene.background for scene in scenes if scene.background is not None]
     files = {background.file: background for background in backgrounds if background.file not in looked}
