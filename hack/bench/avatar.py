@@ -30,7 +30,7 @@ from PIL import Image
 from videojob_cli.run import run
 from videojob_worker.base.lanes import behind
 from videojob_worker.compose import picture
-from videojob_worker.vision import matting, people, tflite
+from videojob_worker.vision import filming, matting, people, tflite
 from videojob_worker.vision.boxes import Box, Picture
 from videojob_worker.vision.detectors import open_detector
 
@@ -96,15 +96,14 @@ class Warm:
     own: float
     """The models' inference alone."""
     detection: float
-    """People found, one picture after the other."""
+    """People found, as in the frames of a video that are looked at."""
     steps: dict[str, float]
     """CPU seconds of each step, one picture after the other."""
 
 
 def warm(paths: Sequence[Path]) -> Warm:
-    """Each picture read, somebody found in it and cut out, by the worker's own steps: the next picture is read, and the last
-    one's edges are drawn, while the models look at one, as frames of a video are. The models' time, and that of each step, are
-    measured apart, with nothing beside them.
+    """Each picture read, somebody found in it and cut out, by the worker's own steps, in as many lanes as there are cores, as
+    frames of a video are. The models' time, and that of each step, are measured apart, with nothing beside them.
     """
     detector, matter = open_detector(), matting.open_matter("mediapipe")
 
@@ -115,19 +114,19 @@ def warm(paths: Sequence[Path]) -> Warm:
         there = people.find(detector, shown)
         return there.persons[people.choose(there, "Largest", SIZE)[0] - 1].box
 
-    def masked(shown: Picture) -> tuple[Picture, matting.Alpha]:
-        return shown, matter.matte(shown, found(shown))
+    def cut(path: Path) -> matting.CutOut:
+        shown = read(path)
+        return matting.cut_out(shown, matting.refine(shown, matter.matte(shown, found(shown))))
 
-    def cut(given: tuple[Picture, matting.Alpha]) -> matting.CutOut:
-        return matting.cut_out(given[0], matting.refine(*given))
-
+    for _ in behind(paths[: detector.lanes], cut, detector.lanes):
+        pass  # each lane has its models then
     count, since, cpu = len(paths), time.perf_counter(), time.process_time()
-    for _ in behind(map(masked, behind(paths, read, lanes=1)), cut):
+    for _ in behind(paths, cut, detector.lanes):
         pass
     total, cpu = time.perf_counter() - since, time.process_time() - cpu
 
     steps: defaultdict[str, float] = defaultdict(float)
-    detection = own = 0.0
+    own = 0.0
 
     def spent(name: str, work: Callable[[], Any]) -> Any:
         began = time.process_time()
@@ -138,16 +137,19 @@ def warm(paths: Sequence[Path]) -> Warm:
     for path in paths:
         shown = spent("reading", partial(read, path))
         with inferences() as asked:
-            since = time.perf_counter()
             box = spent("detection", partial(found, shown))
-            detection += time.perf_counter() - since
             raw = spent("matting", partial(matter.matte, shown, box))
         alpha = spent("mask", partial(matting.refine, shown, raw))
         spent("colours", partial(matting.cut_out, shown, alpha))
         since = time.perf_counter()
-        for network, seen in asked:
-            network(seen)
+        for network, given in asked:
+            network(given)
         own += time.perf_counter() - since
+    seen = [read(path) for path in paths]
+    since = time.perf_counter()
+    for _ in filming.looked(detector, seen, confidence=people.CONFIDENCE, overlap=people.OVERLAP):
+        pass
+    detection = time.perf_counter() - since
     return Warm(total / count, cpu / count, own / count, detection / count, dict(steps))
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from photographs import photograph
 from videojob_worker.base.errors import Permanent
+from videojob_worker.base.lanes import behind, cores
 from videojob_worker.vision.boxes import Box
 from videojob_worker.vision.detectors import open_detector
+from videojob_worker.vision.filming import looked
 from videojob_worker.vision.people import choose, find, message
 
 LEAST_OVERLAP = 0.5
@@ -54,3 +57,14 @@ def test_a_cup_and_a_cat_are_nobody(name: str) -> None:
     """Not even at the second look, which is less sure."""
     with pytest.raises(Permanent, match="No persons detected"):
         find(open_detector(), photograph(name))
+
+
+def test_several_pictures_at_a_time_are_seen_as_one_after_the_other() -> None:
+    """M7: frames of a video are looked at on all cores; each model answers every thread."""
+    detector = open_detector()
+    frames = [np.roll(photograph("astronaut.png"), 6 * number, axis=1) for number in range(12)]
+    alone = [detector.detect(frame, 0.3, 0.45) for frame in frames]
+    assert list(behind(frames, lambda frame: detector.detect(frame, 0.3, 0.45), 4)) == alone
+    assert all(alone)
+    assert list(looked(detector, frames, confidence=0.3, overlap=0.45)) == alone
+    assert detector.lanes == cores()

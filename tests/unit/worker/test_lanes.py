@@ -97,3 +97,17 @@ def test_both_run_and_either_failure_is_told() -> None:
     with pytest.raises(ZeroDivisionError):
         both(lambda: 1 // 0, lambda: 1)
     assert cores() >= 1
+
+
+@pytest.mark.parametrize(("lanes", "apart"), [(1, 2), (2, 1)])
+def test_within_one_of_several_lanes_nothing_is_divided_again(
+    lanes: int, apart: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M7: each core has work already; more threads would only take turns."""
+    monkeypatch.setattr("videojob_worker.base.lanes.cores", lambda: 2)
+
+    def work(_: int) -> int:
+        return len(set(both(threading.get_ident, threading.get_ident)))
+
+    assert list(behind(range(3), work, lanes)) == [apart] * 3
+    assert len(set(both(threading.get_ident, threading.get_ident))) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +12,14 @@ from typing import TypeVar
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 Other = TypeVar("Other")
+
+
+_here = threading.local()
+"""Of a lane: whether it shares the cores with others."""
+
+
+def _begin(shared: bool) -> None:
+    _here.shared = shared
 
 
 def cores() -> int:
@@ -27,7 +36,7 @@ def behind(items: Iterable[Given], work: Callable[[Given], Made], lanes: int | N
     """
     count = max(1, lanes if lanes is not None else cores())
     waiting: deque[Future[Made]] = deque()
-    pool = ThreadPoolExecutor(count, thread_name_prefix="lane")
+    pool = ThreadPoolExecutor(count, thread_name_prefix="lane", initializer=_begin, initargs=(count > 1,))
     try:
         for item in items:
             waiting.append(pool.submit(work, item))
@@ -40,8 +49,10 @@ def behind(items: Iterable[Given], work: Callable[[Given], Made], lanes: int | N
 
 
 def both(one: Callable[[], Made], other: Callable[[], Other]) -> tuple[Made, Other]:
-    """What two pieces of work make, at the same time where there are two cores. Raises what either raises."""
-    if cores() < 2:
+    """What two pieces of work make, at the same time where there are two cores and this is not one of several lanes already.
+    Raises what either raises.
+    """
+    if cores() < 2 or getattr(_here, "shared", False):
         return one(), other()
     with ThreadPoolExecutor(1, thread_name_prefix="lane") as pool:
         later = pool.submit(other)

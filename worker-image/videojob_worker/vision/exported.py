@@ -32,6 +32,7 @@ class ExportedDetector:
     """Finds people with mounted weights."""
 
     name = "onnx"
+    lanes = 1  # one look takes all cores, or the GPU
 
     def __init__(
         self, weights: Path, sha256: str, *, accelerator: Accelerate = "Prefer", precision: Precision = "fp32"

@@ -40,6 +40,10 @@ class Detector(Protocol):
     def accelerator(self) -> Literal["cpu", "cuda"]:
         """What it runs on, as the model itself tells."""
 
+    @property
+    def lanes(self) -> int:
+        """How many pictures it is shown at a time, for the most in a second."""
+
     def detect(self, picture: Picture, confidence: float, overlap: float) -> tuple[Person, ...]:
         """Everybody at least so surely there; of boxes that overlap by more (IoU) the surest."""
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.lanes import both
+from ..base.lanes import both, cores
 from . import ssd
 from .boxes import Box, Picture, strongest
 from .people import Person
@@ -62,6 +62,11 @@ class PoseDetector:
     accelerator: Literal["cpu", "cuda"] = "cpu"
     note: str | None = None
     degraded: str | None = None
+
+    @property
+    def lanes(self) -> int:
+        """As many as there are cores: each look keeps one busy."""
+        return cores()
 
     def detect(self, picture: Picture, confidence: float, overlap: float) -> tuple[Person, ...]:
         """Everybody whose sighting, times the certainty that it is a person, reaches the confidence."""

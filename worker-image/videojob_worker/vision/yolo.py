@@ -35,6 +35,7 @@ class YoloDetector:
     """People by mounted weights; on the GPU where one answers."""
 
     name = "yolo"
+    lanes = 1  # one look takes all cores, or the GPU
 
     def __init__(
         self, weights: Path, sha256: str, *, accelerator: Accelerate = "Prefer", precision: Precision = "fp32"
