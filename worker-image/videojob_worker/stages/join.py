@@ -49,9 +49,8 @@ def run(context: Context) -> StageResult:
     pieces, keys = drawn(context), pieces_of(context)
     takes = {MAIN: params.loudness_lufs, **{take.name: take.loudness_lufs for take in params.takes or ()}}
     films: list[_Made] = []
-    with ThreadPoolExecutor(
-        1, thread_name_prefix="version"
-    ) as beside:  # a program takes longer to load than to say its own
+    # A program takes longer to load than to say its version.
+    with ThreadPoolExecutor(1, thread_name_prefix="version") as beside:
         version = beside.submit(tools.version, context.tool)
         for place, (take, lufs) in enumerate(takes.items()):
 
