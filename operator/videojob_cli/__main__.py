@@ -13,7 +13,7 @@ def main() -> None:
     """Run the command line. What a run here needs is started first, then loads beside us."""
     if sys.argv[1:2] == ["run"]:
         forked.begin(sys.argv[2:])
-    gc.disable()  # what is loaded stays: looking through it again and again takes a tenth of the time
+    gc.disable()  # what is loaded stays: there is nothing to find in it
     program = importlib.import_module("videojob_cli.main")
     gc.freeze()
     gc.enable()

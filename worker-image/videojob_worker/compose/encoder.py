@@ -1,8 +1,8 @@
 """libx264 inside this process: a piece's frames go to it where they were drawn.
 
-Through a pipe to a program each frame is copied three times and the two ends take turns; that costs a tenth of the whole. Only
-what was drawn here is encoded here: what strangers made is opened by programs, behind fences. x264 is under the GPL: no other
-module of the worker may load PyAV into its process.
+Through a pipe to a program each frame is copied three times and the two ends take turns. Only what was drawn here is encoded
+here: what strangers made is opened by programs, behind fences. x264 is under the GPL: no other module of the worker may load PyAV
+into its process.
 """
 
 from __future__ import annotations
